@@ -1,0 +1,3 @@
+"""eiha: a Python-native, highly available event processor."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The Python client: failover list, batching, acknowledgements, resend."""

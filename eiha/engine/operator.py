@@ -1,0 +1,49 @@
+"""What every operator is: rows in, rows out, timers, and a state that can be carried away.
+
+Laws, property-tested for every operator: ``run(a + b) == run(a); restore(snapshot()); run(b)``, and the rows put
+out (with their kinds and chunk numbers) do not depend on how the input is cut into batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.events.batch import EventBatch
+
+OperatorState = dict[str, Any]
+"""Plain values by name: int, float, str, bytes, bool, None, NumPy arrays (no object dtype), lists and dicts of
+these. The snapshot codec writes them with a format version; nothing else is allowed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowClock:
+    """What ``currentTimeMillis()`` and time windows see while a batch is processed.
+
+    ``now_ms`` int64[n], one per row, never decreasing: in live mode the entry's log time in every row, in playback
+    the highest event time so far. Timers due at or before ``now_ms[i]`` fire before row i.
+    """
+
+    now_ms: npt.NDArray[np.int64]
+
+
+class Operator(Protocol):
+    """One stage of a query."""
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The rows that ``batch`` causes, in order, with chunk numbers taken from the causing rows."""
+
+    def fire(self, now_ms: int) -> EventBatch | None:
+        """The rows of the earliest due timer (``next_timer_ms() <= now_ms``), as one chunk; None for none."""
+
+    def next_timer_ms(self) -> int | None:
+        """When ``fire`` wants to be called next; None: never."""
+
+    def snapshot(self) -> OperatorState:
+        """The whole state; arrays may be shared with the operator, which replaces and never changes them."""
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over a state that ``snapshot`` of an equal operator gave."""

@@ -1,0 +1,132 @@
+"""The exception tree. Every expected failure is one of these; programmer errors are assertions.
+
+EihaError
+├── ConfigurationError        a node cannot start with this file
+├── PlanError                 a plan is refused (carries a place in its text)
+│   ├── PlanSyntaxError
+│   └── PlanSemanticError
+│       └── UnsupportedConstruct
+├── ProtocolError             a peer or client broke the wire protocol
+│   ├── MalformedFrame
+│   ├── MalformedBatch
+│   ├── VersionMismatch
+│   └── AuthenticationFailed
+├── SubmissionError           one publication is refused, the connection lives on
+│   ├── UnknownStream
+│   ├── WrongSchema
+│   └── Overloaded            (retry later)
+├── StorageError
+│   ├── CorruptFile
+│   ├── StoreUnavailable      (retry later)
+│   └── StaleEpoch            another node is active: demote
+└── IllegalTransition         a state machine was asked for a move its table does not have
+"""
+
+from __future__ import annotations
+
+
+class EihaError(Exception):
+    """Base of every error that eiha raises on purpose."""
+
+
+class ConfigurationError(EihaError):
+    """The configuration cannot be used; the text names file, line, key and remedy."""
+
+
+class PlanError(EihaError):
+    """A plan was refused.
+
+    Args:
+        message: what is wrong and what would have been valid, without the place.
+        line: line in the plan text, from 1; 0 when the place is not known.
+        column: column, from 0.
+        excerpt: the offending line with a caret below it, or an empty string.
+    """
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
+        where = f"line {line}, column {column}: " if line else ""
+        super().__init__(f"{where}{message}" + (f"\n{excerpt}" if excerpt else ""))
+        self.message = message
+        self.line = line
+        self.column = column
+        self.excerpt = excerpt
+
+
+class PlanSyntaxError(PlanError):
+    """The text is not SiddhiQL."""
+
+
+class PlanSemanticError(PlanError):
+    """The text is SiddhiQL, but names or types do not fit."""
+
+
+class UnsupportedConstruct(PlanSemanticError):
+    """The text is valid SiddhiQL that this version does not run yet.
+
+    Args:
+        construct: the construct as the matrix in docs/siddhiql.md names it, e.g. ``window.session``.
+    """
+
+    def __init__(self, construct: str, *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
+        super().__init__(f"{construct} is not supported", line=line, column=column, excerpt=excerpt)
+        self.construct = construct
+
+
+class ProtocolError(EihaError):
+    """The other side broke the protocol; its connection is closed, others are not harmed."""
+
+
+class MalformedFrame(ProtocolError):
+    """A frame is truncated, oversized, fails its checksum or does not decode to a known message."""
+
+
+class MalformedBatch(ProtocolError):
+    """A batch payload does not decode, or its columns disagree about the number of rows."""
+
+
+class VersionMismatch(ProtocolError):
+    """The other side speaks a protocol version that this build does not."""
+
+
+class AuthenticationFailed(ProtocolError):
+    """The other side does not know the cluster secret, or belongs to another cluster."""
+
+
+class SubmissionError(EihaError):
+    """One publication is refused; the connection and other publications live on."""
+
+
+class UnknownStream(SubmissionError):
+    """No deployed plan defines the stream."""
+
+
+class WrongSchema(SubmissionError):
+    """A batch does not have the columns or types of the stream's definition."""
+
+
+class Overloaded(SubmissionError):
+    """A bound is reached; the sender should retry after ``retry_after_ms``."""
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class StorageError(EihaError):
+    """A file or database did not do what it was asked to."""
+
+
+class CorruptFile(StorageError):
+    """A log segment or snapshot file fails its magic, version, length or checksum."""
+
+
+class StoreUnavailable(StorageError):
+    """A database or disk cannot be reached now; the caller retries with backoff."""
+
+
+class StaleEpoch(StorageError):
+    """A store refused a write because a newer epoch owns it; the writer must demote."""
+
+
+class IllegalTransition(EihaError):
+    """A state machine was asked for a move that its table does not have."""

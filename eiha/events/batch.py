@@ -1,0 +1,95 @@
+"""The unit of work: rows of one schema as columns, with timestamps, kinds and chunks."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.events.column import Column, Indices, concatenate
+from eiha.events.schema import Schema
+
+Timestamps = npt.NDArray[np.int64]
+Kinds = npt.NDArray[np.uint8]
+Chunks = npt.NDArray[np.int64]
+
+
+class Kind(enum.IntEnum):
+    """What a row means to an operator (Siddhi's ComplexEvent.Type)."""
+
+    CURRENT = 0
+    EXPIRED = 1
+    TIMER = 2
+    RESET = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Rows of one schema.
+
+    ``timestamps`` int64[n], event time in ms. ``kinds`` uint8[n] of ``Kind``, None: all current.
+    ``chunks`` int64[n], never decreasing: rows with the same number form one *chunk*, which is one call of a
+    listener and the span of order by, limit and the ``batch`` window (Siddhi's ComplexEventChunk). None: every
+    row is a chunk of its own, numbered by its position. The number also tells which input row of the log entry
+    caused the rows, so that the outputs of several queries into one stream are merged in the order that
+    feeding one event at a time gives.
+    ``collapses`` marks chunks put out by a batch window: aggregates then give one row a chunk (or a group).
+    """
+
+    schema: Schema
+    timestamps: Timestamps
+    columns: tuple[Column, ...]
+    kinds: Kinds | None = None
+    chunks: Chunks | None = None
+    collapses: bool = False
+
+    def __post_init__(self) -> None:
+        rows = len(self.timestamps)
+        assert len(self.columns) == len(self.schema)
+        assert all(len(column) == rows for column in self.columns)
+        assert self.kinds is None or len(self.kinds) == rows
+        assert self.chunks is None or len(self.chunks) == rows
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def take(self, indices: Indices) -> EventBatch:
+        """The rows at ``indices``, which must not decrease in chunk number."""
+        return replace(
+            self,
+            timestamps=self.timestamps.take(indices),
+            columns=tuple(column.take(indices) for column in self.columns),
+            kinds=None if self.kinds is None else self.kinds.take(indices),
+            chunks=self.chunk_numbers().take(indices),
+        )
+
+    def chunk_numbers(self) -> Chunks:
+        """``chunks`` as an array, also when every row is its own."""
+        return np.arange(len(self), dtype=np.int64) if self.chunks is None else self.chunks
+
+    def kind_array(self) -> Kinds:
+        """``kinds`` as an array, also when all rows are current."""
+        return np.zeros(len(self), dtype=np.uint8) if self.kinds is None else self.kinds
+
+
+def concatenate_batches(batches: list[EventBatch]) -> EventBatch:
+    """The rows of several batches of one schema, one after the other; chunk numbers are kept as they are."""
+    assert batches
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    kinds = None
+    if any(batch.kinds is not None for batch in batches):
+        kinds = np.concatenate([batch.kind_array() for batch in batches])
+    return EventBatch(
+        schema=first.schema,
+        timestamps=np.concatenate([batch.timestamps for batch in batches]),
+        columns=tuple(
+            concatenate([batch.columns[index] for batch in batches]) for index in range(len(first.columns))
+        ),
+        kinds=kinds,
+        chunks=np.concatenate([batch.chunk_numbers() for batch in batches]),
+        collapses=first.collapses,
+    )

@@ -1,0 +1,160 @@
+"""The form a batch has between processes: columns as little-endian bytes inside one msgpack array.
+
+::
+
+    payload    = [rows, timestamps, [column, ...]]
+    timestamps = bin(int64[rows]) | nil             nil: the sequencer's log time is the event time
+    column     = [validity, data]
+    validity   = bin(uint8[rows], 1 = value) | nil  nil: no nulls
+    data       = bin(values[rows])                  int i4, long i8, float f4, double f8, bool u1
+               | [[text, ...], bin(int32[rows])]    string: dictionary and codes into it
+               | [value, ...]                       object: plain msgpack values
+
+The bytes a client made ride unchanged through the active, its log, eventSync and the passive's log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgpack
+import numpy as np
+import numpy.typing as npt
+
+from eiha.errors import MalformedBatch, WrongSchema
+from eiha.events.column import Mask, Values
+from eiha.events.schema import AttributeType, Schema
+
+ROWS_MAX: Final = 1_000_000
+"""Rows a payload may claim: far above any useful batch, low enough to bound what a header can make us allocate."""
+
+WIRE_DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
+    AttributeType.INT: np.dtype("<i4"),
+    AttributeType.LONG: np.dtype("<i8"),
+    AttributeType.FLOAT: np.dtype("<f4"),
+    AttributeType.DOUBLE: np.dtype("<f8"),
+    AttributeType.BOOL: np.dtype("u1"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WireColumn:
+    """One column of a ``WireBatch``.
+
+    ``values``: the type's dtype; strings: int32 codes into ``dictionary``. ``valid`` as in ``Column``.
+    """
+
+    type: AttributeType
+    values: Values
+    valid: Mask | None = None
+    dictionary: tuple[str, ...] = ()
+
+    def to_list(self) -> list[Any]:
+        """The values as Python objects, None for nulls. For edges, not for hot paths."""
+        if self.type is AttributeType.STRING:
+            values: list[Any] = [
+                self.dictionary[code] if self.dictionary else None for code in self.values.tolist()
+            ]
+        else:
+            values = self.values.tolist()
+        if self.valid is None:
+            return values
+        return [value if ok else None for value, ok in zip(values, self.valid.tolist(), strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class WireBatch:
+    """A batch outside any plan: strings are local to it. ``timestamps`` int64[rows] or None (log time)."""
+
+    rows: int
+    timestamps: npt.NDArray[np.int64] | None
+    columns: tuple[WireColumn, ...]
+
+
+def encode(batch: WireBatch) -> bytes:
+    """The payload bytes of ``batch``; equal batches give equal bytes."""
+    columns: list[Any] = []
+    for column in batch.columns:
+        validity = None if column.valid is None else column.valid.astype("u1").tobytes()
+        data: Any
+        if column.type is AttributeType.STRING:
+            data = [list(column.dictionary), column.values.astype("<i4", copy=False).tobytes()]
+        elif column.type is AttributeType.OBJECT:
+            data = column.values.tolist()
+        else:
+            data = column.values.astype(WIRE_DTYPES[column.type], copy=False).tobytes()
+        columns.append([validity, data])
+    timestamps = None if batch.timestamps is None else batch.timestamps.astype("<i8", copy=False).tobytes()
+    packed: bytes = msgpack.packb([batch.rows, timestamps, columns], use_bin_type=True)
+    return packed
+
+
+def decode(payload: bytes | memoryview, schema: Schema) -> WireBatch:
+    """The batch in ``payload``, checked against ``schema``; arrays are read-only views of the payload's parts.
+
+    Raises:
+        MalformedBatch: the bytes are not a payload, or columns disagree about the number of rows.
+        WrongSchema: the number of columns or a column's data does not fit ``schema``.
+    """
+    try:
+        outer = msgpack.unpackb(payload, raw=False, strict_map_key=True, max_ext_len=0)
+    except Exception as cause:
+        # msgpack raises ValueError, its own subclasses, UnpackException and UnicodeDecodeError alike
+        raise MalformedBatch(f"a batch payload is not msgpack: {cause}") from cause
+    if not (isinstance(outer, list) and len(outer) == 3 and isinstance(outer[2], list)):
+        raise MalformedBatch("a batch payload must be [rows, timestamps, columns]")
+    rows, stamps, columns = outer
+    if not isinstance(rows, int) or isinstance(rows, bool) or not 0 <= rows <= ROWS_MAX:
+        raise MalformedBatch(f"a batch must have 0 to {ROWS_MAX} rows, not {rows!r}")
+    if len(columns) != len(schema):
+        raise WrongSchema(
+            f"the stream has {len(schema)} attributes {schema}, the batch {len(columns)} columns"
+        )
+    timestamps = None if stamps is None else _array(stamps, np.dtype("<i8"), rows, "timestamps")
+    decoded = tuple(
+        _column(column, attribute.type, rows, attribute.name)
+        for column, attribute in zip(columns, schema.attributes, strict=True)
+    )
+    return WireBatch(rows, timestamps, decoded)
+
+
+def _column(column: Any, type_: AttributeType, rows: int, name: str) -> WireColumn:
+    if not (isinstance(column, list) and len(column) == 2):
+        raise MalformedBatch(f"column {name!r} must be [validity, data]")
+    validity, data = column
+    valid = None if validity is None else _array(validity, np.dtype("u1"), rows, f"validity of {name!r}") != 0
+    if type_ is AttributeType.STRING:
+        return _string_column(data, valid, rows, name)
+    if type_ is AttributeType.OBJECT:
+        if not isinstance(data, list) or len(data) != rows:
+            raise WrongSchema(f"column {name!r} is object: its data must be a list of {rows} values")
+        values = np.empty(rows, dtype=np.object_)
+        values[:] = data
+        return WireColumn(type_, values, valid)
+    if not isinstance(data, bytes):
+        raise WrongSchema(
+            f"column {name!r} is {type_.value}: its data must be bytes, not {type(data).__name__}"
+        )
+    array = _array(data, WIRE_DTYPES[type_], rows, f"column {name!r} ({type_.value})")
+    return WireColumn(type_, array != 0 if type_ is AttributeType.BOOL else array, valid)
+
+
+def _string_column(data: Any, valid: Mask | None, rows: int, name: str) -> WireColumn:
+    if not (isinstance(data, list) and len(data) == 2 and isinstance(data[0], list)):
+        raise WrongSchema(f"column {name!r} is string: its data must be [dictionary, codes]")
+    texts, codes = data
+    if not all(isinstance(text, str) for text in texts):
+        raise WrongSchema(f"the dictionary of column {name!r} must hold strings only")
+    array = _array(codes, np.dtype("<i4"), rows, f"codes of {name!r}")
+    used = array if valid is None else array[valid]
+    if len(used) and not (int(used.min()) >= 0 and int(used.max()) < len(texts)):
+        raise MalformedBatch(f"codes of {name!r} point outside its dictionary of {len(texts)}")
+    return WireColumn(AttributeType.STRING, array, valid, tuple(texts))
+
+
+def _array(data: Any, dtype: np.dtype[Any], rows: int, what: str) -> npt.NDArray[Any]:
+    if not isinstance(data, bytes) or len(data) != rows * dtype.itemsize:
+        size = len(data) if isinstance(data, bytes) else type(data).__name__
+        raise MalformedBatch(f"{what}: expected {rows * dtype.itemsize} bytes for {rows} rows, got {size}")
+    return np.frombuffer(data, dtype=dtype)

@@ -1,0 +1,223 @@
+"""Everything a member can ask of its shell. Effects of one step are to be carried out in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eiha.ha.inputs import Channel
+from eiha.ha.witness_row import WitnessRow
+from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LinkId, LogPosition, Sequence
+from eiha.protocol.log_entry import LogEntry
+from eiha.protocol.outputs import OutputBatch, PublishPermit
+from eiha.protocol.peer_messages import PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send to the peer over this very link; drop it if the link is gone."""
+
+    channel: Channel
+    link: LinkId
+    message: PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLink:
+    """Close a link that misbehaves or stalls."""
+
+    channel: Channel
+    link: LinkId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Append to the own log; answered by ``Persisted`` when as durable as the mode asks. May be batched."""
+
+    entries: tuple[LogEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateLog:
+    """Cut everything after ``last`` (uncommitted tail of a former active); keep the cut bytes in quarantine."""
+
+    last: LogPosition
+
+
+@dataclass(frozen=True, slots=True)
+class ResetLog:
+    """Discard the whole log: it starts anew after ``start`` (a snapshot is being received)."""
+
+    start: LogPosition
+
+
+@dataclass(frozen=True, slots=True)
+class TrimLog:
+    """Entries through here are covered by a durable snapshot and may be deleted."""
+
+    through: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class RememberWitness:
+    """Persist the highest witness version seen, so that a witness gone backwards is noticed after a restart."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Feed committed entries to the engine, in order; answered by ``Applied``. FIFO with snapshot effects."""
+
+    entries: tuple[LogEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """Cut a snapshot after the entries handed to ``Apply`` so far; answered by ``SnapshotTaken``.
+
+    ``member_state``: client sessions and outbox as of ``position``, to be stored in the snapshot.
+    """
+
+    request: int
+    position: LogPosition
+    epoch_starts: tuple[tuple[Epoch, Sequence], ...]
+    member_state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Write a snapshot's content to disk durably; answered by ``SnapshotSaved``."""
+
+    position: LogPosition
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSnapshot:
+    """Replace the engine's state; ``content`` None: the newest valid file. Answered by ``Restored`` or ``SnapshotRefused``."""
+
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWitness:
+    """Read the row with a locking read; answered by ``WitnessReadDone``."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompareAndSet:
+    """Replace the row if its version is ``expected_version`` (None: if there is no row)."""
+
+    request: int
+    expected_version: int | None
+    row: WitnessRow
+
+
+@dataclass(frozen=True, slots=True)
+class AckClient:
+    """Everything of the client through ``through`` is committed. Ignored by a shell that has no such client."""
+
+    client_id: ClientId
+    through: ClientSequence
+
+
+@dataclass(frozen=True, slots=True)
+class RejectClient:
+    """Not accepted, nothing changed. ``expected``: the sequence this client must send next (0: unknown)."""
+
+    client_id: ClientId
+    client_sequence: ClientSequence
+    reason: str
+    retry_after_ms: int
+    expected: ClientSequence
+
+
+@dataclass(frozen=True, slots=True)
+class SetIntake:
+    """Read from clients, or stop reading (bound reached, no quorum, switchover)."""
+
+    open: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSink:
+    """Fence the sink's store for the permit's epoch and read its progress; retried by the shell until it answers."""
+
+    sink: str
+    permit: PublishPermit
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Write outputs to the sink in one or more transactions, in order; answered by ``Published`` or ``SinkFenced``.
+
+    ``expected`` is the store's progress before; ``through`` after (there may be no output in between).
+    """
+
+    sink: str
+    outputs: tuple[OutputBatch, ...]
+    expected: Sequence
+    through: Sequence
+    permit: PublishPermit
+
+
+@dataclass(frozen=True, slots=True)
+class RevokePermit:
+    """The permit is void: drop queued publishing work before anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChanged:
+    """A fact for logs, metrics and ``/role``: the member moved."""
+
+    before: str
+    after: str
+    trigger: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact for the log. ``event`` is a stable id such as ``member_joined``; ``level`` is ``info|warning|error``."""
+
+    level: str
+    event: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop the process: a doubt that must not be guessed away, or an orderly end (``failed`` False)."""
+
+    reason: str
+    failed: bool
+
+
+Effect = (
+    Send
+    | CloseLink
+    | Persist
+    | TruncateLog
+    | ResetLog
+    | TrimLog
+    | RememberWitness
+    | Apply
+    | TakeSnapshot
+    | SaveSnapshot
+    | RestoreSnapshot
+    | ReadWitness
+    | CompareAndSet
+    | AckClient
+    | RejectClient
+    | SetIntake
+    | OpenSink
+    | Publish
+    | RevokePermit
+    | RoleChanged
+    | Fact
+    | Halt
+)

@@ -1,0 +1,241 @@
+"""Everything that can happen to a member. The shell turns the outside world into these."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from eiha.ha.witness_row import CasOutcome, ReadOutcome
+from eiha.kernel.ids import ClientId, Epoch, Incarnation, LinkId, LogPosition, Sequence
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, RemovePlan
+from eiha.protocol.outputs import OutputBatch
+from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
+
+
+class Channel(enum.Enum):
+    """The two connections between the nodes."""
+
+    EVENT_SYNC = "eventSync"
+    MANAGEMENT = "management"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """First input: what the disk holds. ``entries``: the whole log after the snapshot, in order.
+
+    ``snapshot`` is the newest valid one (None: none). ``witness_version_seen`` is the highest version ever
+    persisted by ``RememberWitness``: a lower one means that the witness went backwards.
+    """
+
+    incarnation: Incarnation
+    entries: tuple[LogEntry, ...]
+    snapshot: SnapshotFacts | None
+    witness_version_seen: int
+    plans: tuple[DeployPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFacts:
+    """A snapshot that is on disk: where it was cut, the client sessions and outbox at that point (opaque)."""
+
+    position: LogPosition
+    epoch_starts: tuple[tuple[Epoch, Sequence], ...]
+    member_state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed. To be given at least every ``Policy.tick_ms``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessReadDone:
+    """Answer to ``ReadWitness``."""
+
+    request: int
+    outcome: ReadOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessCasDone:
+    """Answer to ``CompareAndSet``."""
+
+    request: int
+    outcome: CasOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A handshake completed: a new connection of one channel to the peer."""
+
+    channel: Channel
+    link: LinkId
+    peer: PeerIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """A connection is gone; nothing more will come over it."""
+
+    channel: Channel
+    link: LinkId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of the peer."""
+
+    channel: Channel
+    link: LinkId
+    message: PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A client of this node sent publications (already checked against the stream's definition).
+
+    ``duplicated``: the client sends everything to both nodes, so a passive keeps them and does not forward.
+    """
+
+    publications: tuple[Publication, ...]
+    duplicated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHello:
+    """A client connected; answered by ``AckClient`` with what is committed of it so far."""
+
+    client_id: ClientId
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """The shell has no more input at hand: what is pending becomes an entry if the window has room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persisted:
+    """The own log holds everything through here, as durably as the mode asks."""
+
+    through: LogPosition
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The engine applied everything through ``sequence``.
+
+    ``next_timer_ms``: log time at which the earliest timer is due, None for none. ``digest``: present at
+    digest positions.
+    """
+
+    sequence: Sequence
+    outputs: tuple[OutputBatch, ...]
+    next_timer_ms: int | None
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    """Answer to ``TakeSnapshot``: the complete snapshot file content, cut at the position asked for."""
+
+    request: int
+    position: LogPosition
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSaved:
+    """Answer to ``SaveSnapshot``: the file is durable; the log may be trimmed through its position."""
+
+    position: LogPosition
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Answer to ``RestoreSnapshot``: the engine's state is that of ``facts.position``."""
+
+    facts: SnapshotFacts
+    next_timer_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRefused:
+    """``RestoreSnapshot`` failed: content corrupt or of another format version."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkOpened:
+    """Answer to ``OpenSink``: the store is fenced for the epoch and holds everything through ``published_through``."""
+
+    sink: str
+    epoch: Epoch
+    published_through: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The store committed everything of ``sink`` through here."""
+
+    sink: str
+    epoch: Epoch
+    through: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class SinkFenced:
+    """A store refused: a newer epoch owns it."""
+
+    sink: str
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """An operator deploys, replaces or removes a plan."""
+
+    change: DeployPlan | RemovePlan
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchoverAsked:
+    """An operator wants the passive to become active, without loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptLossAsked:
+    """An operator decides that this node goes on although acknowledged events may be lost (recorded)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """The process was asked to end: hand over if possible, then ``Halt``."""
+
+
+Input = (
+    Start
+    | Tick
+    | WitnessReadDone
+    | WitnessCasDone
+    | LinkUp
+    | LinkDown
+    | Received
+    | Submit
+    | ClientHello
+    | Flush
+    | Persisted
+    | Applied
+    | SnapshotTaken
+    | SnapshotSaved
+    | Restored
+    | SnapshotRefused
+    | SinkOpened
+    | Published
+    | SinkFenced
+    | ChangePlan
+    | SwitchoverAsked
+    | AcceptLossAsked
+    | StopAsked
+)

@@ -1,0 +1,215 @@
+"""The typed logical plan: what ``bind`` makes, ``rewrite`` improves and the engine lowers to operators."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from eiha.events.schema import AttributeType, Schema, StreamDefinition
+from eiha.plan.expressions import Expression, OutputRef
+from eiha.siddhiql.span import NO_SPAN, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """``[condition]``: rows for which it is true pass; reset rows always do."""
+
+    condition: Expression
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``#window.name(arguments)``; arguments are typed, constants already folded to ``Literal``."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFunction:
+    """``#name(arguments)``: adds columns (``#log`` adds none)."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    schema: Schema
+    span: Span = NO_SPAN
+
+
+Handler = Filter | Window | StreamFunction
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInput:
+    """``from S[...]#window...``: one stream and its handlers in textual order. ``schema`` is what leaves the last one."""
+
+    stream: str
+    handlers: tuple[Handler, ...]
+    schema: Schema
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class PatternStep:
+    """A stream step: ``e1=S[condition]<min:max>``. In ``condition``, a ``source`` equal to the step's own position
+    is the arriving event; lower ones are captured events.
+    """
+
+    reference: str
+    stream: str
+    schema: Schema
+    condition: Expression | None
+    min_count: int = 1
+    max_count: int | None = 1
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class StepNode:
+    """Leaf: the step at ``position`` in ``PatternInput.steps``."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextNode:
+    """``a -> b -> ...`` or ``a, b, ...``."""
+
+    elements: tuple[PatternNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EveryNode:
+    """``every (...)``."""
+
+    element: PatternNode
+
+
+@dataclass(frozen=True, slots=True)
+class LogicalNode:
+    """``a and b``, ``a or b``."""
+
+    both: bool
+    left: PatternNode
+    right: PatternNode
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentNode:
+    """``not S[...] for t``; ``wait_ms`` None in ``not S and ...``."""
+
+    position: int
+    wait_ms: int | None
+
+
+PatternNode = StepNode | NextNode | EveryNode | LogicalNode | AbsentNode
+
+
+@dataclass(frozen=True, slots=True)
+class PatternInput:
+    """A pattern (``->``) or a sequence (``,``)."""
+
+    is_sequence: bool
+    steps: tuple[PatternStep, ...]
+    root: PatternNode
+    within_ms: int | None
+    span: Span = NO_SPAN
+
+
+QueryInput = StreamInput | PatternInput
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """An aggregator of the select clause, e.g. ``avg(price)``. ``argument`` None: ``count()``."""
+
+    name: str
+    argument: Expression | None
+    type: AttributeType
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """``expression as name``; the expression may hold ``AggregateRef`` nodes."""
+
+    name: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """One key of order by."""
+
+    column: OutputRef
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """``select ... group by ... having ... order by ... limit ... offset``. ``schema`` is the output's."""
+
+    projections: tuple[Projection, ...]
+    aggregates: tuple[Aggregate, ...]
+    group_by: tuple[Expression, ...]
+    having: Expression | None
+    order_by: tuple[OrderKey, ...]
+    limit: int | None
+    offset: int | None
+    schema: Schema
+
+
+class OutputEvents(enum.Enum):
+    """Which rows ``insert [...] into`` puts out."""
+
+    CURRENT = "current"
+    EXPIRED = "expired"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class InsertInto:
+    """``insert [current|expired|all events] into target``. Expired rows arrive there as current ones."""
+
+    target: str
+    events: OutputEvents
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query. ``name``: from ``@info(name=...)``, else ``query<position from 1>``; ``named`` tells which."""
+
+    name: str
+    named: bool
+    position: int
+    input: QueryInput
+    selector: Selector
+    output: InsertInto
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A bound plan. ``streams``: defined and inferred ones, in order of appearance.
+
+    ``playback``: event time drives timers. ``stored_streams``: those marked ``@store(type='events')`` whose raw
+    events go to the event store. ``published_streams``: outputs that go to the processed-data store: those
+    marked ``@sink(type='store')``; if none is marked, every stream that queries fill and none reads.
+    """
+
+    name: str
+    streams: tuple[StreamDefinition, ...]
+    defined: frozenset[str]
+    queries: tuple[Query, ...]
+    playback: bool
+    stored_streams: tuple[str, ...]
+    published_streams: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def stream(self, name: str) -> StreamDefinition:
+        """The definition of ``name``, which must exist."""
+        for definition in self.streams:
+            if definition.name == name:
+                return definition
+        raise AssertionError(name)

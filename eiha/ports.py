@@ -1,0 +1,141 @@
+"""What shells must provide, grouped by obligation. Each promise is checked by a contract test that runs against
+every implementation: the real ones in ``storage`` and those of the simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass
+from typing import Protocol
+
+from eiha.ha.inputs import SnapshotFacts
+from eiha.ha.witness_row import CasOutcome, ReadOutcome, WitnessRow
+from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
+from eiha.protocol.log_entry import LogEntry
+from eiha.protocol.outputs import OutputBatch, PublishPermit
+
+
+class Witness(Protocol):
+    """Obligation: linearizable compare-and-set on one row. Safety rests on this alone."""
+
+    async def read(self) -> ReadOutcome:
+        """The row, by a locking read on the writer; ``Unknown`` when it cannot be reached in time."""
+
+    async def compare_and_set(self, expected_version: int | None, row: WitnessRow) -> CasOutcome:
+        """Replace the row, and append to the history, iff its version is ``expected_version`` (None: no row).
+
+        Never raises for a lost connection: a commit whose reply was lost is ``Unknown``.
+        """
+
+    async def close(self) -> None:
+        """Give the connection back."""
+
+
+class LogStore(Protocol):
+    """Obligation: what ``append`` returned from is in the operating system; what ``sync`` returned from is on disk.
+
+    Synchronous: called from the log writer's thread only. Raises ``StorageError``; after a failed ``sync`` the
+    store must not be used again.
+    """
+
+    def open(self) -> tuple[LogEntry, ...]:
+        """Recover: drop a torn last record, refuse a corrupt earlier one (``CorruptFile``), return all entries."""
+
+    def append(self, entries: Seq[LogEntry]) -> None:
+        """Hand the entries' bytes to the operating system."""
+
+    def sync(self) -> None:
+        """Flush to disk."""
+
+    def truncate_after(self, last: LogPosition) -> None:
+        """Cut the tail after ``last`` into quarantine."""
+
+    def reset(self, start: LogPosition) -> None:
+        """Discard everything; the next entry follows ``start``."""
+
+    def trim_through(self, sequence: Sequence) -> None:
+        """Delete whole segments that hold nothing after ``sequence``."""
+
+    def close(self) -> None:
+        """Flush and close."""
+
+
+class SnapshotStore(Protocol):
+    """Obligation: ``save`` is atomic and durable; ``newest`` never returns a damaged file."""
+
+    def save(self, position: LogPosition, content: bytes) -> None:
+        """Write tmp, fsync, rename, fsync the directory; prune to the number to keep."""
+
+    def newest(self) -> tuple[SnapshotFacts, bytes] | None:
+        """The newest valid snapshot; damaged ones are reported and passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The transaction is in the store."""
+
+    through: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """A newer epoch owns the sink; nothing was written."""
+
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """The store's progress is not what was expected (an earlier write whose reply was lost); nothing was written."""
+
+    published_through: Sequence
+
+
+PublishOutcome = Committed | Fenced | Displaced
+
+
+class Sink(Protocol):
+    """Obligation: rows, progress and epoch check in one transaction. Raises ``StoreUnavailable``: retry later."""
+
+    name: str
+
+    async def open(self, permit: PublishPermit) -> Committed | Fenced:
+        """Fence: raise the sink's epoch, end a stale writer's open transaction, return the progress."""
+
+    async def publish(
+        self, outputs: Seq[OutputBatch], *, expected: Sequence, through: Sequence, permit: PublishPermit
+    ) -> PublishOutcome:
+        """Write ``outputs`` and move progress from ``expected`` to ``through``, all or nothing."""
+
+    async def close(self) -> None:
+        """Give connections back."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedEntry:
+    """What the engine says of one entry."""
+
+    outputs: tuple[OutputBatch, ...]
+    next_timer_ms: int | None
+
+
+class Engine(Protocol):
+    """Obligation: the same entries give the same outputs and the same digest, on any node, at any time.
+
+    Synchronous: called from the engine's thread only.
+    """
+
+    def apply(self, entry: LogEntry) -> AppliedEntry:
+        """Apply one entry. A failing plan is a fact in its own outputs, never an exception here."""
+
+    def snapshot(self) -> bytes:
+        """The whole state, plans included, cut between entries."""
+
+    def restore(self, content: bytes) -> None:
+        """Replace the whole state. Raises ``CorruptFile`` for content that is not a snapshot of a known version."""
+
+    def digest(self) -> bytes:
+        """16 bytes that are equal iff the states are."""
+
+    def next_timer_ms(self) -> LogTimeMs | None:
+        """Log time of the earliest timer."""
