@@ -86,9 +86,7 @@ def concatenate_batches(batches: list[EventBatch]) -> EventBatch:
     return EventBatch(
         schema=first.schema,
         timestamps=np.concatenate([batch.timestamps for batch in batches]),
-        columns=tuple(
-            concatenate([batch.columns[index] for batch in batches]) for index in range(len(first.columns))
-        ),
+        columns=tuple(concatenate([batch.columns[index] for batch in batches]) for index in range(len(first.columns))),
         kinds=kinds,
         chunks=np.concatenate([batch.chunk_numbers() for batch in batches]),
         collapses=first.collapses,

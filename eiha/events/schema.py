@@ -31,9 +31,7 @@ class AttributeType(enum.Enum):
         return DTYPES[self]
 
 
-_NUMERIC: Final = frozenset(
-    {AttributeType.INT, AttributeType.LONG, AttributeType.FLOAT, AttributeType.DOUBLE}
-)
+_NUMERIC: Final = frozenset({AttributeType.INT, AttributeType.LONG, AttributeType.FLOAT, AttributeType.DOUBLE})
 
 DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
     AttributeType.STRING: np.dtype(np.int32),

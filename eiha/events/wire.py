@@ -53,9 +53,7 @@ class WireColumn:
     def to_list(self) -> list[Any]:
         """The values as Python objects, None for nulls. For edges, not for hot paths."""
         if self.type is AttributeType.STRING:
-            values: list[Any] = [
-                self.dictionary[code] if self.dictionary else None for code in self.values.tolist()
-            ]
+            values: list[Any] = [self.dictionary[code] if self.dictionary else None for code in self.values.tolist()]
         else:
             values = self.values.tolist()
         if self.valid is None:
@@ -108,9 +106,7 @@ def decode(payload: bytes | memoryview, schema: Schema) -> WireBatch:
     if not isinstance(rows, int) or isinstance(rows, bool) or not 0 <= rows <= ROWS_MAX:
         raise MalformedBatch(f"a batch must have 0 to {ROWS_MAX} rows, not {rows!r}")
     if len(columns) != len(schema):
-        raise WrongSchema(
-            f"the stream has {len(schema)} attributes {schema}, the batch {len(columns)} columns"
-        )
+        raise WrongSchema(f"the stream has {len(schema)} attributes {schema}, the batch {len(columns)} columns")
     timestamps = None if stamps is None else _array(stamps, np.dtype("<i8"), rows, "timestamps")
     decoded = tuple(
         _column(column, attribute.type, rows, attribute.name)
@@ -133,9 +129,7 @@ def _column(column: Any, type_: AttributeType, rows: int, name: str) -> WireColu
         values[:] = data
         return WireColumn(type_, values, valid)
     if not isinstance(data, bytes):
-        raise WrongSchema(
-            f"column {name!r} is {type_.value}: its data must be bytes, not {type(data).__name__}"
-        )
+        raise WrongSchema(f"column {name!r} is {type_.value}: its data must be bytes, not {type(data).__name__}")
     array = _array(data, WIRE_DTYPES[type_], rows, f"column {name!r} ({type_.value})")
     return WireColumn(type_, array != 0 if type_ is AttributeType.BOOL else array, valid)
 

@@ -186,15 +186,5 @@ class Call:
 
 
 Expression = (
-    Literal
-    | AttributeRef
-    | AggregateRef
-    | OutputRef
-    | Arithmetic
-    | Compare
-    | Logic
-    | Not
-    | IsNull
-    | EventIsNull
-    | Call
+    Literal | AttributeRef | AggregateRef | OutputRef | Arithmetic | Compare | Logic | Not | IsNull | EventIsNull | Call
 )
