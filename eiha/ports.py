@@ -4,10 +4,12 @@ every implementation: the real ones in ``storage`` and those of the simulator.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Protocol
 
+from eiha.events.schema import StreamDefinition
 from eiha.ha.inputs import SnapshotFacts
 from eiha.ha.witness_row import CasOutcome, ReadOutcome, WitnessRow
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
@@ -113,10 +115,11 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AppliedEntry:
-    """What the engine says of one entry."""
+    """What the engine says of one entry. ``faults``: what failed in which plan and query, for the log."""
 
     outputs: tuple[OutputBatch, ...]
     next_timer_ms: int | None
+    faults: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -133,6 +136,9 @@ class Engine(Protocol):
 
     def restore(self, content: bytes) -> None:
         """Replace the whole state. Raises ``CorruptFile`` for content that is not a snapshot of a known version."""
+
+    def streams(self) -> Mapping[str, StreamDefinition]:
+        """The streams that may be published to, by name: those that deployed plans define."""
 
     def digest(self) -> bytes:
         """16 bytes that are equal iff the states are."""

@@ -95,7 +95,10 @@ class SaveSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class RestoreSnapshot:
-    """Replace the engine's state; ``content`` None: the newest valid file. Answered by ``Restored`` or ``SnapshotRefused``."""
+    """Replace the engine's state; ``content`` None: the newest valid file.
+
+    Answered by ``Restored`` or ``SnapshotRefused``.
+    """
 
     content: bytes | None
 

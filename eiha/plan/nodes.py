@@ -42,7 +42,7 @@ Handler = Filter | Window | StreamFunction
 
 @dataclass(frozen=True, slots=True)
 class StreamInput:
-    """``from S[...]#window...``: one stream and its handlers in textual order. ``schema`` is what leaves the last one."""
+    """``from S[...]#window...``: one stream and its handlers in textual order; ``schema`` leaves the last one."""
 
     stream: str
     handlers: tuple[Handler, ...]
@@ -190,6 +190,17 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Deduplication:
+    """``@source(type='eiha', events.duplicated.in.cluster='true', dedup.key='id', dedup.size='100000')``: of rows of
+    ``stream`` with equal ``attribute`` only the first is taken, as long as it is among the last ``size`` keys.
+    """
+
+    stream: str
+    attribute: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A bound plan. ``streams``: defined and inferred ones, in order of appearance.
 
@@ -205,6 +216,7 @@ class Plan:
     playback: bool
     stored_streams: tuple[str, ...]
     published_streams: tuple[str, ...]
+    deduplicated: tuple[Deduplication, ...]
     warnings: tuple[str, ...]
 
     def stream(self, name: str) -> StreamDefinition:
