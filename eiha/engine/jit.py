@@ -1,0 +1,220 @@
+"""Kernels: loops over arrays, written once as plain Python functions, compiled by Numba or run as they are.
+
+``@kernel`` marks the loop. Its annotations are its signature (``ReadInt64``, ``WriteFloat64``, ``int``, ``float``,
+``bool``), so Numba compiles for exactly these types and never at run time: ``warm()`` loads every kernel from Numba's
+on-disk cache beside the module (or compiles it there, once per installation), before a node joins. ``@inlined``
+marks a function that kernels of the same module call.
+
+Kernels and ``@inlined`` functions must keep to what both worlds do alike: scalars, one-dimensional contiguous arrays,
+loops; no division by a zero, no integer overflow. Numba itself is imported by ``warm()`` only.
+
+Whether kernels are compiled is decided once, by the entry point: ``choose(os.environ.get("EIHA_JIT"))``. The core reads
+no environment. Without a choice they are compiled.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Generic, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.errors import ConfigurationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayOf:
+    """A kernel's array argument: contiguous, one-dimensional; ``read_only`` ones also take read-only arrays.
+
+    ``element`` is the name of a NumPy scalar type, or ``NUMBER``: then the kernel has one version for each of
+    ``NUMBER_TYPES``, in which all such arguments have the same element type.
+    """
+
+    element: str
+    read_only: bool
+
+
+NUMBER: Final = "number"
+NUMBER_TYPES: Final = ("int32", "int64", "float32", "float64")
+
+ReadInt32 = Annotated[npt.NDArray[np.int32], ArrayOf("int32", True)]
+ReadInt64 = Annotated[npt.NDArray[np.int64], ArrayOf("int64", True)]
+ReadFloat32 = Annotated[npt.NDArray[np.float32], ArrayOf("float32", True)]
+ReadFloat64 = Annotated[npt.NDArray[np.float64], ArrayOf("float64", True)]
+ReadUInt8 = Annotated[npt.NDArray[np.uint8], ArrayOf("uint8", True)]
+ReadBool = Annotated[npt.NDArray[np.bool_], ArrayOf("bool", True)]
+ReadNumber = Annotated[npt.NDArray[Any], ArrayOf(NUMBER, True)]
+WriteInt32 = Annotated[npt.NDArray[np.int32], ArrayOf("int32", False)]
+WriteInt64 = Annotated[npt.NDArray[np.int64], ArrayOf("int64", False)]
+WriteFloat32 = Annotated[npt.NDArray[np.float32], ArrayOf("float32", False)]
+WriteFloat64 = Annotated[npt.NDArray[np.float64], ArrayOf("float64", False)]
+WriteUInt8 = Annotated[npt.NDArray[np.uint8], ArrayOf("uint8", False)]
+WriteBool = Annotated[npt.NDArray[np.bool_], ArrayOf("bool", False)]
+WriteNumber = Annotated[npt.NDArray[Any], ArrayOf(NUMBER, False)]
+
+_SCALARS: Final[dict[Any, str]] = {int: "int64", float: "float64", bool: "bool"}
+
+
+class Kernel(Generic[P, R]):
+    """A loop over arrays, callable in either mode; made by ``@kernel``.
+
+    ``plain`` is the function as written, ``name`` its name.
+    """
+
+    __slots__ = ("_arguments", "_compiled", "_run", "name", "plain")
+
+    def __init__(self, plain: Callable[P, R]) -> None:
+        self.plain = plain
+        self.name = plain.__qualname__
+        self._arguments = _argument_kinds(plain)
+        self._compiled: Callable[P, R] | None = None
+        self._run: Callable[P, R] = self._choose_and_run
+        _KERNELS.append(self)
+
+    def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
+        """Run it on ``arguments``, given by position."""
+        return self._run(*arguments, **named)
+
+    def compiled(self) -> Callable[P, R]:
+        """The machine code, from the on-disk cache if it is there."""
+        if self._compiled is None:
+            import numba
+
+            _register_inlined(numba)
+            self._check_inlined_are_of_the_same_module()
+            signatures = [
+                tuple(_numba_type(numba, argument, number) for argument in self._arguments)
+                for number in (NUMBER_TYPES if self._is_generic() else ("",))
+            ]
+            self._compiled = numba.njit(signatures, cache=True, nogil=True)(self.plain)
+        return self._compiled
+
+    def bind(self) -> None:
+        """Fix which form a call runs, compiled or plain, by the mode in force."""
+        self._run = self.compiled() if _mode.compiled else self.plain
+
+    def unbind(self) -> None:
+        """Let the next call see the mode anew."""
+        self._run = self._choose_and_run
+
+    def _choose_and_run(self, *arguments: P.args, **named: P.kwargs) -> R:
+        self.bind()
+        return self._run(*arguments, **named)
+
+    def _is_generic(self) -> bool:
+        return any(isinstance(argument, ArrayOf) and argument.element == NUMBER for argument in self._arguments)
+
+    def _check_inlined_are_of_the_same_module(self) -> None:
+        """Numba's cache notices a change of the kernel's own file only, so what it inlines must live there."""
+        for name in self.plain.__code__.co_names:
+            value = self.plain.__globals__.get(name)
+            if value in _INLINED:
+                assert value.__module__ == self.plain.__module__, (self.name, name)
+
+
+def kernel(function: Callable[P, R]) -> Kernel[P, R]:
+    """Make ``function`` a kernel; every parameter must be annotated with one of the types named above."""
+    return Kernel(function)
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Let kernels of the same module call ``function``, compiled into them; plain Python elsewhere."""
+    _INLINED.append(function)
+    return function
+
+
+def choose(setting: str | None) -> None:
+    """Set the mode from the value of ``EIHA_JIT``: None, empty or ``1`` compiles, ``0`` interprets.
+
+    Raises:
+        ConfigurationError: ``setting`` is something else.
+    """
+    if setting not in (None, "", "0", "1"):
+        raise ConfigurationError(f"EIHA_JIT must be 0 (kernels run interpreted) or 1 (compiled), not {setting!r}")
+    _set_mode(compiled=setting != "0")
+
+
+def is_compiled() -> bool:
+    """Whether kernels run compiled."""
+    return _mode.compiled
+
+
+def warm() -> int:
+    """Load (or compile and cache) every kernel of the modules imported so far; their number. No-op if interpreted."""
+    if not _mode.compiled:
+        return 0
+    for each in _KERNELS:
+        each.bind()
+    return len(_KERNELS)
+
+
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Within it, kernels run as plain Python."""
+    before = _mode.compiled
+    _set_mode(compiled=False)
+    try:
+        yield
+    finally:
+        _set_mode(compiled=before)
+
+
+def kernels() -> tuple[Kernel[Any, Any], ...]:
+    """All kernels of the modules imported so far."""
+    return tuple(_KERNELS)
+
+
+class _Mode:
+    """The process-wide choice."""
+
+    __slots__ = ("compiled", "registered")
+
+    def __init__(self) -> None:
+        self.compiled = True
+        self.registered = 0
+
+
+_KERNELS: Final[list[Kernel[Any, Any]]] = []
+_INLINED: Final[list[Callable[..., Any]]] = []
+_mode: Final = _Mode()
+
+
+def _set_mode(*, compiled: bool) -> None:
+    _mode.compiled = compiled
+    for each in _KERNELS:
+        each.unbind()
+
+
+def _register_inlined(numba: Any) -> None:
+    import numba.extending
+
+    while _mode.registered < len(_INLINED):
+        numba.extending.register_jitable(_INLINED[_mode.registered])
+        _mode.registered += 1
+
+
+def _argument_kinds(function: Callable[..., Any]) -> tuple[ArrayOf | str, ...]:
+    hints = get_type_hints(function, include_extras=True)
+    kinds: list[ArrayOf | str] = []
+    for name in inspect.signature(function).parameters:
+        hint = hints.get(name)
+        if get_origin(hint) is Annotated and isinstance(get_args(hint)[1], ArrayOf):
+            kinds.append(get_args(hint)[1])
+        else:
+            assert hint in _SCALARS, f"{function.__qualname__}: argument {name} has no kernel type: {hint}"
+            kinds.append(_SCALARS[hint])
+    return tuple(kinds)
+
+
+def _numba_type(numba: Any, argument: ArrayOf | str, number: str) -> Any:
+    if isinstance(argument, str):
+        return numba.from_dtype(np.dtype(argument))
+    element = number if argument.element == NUMBER else argument.element
+    return numba.types.Array(numba.from_dtype(np.dtype(element)), 1, "C", readonly=argument.read_only)
