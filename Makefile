@@ -1,0 +1,62 @@
+# eiha: `make demo` shows it, `make test` proves it. Both install what they need into .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= 2
+
+.PHONY: help setup demo demo-mysql lint types layers unit simulation integration test soak kills bench docs clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(STAMP) ## create .venv and install everything
+
+$(STAMP): pyproject.toml constraints.txt tools/make_venv.sh
+	@sh tools/make_venv.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: setup ## two nodes, real departures, kill -9 in the middle, proof from the stores
+	@$(BIN)/python -m examples.flights.demo
+
+demo-mysql: setup ## the same on MariaDB or MySQL
+	@$(BIN)/python -m examples.flights.demo --mysql
+
+lint: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: setup
+	@$(BIN)/mypy
+
+layers: setup
+	@$(BIN)/lint-imports --no-cache > .layers.log 2>&1 || { cat .layers.log; rm -f .layers.log; exit 1; }
+	@rm -f .layers.log
+
+unit: setup ## tests without real processes
+	@$(BIN)/python -m pytest tests/unit tests/golden tests/tidy tests/conformance -n $(JOBS) -q
+
+simulation: setup ## the simulator's seeds and planted bugs
+	@$(BIN)/python -m pytest tests/simulation -n $(JOBS) -q
+
+integration: setup ## real processes, sockets, MariaDB
+	@$(BIN)/python tools/mariadb.py run -- $(BIN)/python -m pytest tests/integration -q
+
+test: lint types layers ## everything CI runs
+	@$(BIN)/python tools/mariadb.py run -- $(BIN)/python -m pytest tests -n $(JOBS) --dist loadgroup -q --cov --cov-report=term:skip-covered
+
+soak: setup ## 100,000 seeds and 500 kills; hours
+	@$(BIN)/python -m eiha.simulation --seeds 0..100000 --jobs $(JOBS)
+	@$(BIN)/python -m benchmarks.failover --kills 500
+
+kills: setup ## kill the active 50 times under load, table of takeover times
+	@$(BIN)/python -m benchmarks.failover --kills 50
+
+bench: setup ## every benchmark, one after the other
+	@$(BIN)/python -m benchmarks.engine
+	@$(BIN)/python -m benchmarks.pair
+	@$(BIN)/python -m benchmarks.stores
+
+clean:
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis

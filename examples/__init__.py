@@ -1,0 +1,1 @@
+"""Examples that run: each folder has plans, data and a README."""
