@@ -1,0 +1,61 @@
+"""Every bound of the wire, with the reason for its value. What happens at a bound stands beside it.
+
+The order of sizes is an invariant, asserted below: a publication fits an entry, an entry fits a peer frame.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PUBLICATION_BYTES_MAX: Final = 16 << 20
+"""Payload bytes of one publication. A million rows of two doubles; refused (``MalformedFrame``, HTTP 413) above."""
+
+PUBLICATION_ROWS_MAX: Final = 1_000_000
+"""Rows of one publication; the bound of a payload (``events.wire.ROWS_MAX``). Refused above."""
+
+CLIENT_FRAME_BYTES_MAX: Final = PUBLICATION_BYTES_MAX + (64 << 10)
+"""Body of a frame from a client: a publication and its envelope. The connection is closed above."""
+
+ENTRY_BYTES_MAX: Final = 32 << 20
+"""Encoded log entry. The sequencer closes an entry before it would pass this; a codec refuses one above."""
+
+PEER_FRAME_BYTES_MAX: Final = 64 << 20
+"""Body of a frame between nodes: an ``Append`` of one largest entry, with room. The link is closed above."""
+
+HANDSHAKE_FRAME_BYTES_MAX: Final = 4 << 10
+"""Body of a frame before the other side is authenticated: names and nonces only, so a stranger costs nothing."""
+
+CLIENT_HELLO_BYTES_MAX: Final = 4 << 10
+"""Body of a client's first frame, before it is known who it is."""
+
+ARRAY_ITEMS_MAX: Final = 1 << 16
+"""Items of any list inside a peer or client message, and so publications of an entry and entries of an ``Append``.
+
+msgpack makes room for as many items as a header claims, at each level of nesting: this bounds what a lie costs.
+"""
+
+ROWS_MESSAGE_ITEMS_MAX: Final = 1 << 18
+"""Rows of one ``PublishRows`` message. Rows cost Python objects: bigger publications belong into columns."""
+
+NAME_LENGTH_MAX: Final = 255
+"""Characters of a node, cluster, client, stream, plan or sink name: what file systems and tables take as a name."""
+
+REASON_LENGTH_MAX: Final = 2_000
+"""Characters of a reason sent to the other side; longer ones are cut when sent."""
+
+PLAN_TEXT_LENGTH_MAX: Final = 4 << 20
+"""Characters of a plan's text in a ``DeployPlan`` entry."""
+
+SNAPSHOT_CHUNK_BYTES_MAX: Final = 4 << 20
+"""Data of one ``SnapshotChunk``: short enough that heartbeats between chunks are not late on a slow link."""
+
+STREAMS_PER_CONNECTION_MAX: Final = 4_096
+"""Streams that one client connection may have open; further ones are refused."""
+
+NONCE_BYTES: Final = 32
+"""Random bytes that each side of a handshake contributes."""
+
+NUMBER_MAX: Final = (1 << 63) - 1
+"""Largest number of any kind: what a database's BIGINT and NumPy's int64 hold."""
+
+assert PUBLICATION_BYTES_MAX < CLIENT_FRAME_BYTES_MAX < ENTRY_BYTES_MAX < PEER_FRAME_BYTES_MAX
