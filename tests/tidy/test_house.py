@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 CORE = ("errors", "kernel", "events", "protocol", "siddhiql", "plan", "engine", "ha")
+TEXT_SUFFIXES = {".py", ".md", ".toml", ".yml", ".sh"}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "managers", "manager", "misc", "common", "stuff"}
 
 
