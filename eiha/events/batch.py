@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,11 @@ from eiha.events.schema import Schema
 Timestamps = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
 Chunks = npt.NDArray[np.int64]
+
+
+CHUNK_STRIDE: Final = 1024
+"""Distance between the numbers of two chunks that come from outside: these are multiples of it. The numbers between
+belong to what timers put out just before the next multiple: in ``c - CHUNK_STRIDE + 1 .. c - 1`` for chunk ``c``."""
 
 
 class Kind(enum.IntEnum):
@@ -32,9 +38,9 @@ class EventBatch:
     ``timestamps`` int64[n], event time in ms. ``kinds`` uint8[n] of ``Kind``, None: all current.
     ``chunks`` int64[n], never decreasing: rows with the same number form one *chunk*, which is one call of a
     listener and the span of order by, limit and the ``batch`` window (Siddhi's ComplexEventChunk). None: every
-    row is a chunk of its own, numbered by its position. The number also tells which input row of the log entry
-    caused the rows, so that the outputs of several queries into one stream are merged in the order that
-    feeding one event at a time gives.
+    row is a chunk of its own, numbered by its position times ``CHUNK_STRIDE``. The number also tells which input row
+    of the log entry caused the rows, so that the outputs of several queries into one stream are merged in the order
+    that feeding one event at a time gives.
     ``collapses`` marks chunks put out by a batch window: aggregates then give one row a chunk (or a group).
     """
 
@@ -67,7 +73,7 @@ class EventBatch:
 
     def chunk_numbers(self) -> Chunks:
         """``chunks`` as an array, also when every row is its own."""
-        return np.arange(len(self), dtype=np.int64) if self.chunks is None else self.chunks
+        return np.arange(len(self), dtype=np.int64) * CHUNK_STRIDE if self.chunks is None else self.chunks
 
     def kind_array(self) -> Kinds:
         """``kinds`` as an array, also when all rows are current."""
