@@ -3,13 +3,15 @@
 Laws, property-tested for every operator: ``run(a + b) == run(a); restore(snapshot()); run(b)``, and the rows put
 out (with their kinds and chunk numbers) do not depend on how the input is cut into batches.
 
-Chunk numbers. Chunks from outside have multiples of ``CHUNK_STRIDE``; rows of one chunk have one ``now_ms``. An operator
-whose timers are due at a row of such a chunk c fires them itself, inside ``process``, before the row, and numbers what
-they put out from ``max(c - CHUNK_STRIDE, number of the row before) + 1`` on. At rows with other numbers (which some
-timer caused) and within a chunk no timer fires; it waits for the next multiple.
+Chunk numbers. Chunks from outside have multiples of ``CHUNK_STRIDE``; rows of one chunk have one ``now_ms``. An
+operator whose timers are due at a row of such a chunk c fires them itself, inside ``process``, before the row, and
+numbers what they put out from ``max(c - CHUNK_STRIDE, number of the row before) + 1`` on. At rows with other numbers
+(which some timer caused) and within a chunk no timer fires; it waits for the next multiple. If one chunk c causes
+several (a batch window that fills twice), they are c, c + 1 and so on.
 
 Reset rows. A batch window puts one row of kind RESET before the current rows of a batch: at it, the aggregates of
-all groups forget everything. It carries the values of the batch's first row, yields no output row, and passes every filter.
+all groups forget everything. It carries the values of the batch's first row, yields no output row, and passes every
+filter.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Operator(Protocol):
         """The rows that ``batch`` causes, in order, with chunk numbers taken from the causing rows."""
 
     def fire(self, now_ms: int) -> EventBatch | None:
-        """The rows of the earliest due timer (``next_timer_ms() <= now_ms``), as one chunk; None: it has none to put out.
+        """The rows of the earliest due timer (``next_timer_ms() <= now_ms``), as one chunk; None: none to put out.
 
         All rows carry chunk number 0; the caller renumbers. A caller repeats while ``next_timer_ms() <= now_ms``.
         """
