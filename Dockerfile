@@ -1,0 +1,14 @@
+# One image for nodes and load generator; docker-compose.yml runs three containers of it.
+FROM python:3.12-slim
+WORKDIR /app
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY eiha eiha
+COPY benchmarks benchmarks
+COPY examples examples
+RUN pip install --no-cache-dir --constraint constraints.txt . \
+ && python -m eiha.engine.warm \
+ && useradd --create-home eiha && mkdir /data && chown eiha /data
+USER eiha
+VOLUME /data
+ENTRYPOINT ["python", "-m"]
+CMD ["eiha.node", "--config", "/etc/eiha/node.toml"]
