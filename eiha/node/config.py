@@ -1,0 +1,271 @@
+"""A node's configuration: every section and key there is, with type, default, bounds and meaning.
+
+These dataclasses are the one table from which reading (``config_reader``), ``--check``, ``docs/configuration.md``
+and the tests are made. Times are in milliseconds unless the name says otherwise; sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from eiha.node.config_key import key, required_key
+
+PORT_MAX: Final = 65_535
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAddress:
+    """One entry of ``cluster.members``: where the other node finds this member's two channels."""
+
+    node: str = required_key("Id of the member.", minimum=1, maximum=64)
+    host: str = required_key("Address or name under which the other node reaches the member.", minimum=1)
+    management_port: int = key(10005, "The member's management port.", minimum=1, maximum=PORT_MAX)
+    event_sync_port: int = key(11224, "The member's eventSync port.", minimum=1, maximum=PORT_MAX)
+    http_port: int = key(
+        9763, "The member's HTTP port, for `eiha status` to show both nodes.", minimum=1, maximum=PORT_MAX
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSection:
+    """Who the two nodes are and how they find and judge each other."""
+
+    node: str = required_key(
+        "Id of this node, unlike the other's. The node whose id sorts first dials, the other accepts.",
+        minimum=1,
+        maximum=64,
+    )
+    secret: str = required_key(
+        "Shared by both nodes; proves membership in the handshake, signs multicast announcements and guards the "
+        "administrative actions. Give it as `${env:NAME}` or `${file:PATH}`.",
+        minimum=12,
+        secret=True,
+    )
+    domain: str = key(
+        "eiha.domain", "Name of the cluster; nodes of another domain are refused.", minimum=1, maximum=128
+    )
+    membership_scheme: str = key(
+        "wka",
+        "`wka`: the well-known members listed in `members`; `multicast`: the nodes announce themselves.",
+        choices=("wka", "multicast"),
+    )
+    members: tuple[MemberAddress, ...] = key(
+        (), "The well-known members: at most two tables `{node, host, management_port, event_sync_port}`.", maximum=2
+    )
+    multicast_address: str = key("228.0.0.4", "Group that announcements are sent to.", minimum=7)
+    multicast_port: int = key(45564, "UDP port of the announcements.", minimum=1, maximum=PORT_MAX)
+    multicast_ttl: int = key(1, "Hops that announcements may travel.", minimum=0, maximum=255)
+    multicast_interval_ms: int = key(500, "Time between two announcements.", minimum=50, maximum=60_000)
+    multicast_interface: str = key("0.0.0.0", "Address of the interface to announce on.", minimum=7)  # noqa: S104
+    heartbeat_interval_ms: int = key(
+        100, "Time between two pings to the peer over the management channel.", minimum=10, maximum=10_000
+    )
+    failure_timeout_ms: int = key(
+        600,
+        "Silence after which the peer is suspected; at least three heartbeats. A closed connection is noticed at once.",
+        minimum=50,
+        maximum=120_000,
+    )
+    slow_peer_timeout_ms: int = key(
+        3_000,
+        "How long a passive may hold up commits before it is put out of the synced set.",
+        minimum=100,
+        maximum=600_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementSection:
+    """The control channel: membership, election, state transfer."""
+
+    host: str = key("127.0.0.1", "Address to bind.", minimum=1)
+    port: int = key(10005, "Port to bind.", minimum=1, maximum=PORT_MAX)
+    advertised_host: str = key("", "Address announced to others; empty: `host`.")
+    advertised_port: int = key(0, "Port announced to others; 0: `port`.", minimum=0, maximum=PORT_MAX)
+    reconnection_interval_ms: int = key(
+        1_000,
+        "Longest wait between two attempts to reach the peer; the first ones come after 20 ms.",
+        minimum=20,
+        maximum=60_000,
+    )
+    connect_timeout_ms: int = key(
+        2_000, "Time allowed for a connection and its handshake.", minimum=100, maximum=60_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EventSyncSection:
+    """The data channel: the replicated log."""
+
+    host: str = key("127.0.0.1", "Address to bind.", minimum=1)
+    port: int = key(11224, "Port to bind.", minimum=1, maximum=PORT_MAX)
+    advertised_host: str = key("", "Address announced to others; empty: `host`.")
+    advertised_port: int = key(0, "Port announced to others; 0: `port`.", minimum=0, maximum=PORT_MAX)
+    send_buffer_bytes: int = key(
+        5 * MIB, "Send and receive buffer asked of the operating system.", minimum=65_536, maximum=256 * MIB
+    )
+    queue_bytes_max: int = key(
+        256 * MIB,
+        "Bytes waiting to be sent at which the link is given up as stalled.",
+        minimum=4 * MIB,
+        maximum=4096 * MIB,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PersistenceSection:
+    """What is kept on this node's own disk: the log and the snapshots."""
+
+    location: str = key("var/cep_persistence", "Directory of the log and the snapshots; one per node.", minimum=1)
+    interval_s: int = key(
+        900, "Time between two snapshots; 0: only on demand and at an orderly stop.", minimum=0, maximum=604_800
+    )
+    keep: int = key(2, "Snapshots kept.", minimum=1, maximum=1_000)
+    durability: str = key(
+        "replicated",
+        "`replicated`: an entry is committed when each member of the synced set has handed it to its operating "
+        "system; `disk`: when each has it on disk.",
+        choices=("replicated", "disk"),
+    )
+    fsync: str = key(
+        "interval",
+        "When the log is flushed to disk: `off` leaves it to the operating system, `interval`, or `every` write. "
+        '`durability = "disk"` needs `every`.',
+        choices=("off", "interval", "every"),
+    )
+    fsync_interval_ms: int = key(
+        1_000, 'Time between two flushes with `fsync = "interval"`.', minimum=10, maximum=60_000
+    )
+    segment_bytes: int = key(
+        64 * MIB, "Size at which the log starts a new segment file.", minimum=MIB, maximum=4096 * MIB
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DatasourceSection:
+    """A database that other sections refer to by name: `[datasources.NAME]`."""
+
+    url: str = required_key(
+        "SQLAlchemy URL: `mysql+aiomysql://user:${env:DB_PASSWORD}@host/db` or `sqlite+aiosqlite:///path`.",
+        minimum=1,
+        secret=True,
+    )
+    pool_size: int = key(4, "Connections kept open.", minimum=1, maximum=200)
+    pool_overflow: int = key(4, "Connections beyond `pool_size` under load.", minimum=0, maximum=200)
+    pool_recycle_s: int = key(1_800, "Age at which a connection is replaced.", minimum=10, maximum=86_400)
+    validate: bool = key(True, "Test a connection before it is used.")
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSection:
+    """The third vote: one row in a database, changed only by compare-and-set."""
+
+    datasource: str = key(
+        "", "Datasource that holds the row; empty: an SQLite file `var/<domain>/witness.db`, for two nodes on one host."
+    )
+    timeout_ms: int = key(2_000, "Time allowed for one statement.", minimum=50, maximum=60_000)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSection:
+    """HTTP: JSON events, health, metrics, status and administrative actions."""
+
+    host: str = key("127.0.0.1", "Address to bind.", minimum=1)
+    port: int = key(9763, "Port to bind.", minimum=1, maximum=PORT_MAX)
+    advertised_host: str = key("", "Address announced to others; empty: `host`.")
+    advertised_port: int = key(0, "Port announced to others; 0: `port`.", minimum=0, maximum=PORT_MAX)
+    body_bytes_max: int = key(16 * MIB, "Largest request body accepted.", minimum=1_024, maximum=1024 * MIB)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSection:
+    """TCP ingest of the native clients, and the bounds of everything that waits."""
+
+    host: str = key("127.0.0.1", "Address to bind.", minimum=1)
+    port: int = key(11225, "Port to bind.", minimum=1, maximum=PORT_MAX)
+    advertised_host: str = key("", "Address announced to others; empty: `host`.")
+    advertised_port: int = key(0, "Port announced to others; 0: `port`.", minimum=0, maximum=PORT_MAX)
+    queue_events_max: int = key(
+        1_000_000,
+        "Events accepted and not yet committed at which receivers stop reading.",
+        minimum=1_000,
+        maximum=1_000_000_000,
+    )
+    queue_bytes_max: int = key(64 * MIB, "The same bound in bytes.", minimum=MIB, maximum=16_384 * MIB)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyticsSection:
+    """Execution plans and the stores their streams go to."""
+
+    plans: str = key("", "Directory of `*.siddhi` plans to deploy when the cluster starts for the first time.")
+    event_store: str = key("", "Datasource of the event store; empty: an SQLite file `var/<domain>/event_store.db`.")
+    processed_store: str = key(
+        "", "Datasource of the processed-data store; empty: an SQLite file `var/<domain>/processed_store.db`."
+    )
+    event_table_prefix: str = key("", "Put before the table names of the event store.", maximum=24)
+    processed_table_prefix: str = key("", "Put before the table names of the processed-data store.", maximum=24)
+    outbox_bytes_max: int = key(
+        256 * MIB,
+        "Outputs waiting for a store at which the node stops reading from clients.",
+        minimum=MIB,
+        maximum=16_384 * MIB,
+    )
+    digest_interval_entries: int = key(
+        1_000,
+        "Both nodes compare their state each time the log grew by this many entries; 0: never.",
+        minimum=0,
+        maximum=10_000_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """What the node says, and how."""
+
+    level: str = key("info", "Least level written.", choices=("debug", "info", "warning", "error"))
+    format: str = key(
+        "auto", "`json` lines, `pretty` text, or `auto`: pretty on a terminal.", choices=("auto", "json", "pretty")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """The whole configuration, valid in itself. Made by ``config_reader.read_config`` only.
+
+    ``source``: the file it was read from.
+    """
+
+    source: str
+    cluster: ClusterSection
+    management: ManagementSection = field(default_factory=ManagementSection)
+    event_sync: EventSyncSection = field(default_factory=EventSyncSection)
+    persistence: PersistenceSection = field(default_factory=PersistenceSection)
+    datasources: tuple[tuple[str, DatasourceSection], ...] = ()
+    witness: WitnessSection = field(default_factory=WitnessSection)
+    http: HttpSection = field(default_factory=HttpSection)
+    ingest: IngestSection = field(default_factory=IngestSection)
+    analytics: AnalyticsSection = field(default_factory=AnalyticsSection)
+    log: LogSection = field(default_factory=LogSection)
+
+    def datasource(self, name: str, embedded: str) -> DatasourceSection:
+        """The datasource called ``name``; for the empty name the SQLite file ``var/<domain>/<embedded>.db``."""
+        if not name:
+            return DatasourceSection(url=f"sqlite+aiosqlite:///var/{self.cluster.domain}/{embedded}.db")
+        return dict(self.datasources)[name]
+
+
+SECTIONS: Final[dict[str, type]] = {
+    "cluster": ClusterSection,
+    "management": ManagementSection,
+    "event_sync": EventSyncSection,
+    "persistence": PersistenceSection,
+    "witness": WitnessSection,
+    "http": HttpSection,
+    "ingest": IngestSection,
+    "analytics": AnalyticsSection,
+    "log": LogSection,
+}
+"""The sections by name; ``datasources`` holds any number of ``DatasourceSection`` by name beside them."""
