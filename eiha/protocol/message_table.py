@@ -1,0 +1,132 @@
+"""Messages ⇄ bytes by a table: one row a message, one codec a field, both directions from the same row.
+
+A message of type t is the msgpack list of its fields in the order of its row. Fields are only ever added by a new
+protocol version, which is agreed on before any message is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
+from typing import Any, Generic, TypeVar
+
+from eiha.errors import MalformedFrame
+from eiha.protocol import fields
+from eiha.protocol.limits import NUMBER_MAX
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCodec:
+    """``to_wire(value)`` gives msgpack-ready parts; ``from_wire(parts, what)`` the value, or ``MalformedFrame``."""
+
+    to_wire: Callable[[Any], Any]
+    from_wire: Callable[[Any, str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSpec:
+    """One row: the frame type number, the dataclass, a codec for each of its fields in order."""
+
+    number: int
+    message: type[Any]
+    codecs: tuple[FieldCodec, ...]
+
+
+class MessageTable(Generic[M]):
+    """A closed set of messages. Every row is checked against its dataclass when the table is built."""
+
+    def __init__(self, name: str, specs: tuple[MessageSpec, ...], *, items_max: int | None = None) -> None:
+        self.name = name
+        self.specs = specs
+        self._items_max = items_max
+        self._by_type: dict[int, tuple[MessageSpec, tuple[str, ...]]] = {}
+        self._by_class: dict[type[Any], tuple[MessageSpec, tuple[str, ...]]] = {}
+        for spec in specs:
+            names = tuple(field.name for field in dataclass_fields(spec.message))
+            assert len(names) == len(spec.codecs), spec.message
+            assert 0 < spec.number < 256, spec.message
+            assert spec.number not in self._by_type, spec.message
+            assert spec.message not in self._by_class, spec.message
+            self._by_type[spec.number] = self._by_class[spec.message] = (spec, names)
+
+    def encode(self, message: M) -> tuple[int, bytes]:
+        """The frame type and body of ``message``, which must be of the table."""
+        spec, names = self._by_class[type(message)]
+        parts = [codec.to_wire(getattr(message, name)) for codec, name in zip(spec.codecs, names, strict=True)]
+        return spec.number, fields.pack(parts)
+
+    def decode(self, type_: int, body: fields.Buffer) -> M:
+        """The message in ``body``.
+
+        Raises:
+            MalformedFrame: unknown type, or a field is missing, of the wrong type or out of bounds.
+        """
+        found = self._by_type.get(type_)
+        if found is None:
+            raise MalformedFrame(f"type {type_} is no {self.name} message")
+        spec, names = found
+        title = spec.message.__name__
+        if self._items_max is None:
+            value = fields.unpack(body, title)
+        else:
+            value = fields.unpack(body, title, items_max=self._items_max)
+        parts = fields.record(value, title, len(names))
+        values = [
+            codec.from_wire(part, f"{title}.{name}")
+            for codec, part, name in zip(spec.codecs, parts, names, strict=True)
+        ]
+        message: M = spec.message(*values)
+        return message
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def integer_field(low: int = 0, high: int = NUMBER_MAX) -> FieldCodec:
+    """A whole number from ``low`` to ``high``."""
+    return FieldCodec(_same, lambda value, what: fields.integer(value, what, low, high))
+
+
+def text_field(length_max: int) -> FieldCodec:
+    """A text; longer ones are cut when sent and refused when received."""
+    return FieldCodec(lambda value: value[:length_max], lambda value, what: fields.text(value, what, length_max))
+
+
+def binary_field(length_max: int) -> FieldCodec:
+    """Bytes of at most ``length_max``."""
+    return FieldCodec(_same, lambda value, what: fields.binary(value, what, length_max))
+
+
+def optional_field(inner: FieldCodec) -> FieldCodec:
+    """None or the inner field."""
+    return FieldCodec(
+        lambda value: None if value is None else inner.to_wire(value),
+        lambda value, what: None if value is None else inner.from_wire(value, what),
+    )
+
+
+def list_field(inner: FieldCodec) -> FieldCodec:
+    """A tuple of the inner field."""
+    return FieldCodec(
+        lambda value: [inner.to_wire(item) for item in value],
+        lambda value, what: tuple([inner.from_wire(item, what) for item in fields.sequence(value, what)]),
+    )
+
+
+def pair_field(first: FieldCodec, second: FieldCodec) -> FieldCodec:
+    """A tuple of two."""
+
+    def from_wire(value: Any, what: str) -> tuple[Any, Any]:
+        left, right = fields.record(value, what, 2)
+        return first.from_wire(left, what), second.from_wire(right, what)
+
+    return FieldCodec(lambda value: (first.to_wire(value[0]), second.to_wire(value[1])), from_wire)
+
+
+NUMBER = integer_field()
+NAME = FieldCodec(_same, fields.name)
+FLAG = FieldCodec(_same, fields.boolean)

@@ -1,0 +1,79 @@
+"""The messages between the two nodes ⇄ frame bodies. The table is the protocol; ``docs/protocol.md`` explains it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from eiha.kernel.ids import Epoch, LogPosition, Sequence
+from eiha.protocol import fields
+from eiha.protocol import peer_messages as messages
+from eiha.protocol.entry_codec import publication_parts, read_publication
+from eiha.protocol.limits import ENTRY_BYTES_MAX, REASON_LENGTH_MAX, SNAPSHOT_CHUNK_BYTES_MAX
+from eiha.protocol.message_table import (
+    FLAG,
+    NAME,
+    NUMBER,
+    FieldCodec,
+    MessageSpec,
+    MessageTable,
+    binary_field,
+    integer_field,
+    list_field,
+    optional_field,
+    pair_field,
+    text_field,
+)
+from eiha.protocol.peer_messages import PeerMessage
+
+
+def _read_position(value: Any, what: str) -> LogPosition:
+    sequence, epoch = fields.record(value, what, 2)
+    return LogPosition(
+        Sequence(fields.integer(sequence, f"{what}.sequence")), Epoch(fields.integer(epoch, f"{what}.epoch"))
+    )
+
+
+_POSITION: Final = FieldCodec(lambda position: (position.sequence, position.epoch), _read_position)
+_REASON: Final = text_field(REASON_LENGTH_MAX)
+_CHECKSUM: Final = integer_field(0, (1 << 32) - 1)
+_DIGEST: Final = binary_field(64)
+
+PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
+    "peer",
+    (
+        MessageSpec(16, messages.Append, (NUMBER, _POSITION, list_field(binary_field(ENTRY_BYTES_MAX)), NUMBER)),
+        MessageSpec(17, messages.AppendAck, (NUMBER, NAME, _POSITION, NUMBER, FLAG)),
+        MessageSpec(18, messages.Committed, (NUMBER, NUMBER)),
+        MessageSpec(19, messages.Forward, (NUMBER, list_field(FieldCodec(publication_parts, read_publication)))),
+        MessageSpec(
+            32,
+            messages.Ping,
+            (NUMBER, NAME, NAME, NUMBER, NUMBER, _POSITION, NUMBER, list_field(pair_field(NAME, NUMBER))),
+        ),
+        MessageSpec(33, messages.Pong, (NUMBER, NUMBER, FLAG)),
+        MessageSpec(
+            34, messages.JoinRequest, (NAME, NUMBER, _POSITION, list_field(pair_field(NUMBER, NUMBER)), NUMBER)
+        ),
+        MessageSpec(35, messages.JoinReply, (NUMBER, _POSITION, optional_field(NUMBER))),
+        MessageSpec(36, messages.SnapshotBegin, (NUMBER, NUMBER, _POSITION, NUMBER, NUMBER, _CHECKSUM)),
+        MessageSpec(37, messages.SnapshotChunk, (NUMBER, NUMBER, binary_field(SNAPSHOT_CHUNK_BYTES_MAX), _CHECKSUM)),
+        MessageSpec(38, messages.SnapshotAck, (NUMBER, NUMBER)),
+        MessageSpec(39, messages.JoinDone, (NUMBER, NUMBER)),
+        MessageSpec(40, messages.DigestReport, (NUMBER, NUMBER, _DIGEST)),
+        MessageSpec(41, messages.Resync, (NUMBER, _REASON)),
+        MessageSpec(42, messages.SwitchoverPropose, (NUMBER, _POSITION)),
+        MessageSpec(43, messages.SwitchoverReady, (NUMBER, NAME)),
+        MessageSpec(44, messages.SwitchoverAbort, (NUMBER, _REASON)),
+    ),
+)
+"""Frame types 16 to 31 belong to eventSync, 32 to 63 to management. Numbers are never given to another message."""
+
+
+def encode_peer_message(message: PeerMessage) -> tuple[int, bytes]:
+    """Frame type and body of ``message``."""
+    return PEER_TABLE.encode(message)
+
+
+def decode_peer_message(type_: int, body: fields.Buffer) -> PeerMessage:
+    """The message in a frame. Raises ``MalformedFrame``."""
+    return PEER_TABLE.decode(type_, body)
