@@ -67,9 +67,14 @@ class RememberWitness:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Feed committed entries to the engine, in order; answered by ``Applied``. FIFO with snapshot effects."""
+    """Feed committed entries to the engine, in order; answered by ``Applied``. FIFO with snapshot effects.
+
+    ``digest``: also compute the state digest after the last entry and give it in ``Applied``. The shell may
+    answer an ``Apply`` with several ``Applied``, in order; the digest belongs to the last.
+    """
 
     entries: tuple[LogEntry, ...]
+    digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,7 @@ class Publish:
     """Write outputs to the sink in one or more transactions, in order; answered by ``Published`` or ``SinkFenced``.
 
     ``expected`` is the store's progress before; ``through`` after (there may be no output in between).
+    A store whose progress was not ``expected`` is answered as ``SinkOpened`` with the progress it has.
     """
 
     sink: str

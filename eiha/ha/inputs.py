@@ -23,6 +23,8 @@ class Channel(enum.Enum):
 class Start:
     """First input: what the disk holds. ``entries``: the whole log after the snapshot, in order.
 
+    Entries that the snapshot covers may be among them and are passed over. A gap between the snapshot and the
+    first entry (a transfer was interrupted) makes the state unusable: the member resets it and joins anew.
     ``snapshot`` is the newest valid one (None: none). ``witness_version_seen`` is the highest version ever
     persisted by ``RememberWitness``: a lower one means that the witness went backwards.
     """
@@ -168,7 +170,10 @@ class SnapshotRefused:
 
 @dataclass(frozen=True, slots=True)
 class SinkOpened:
-    """Answer to ``OpenSink``: the store is fenced for the epoch and holds everything through ``published_through``."""
+    """Answer to ``OpenSink``: the store is fenced for the epoch and holds everything through ``published_through``.
+
+    Also the answer to a ``Publish`` whose ``expected`` was not the store's progress (an earlier reply was lost).
+    """
 
     sink: str
     epoch: Epoch

@@ -30,6 +30,8 @@ class Append:
 class AppendAck:
     """Passive → active: my log holds everything through here, as durably as the mode asks.
 
+    ``applied_through`` stays 0 while the joiner has no complete state (a snapshot is still on its way).
+
     ``incarnation`` names the disk that holds it (rule R13). ``rejected``: ``previous`` did not match; ``through``
     is then the last position that may match, and the active probes again from there.
     """
@@ -86,13 +88,18 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class JoinRequest:
-    """Joiner → active: where my log stands. ``epoch_starts``: (epoch, first sequence) pairs, ascending."""
+    """Joiner → active: where my log stands. ``epoch_starts``: (epoch, first sequence) pairs, ascending.
+
+    ``snapshot_sequence``: what my engine has applied, or my snapshot covers; state cannot go back behind it.
+    ``attempt`` comes back in the reply, so that a reply to an earlier request is told apart.
+    """
 
     incarnation: Incarnation
     log_first: Sequence
     log_end: LogPosition
     epoch_starts: tuple[tuple[Epoch, Sequence], ...]
     snapshot_sequence: Sequence
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,7 @@ class JoinReply:
     epoch: Epoch
     common: LogPosition
     snapshot: int | None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
