@@ -52,9 +52,9 @@ PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
         ),
         MessageSpec(33, messages.Pong, (NUMBER, NUMBER, FLAG)),
         MessageSpec(
-            34, messages.JoinRequest, (NAME, NUMBER, _POSITION, list_field(pair_field(NUMBER, NUMBER)), NUMBER)
+            34, messages.JoinRequest, (NAME, NUMBER, _POSITION, list_field(pair_field(NUMBER, NUMBER)), NUMBER, NUMBER)
         ),
-        MessageSpec(35, messages.JoinReply, (NUMBER, _POSITION, optional_field(NUMBER))),
+        MessageSpec(35, messages.JoinReply, (NUMBER, _POSITION, optional_field(NUMBER), NUMBER)),
         MessageSpec(36, messages.SnapshotBegin, (NUMBER, NUMBER, _POSITION, NUMBER, NUMBER, _CHECKSUM)),
         MessageSpec(37, messages.SnapshotChunk, (NUMBER, NUMBER, binary_field(SNAPSHOT_CHUNK_BYTES_MAX), _CHECKSUM)),
         MessageSpec(38, messages.SnapshotAck, (NUMBER, NUMBER)),
