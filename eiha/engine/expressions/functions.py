@@ -1,0 +1,228 @@
+"""Scalar functions: each name's array form. Which names exist, and with which types, is ``plan``'s to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+
+from eiha.engine.expressions.conversion import cast, conversion
+from eiha.engine.expressions.rows import Rows, Scope
+from eiha.engine.expressions.values import Value, column_of, lifted, lifted_one
+from eiha.engine.faults import EngineFault
+from eiha.errors import UnsupportedConstruct
+from eiha.events.column import Column, make_column
+from eiha.events.schema import AttributeType
+from eiha.plan.expressions import Call, Literal
+
+Evaluate = Callable[[Rows], Value]
+Build = Callable[[Call, Sequence[Evaluate], Scope], Evaluate]
+
+_KEYWORDS: Final = {type_.value: type_ for type_ in AttributeType}
+
+
+def function(call: Call, arguments: Sequence[Evaluate], scope: Scope) -> Evaluate:
+    """The array form of a call.
+
+    Raises:
+        UnsupportedConstruct: the plan knows a function that the engine does not.
+    """
+    build = _FUNCTIONS.get(call.function)
+    if build is None:
+        raise UnsupportedConstruct(f"function.{call.function}", line=call.span.line, column=call.span.column)
+    return build(call, arguments, scope)
+
+
+def functions() -> tuple[str, ...]:
+    """The names that ``function`` knows, beside ``ifThenElse``, which the compiler itself evaluates lazily."""
+    return tuple(_FUNCTIONS)
+
+
+def may_fail(call: Call) -> bool:
+    """Whether the function can raise ``EngineFault`` for some row, by its argument types alone."""
+    takes_objects = any(argument.type is AttributeType.OBJECT for argument in call.arguments)
+    return call.function in _CHECKING and takes_objects
+
+
+_CHECKING: Final = frozenset({"convert", "cast", "sizeOfSet"})
+
+
+def _target(call: Call) -> AttributeType:
+    keyword = call.arguments[1]
+    assert isinstance(keyword, Literal)
+    return _KEYWORDS[str(keyword.value).lower()]
+
+
+def _convert(call: Call, arguments: Sequence[Evaluate], scope: Scope) -> Evaluate:
+    operand, run = arguments[0], conversion(_target(call), scope.strings)
+    return lambda rows: lifted_one(run, operand(rows))
+
+
+def _cast(call: Call, arguments: Sequence[Evaluate], scope: Scope) -> Evaluate:
+    operand, run = arguments[0], cast(_target(call), scope.strings)
+    return lambda rows: lifted_one(run, operand(rows))
+
+
+def _first_of(left: Column, right: Column) -> Column:
+    if left.valid is None:
+        return left if len(left) >= len(right) else column_of_row(left, len(right))
+    values = np.where(left.valid, left.values, right.values)
+    return make_column(left.type, values, left.valid | right.mask())
+
+
+def column_of_row(column: Column, rows: int) -> Column:
+    """A column of one row, repeated."""
+    return column.take(np.zeros(rows, dtype=np.int64))
+
+
+def _coalesce(_call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+    def run(rows: Rows) -> Value:
+        value = arguments[0](rows)
+        for argument in arguments[1:]:
+            value = lifted(_first_of, value, argument(rows))
+        return value
+
+    return run
+
+
+def _extreme(pick: Callable[[Any, Any], Any]) -> Build:
+    """Nulls are passed over; null when all are null."""
+
+    def two(left: Column, right: Column) -> Column:
+        if left.valid is None and right.valid is None:
+            return Column(left.type, pick(left.values, right.values))
+        a, b = left.mask(), right.mask()
+        values = np.where(a & b, pick(left.values, right.values), np.where(a, left.values, right.values))
+        return make_column(left.type, values, a | b)
+
+    def build(_call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+        def run(rows: Rows) -> Value:
+            value = arguments[0](rows)
+            for argument in arguments[1:]:
+                value = lifted(two, value, argument(rows))
+            return value
+
+        return run
+
+    return build
+
+
+def _uuid(_call: Call, _arguments: Sequence[Evaluate], scope: Scope) -> Evaluate:
+    """A version 8 UUID: 48 bits of a digest of the plan's name, the sequence and the ordinal within the entry."""
+    identity, strings = scope.identity, scope.strings
+
+    def text(ordinal: int) -> str:
+        seed = f"{identity.plan}\0{identity.sequence}\0{ordinal}".encode()
+        digits = bytearray(blake2b(seed, digest_size=16).digest())
+        digits[6] = (digits[6] & 0x0F) | 0x80
+        digits[8] = (digits[8] & 0x3F) | 0x80
+        plain = digits.hex()
+        return f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}"
+
+    def run(rows: Rows) -> Value:
+        first = identity.reserve(rows.count)
+        texts = [text(ordinal) for ordinal in range(first, first + rows.count)]
+        return Column(AttributeType.STRING, strings.intern_all(texts))
+
+    return run
+
+
+def _current_time(_call: Call, _arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+    return lambda rows: Column(AttributeType.LONG, rows.now_ms)
+
+
+def _event_timestamp(_call: Call, _arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+    return lambda rows: Column(AttributeType.LONG, rows.timestamps)
+
+
+def _instance_of(type_: AttributeType) -> Build:
+    def test(column: Column) -> Column:
+        if column.type is AttributeType.OBJECT:
+            values = np.array([_is_instance(value, type_) for value in column.values.tolist()], dtype=np.bool_)
+            return Column(AttributeType.BOOL, values)
+        if column.type is not type_:
+            return Column(AttributeType.BOOL, np.zeros(len(column), dtype=np.bool_))
+        return Column(AttributeType.BOOL, column.mask())
+
+    def build(_call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+        operand = arguments[0]
+        return lambda rows: lifted_one(test, operand(rows))
+
+    return build
+
+
+def _is_instance(value: object, type_: AttributeType) -> bool:
+    """In an object, a plain integer is an int (a long beyond 32 bits), a plain decimal a double."""
+    match type_:
+        case AttributeType.BOOL:
+            return isinstance(value, bool)
+        case AttributeType.STRING:
+            return isinstance(value, str)
+        case AttributeType.INT:
+            return isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31
+        case AttributeType.LONG:
+            return isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31
+        case AttributeType.DOUBLE:
+            return isinstance(value, float)
+        case _:
+            return False
+
+
+def _objects(values: list[Any]) -> Column:
+    array = np.empty(len(values), dtype=np.object_)
+    for row, value in enumerate(values):
+        array[row] = value
+    return Column(AttributeType.OBJECT, array)
+
+
+def _create_set(_call: Call, arguments: Sequence[Evaluate], scope: Scope) -> Evaluate:
+    def build_sets(column: Column) -> Column:
+        values = column.values.tolist()
+        if column.type is AttributeType.STRING:
+            present = column.mask().tolist()
+            values = [scope.strings.text(v) if ok else None for v, ok in zip(values, present, strict=True)]
+        else:
+            values = [v if ok else None for v, ok in zip(values, column.mask().tolist(), strict=True)]
+        return _objects([frozenset((value,)) for value in values])
+
+    operand = arguments[0]
+    return lambda rows: build_sets(column_of(operand(rows), rows.count))
+
+
+def _size_of_set(_call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+    def size(value: object) -> int:
+        if value is None:
+            return 0
+        if not isinstance(value, frozenset):
+            raise EngineFault(f"sizeOfSet needs a set, not {value!r}")
+        return len(value)
+
+    def sizes(column: Column) -> Column:
+        values = np.array([size(value) for value in column.values.tolist()], dtype=np.int32)
+        return Column(AttributeType.INT, values)
+
+    operand = arguments[0]
+    return lambda rows: sizes(column_of(operand(rows), rows.count))
+
+
+_FUNCTIONS: Final[dict[str, Build]] = {
+    "convert": _convert,
+    "cast": _cast,
+    "coalesce": _coalesce,
+    "default": _coalesce,
+    "maximum": _extreme(np.maximum),
+    "minimum": _extreme(np.minimum),
+    "UUID": _uuid,
+    "currentTimeMillis": _current_time,
+    "eventTimestamp": _event_timestamp,
+    "createSet": _create_set,
+    "sizeOfSet": _size_of_set,
+    "instanceOfString": _instance_of(AttributeType.STRING),
+    "instanceOfInteger": _instance_of(AttributeType.INT),
+    "instanceOfLong": _instance_of(AttributeType.LONG),
+    "instanceOfFloat": _instance_of(AttributeType.FLOAT),
+    "instanceOfDouble": _instance_of(AttributeType.DOUBLE),
+    "instanceOfBoolean": _instance_of(AttributeType.BOOL),
+}

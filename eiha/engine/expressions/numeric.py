@@ -1,0 +1,134 @@
+"""Arithmetic and comparison of columns as Java and Siddhi do them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from eiha.engine.expressions.values import both_valid, result
+from eiha.engine.faults import EngineFault
+from eiha.events.column import Column, Mask, Values
+from eiha.events.schema import AttributeType
+from eiha.plan.expressions import ArithmeticOp, CompareOp
+
+_RANKS: Final = {AttributeType.INT: 0, AttributeType.LONG: 1, AttributeType.FLOAT: 2, AttributeType.DOUBLE: 3}
+_FLOATING: Final = frozenset({AttributeType.FLOAT, AttributeType.DOUBLE})
+
+
+def arithmetic(op: ArithmeticOp, type_: AttributeType) -> Callable[[Column, Column], Column]:
+    """``left op right`` with result type ``type_``; null operands and zero divisors give null.
+
+    Operands are brought to ``type_`` first (as Java's ``Number.intValue()`` and its like), so a float result is
+    rounded to 32 bits at each step. The function raises ``EngineFault`` for a value that is not a number.
+    """
+    divides = op in (ArithmeticOp.DIVIDE, ArithmeticOp.MODULO)
+    apply = _truncated if op is ArithmeticOp.DIVIDE and type_ not in _FLOATING else _OPERATIONS[op]
+
+    def run(left: Column, right: Column) -> Column:
+        with np.errstate(all="ignore"):
+            a = as_number(left, type_)
+            b = as_number(right, type_)
+            valid = both_valid(left.valid, right.valid)
+            if divides:
+                nonzero = b != 0
+                if not nonzero.all():
+                    valid = both_valid(valid, nonzero)
+                    b = np.where(nonzero, b, np.ones(1, dtype=b.dtype))
+            return result(type_, apply(a, b), valid)
+
+    return run
+
+
+def as_number(column: Column, type_: AttributeType) -> Values:
+    """The values as ``type_``: Java's narrowing for numbers, a check for each object; zeros under nulls.
+
+    Raises:
+        EngineFault: a string, a bool, or an object that is not a number.
+    """
+    if column.type is type_:
+        return column.values
+    if column.type is AttributeType.OBJECT:
+        return _numbers_of_objects(column, type_)
+    if not column.type.is_numeric:
+        if (column.valid is None and len(column)) or (column.valid is not None and column.valid.any()):
+            raise EngineFault(f"a {column.type.value} cannot be taken as a number")
+        return np.zeros(len(column), dtype=type_.dtype)
+    return narrowed(column.values, column.type, type_)
+
+
+def narrowed(values: Values, source: AttributeType, target: AttributeType) -> Values:
+    """Java's conversion between number types: floating to whole saturates (NaN is 0), long to int takes low bits."""
+    if source not in _FLOATING or target in _FLOATING:
+        converted: Values = values.astype(target.dtype)
+        return converted
+    wide = values.astype(np.float64)
+    low, high = (-(2.0**31), 2.0**31) if target is AttributeType.INT else (-(2.0**63), 2.0**63)
+    limits = np.iinfo(target.dtype)
+    inside = (wide > low) & (wide < high)
+    whole = np.where(inside, wide, 0.0).astype(target.dtype)
+    whole[wide >= high] = limits.max
+    whole[wide <= low] = limits.min
+    return whole
+
+
+def _numbers_of_objects(column: Column, type_: AttributeType) -> Values:
+    values = np.zeros(len(column), dtype=type_.dtype)
+    for row, value in enumerate(column.values.tolist()):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise EngineFault(f"{value!r} is not a number")
+        source = AttributeType.LONG if isinstance(value, int) else AttributeType.DOUBLE
+        values[row] = narrowed(np.array([value], dtype=source.dtype), source, type_)[0]
+    return values
+
+
+def _truncated(a: Values, b: Values) -> Values:
+    # the remainder has the sign of the left side, so this floor division is exact: Java truncates
+    quotient: Values = (a - np.fmod(a, b)) // b
+    return quotient
+
+
+_OPERATIONS: Final[dict[ArithmeticOp, Callable[[Any, Any], Any]]] = {
+    ArithmeticOp.ADD: np.add,
+    ArithmeticOp.SUBTRACT: np.subtract,
+    ArithmeticOp.MULTIPLY: np.multiply,
+    ArithmeticOp.DIVIDE: np.divide,
+    ArithmeticOp.MODULO: np.fmod,
+}
+
+_COMPARISONS: Final[dict[CompareOp, Callable[[Any, Any], Any]]] = {
+    CompareOp.EQUAL: np.equal,
+    CompareOp.NOT_EQUAL: np.not_equal,
+    CompareOp.LESS: np.less,
+    CompareOp.LESS_EQUAL: np.less_equal,
+    CompareOp.GREATER: np.greater,
+    CompareOp.GREATER_EQUAL: np.greater_equal,
+}
+
+
+def comparison_type(left: AttributeType, right: AttributeType) -> AttributeType:
+    """The type in which two numbers are compared: the higher one of int, long, float, double."""
+    return left if _RANKS[left] >= _RANKS[right] else right
+
+
+def comparison(op: CompareOp, left: AttributeType, right: AttributeType) -> Callable[[Column, Column], Column]:
+    """``left op right``, never null: a null makes it false, but ``!=`` true (for null and null, too)."""
+    compare = _COMPARISONS[op]
+    null_gives = op is CompareOp.NOT_EQUAL
+    type_ = comparison_type(left, right) if left.is_numeric and right.is_numeric else None
+
+    def run(a: Column, b: Column) -> Column:
+        if type_ is None:
+            values = compare(a.values, b.values)
+        else:
+            with np.errstate(all="ignore"):
+                values = compare(as_number(a, type_), as_number(b, type_))
+        valid: Mask | None = both_valid(a.valid, b.valid)
+        if valid is not None:
+            values = (values | ~valid) if null_gives else (values & valid)
+        return Column(AttributeType.BOOL, values)
+
+    return run

@@ -1,0 +1,89 @@
+"""What expressions read: the rows at hand, by source, with their clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.events.column import Column, Indices
+from eiha.events.strings import StringTable
+from eiha.plan.expressions import AttributeRef, EventIsNull
+
+Longs = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Columns by source and position, event timestamps and clock (``currentTimeMillis``), one entry a row.
+
+    ``aggregates`` and ``outputs`` are there for select, having and order by only.
+    """
+
+    count: int
+    columns: tuple[tuple[Column, ...], ...]
+    timestamps: Longs
+    now_ms: Longs
+    aggregates: tuple[Column, ...] = ()
+    outputs: tuple[Column, ...] = ()
+
+    def take(self, indices: Indices) -> Rows:
+        """The rows at ``indices``."""
+        return Rows(
+            len(indices),
+            tuple(tuple(column.take(indices) for column in source) for source in self.columns),
+            self.timestamps.take(indices),
+            self.now_ms.take(indices),
+            tuple(column.take(indices) for column in self.aggregates),
+            tuple(column.take(indices) for column in self.outputs),
+        )
+
+    def with_outputs(self, outputs: tuple[Column, ...]) -> Rows:
+        """The same rows, with the query's own output columns."""
+        return replace(self, outputs=outputs)
+
+
+@dataclass(slots=True)
+class EntryIdentity:
+    """Which log entry is being applied: what ``UUID()`` derives from. ``ordinal`` counts within the entry."""
+
+    plan: str = ""
+    sequence: int = 0
+    ordinal: int = 0
+
+    def begin(self, plan: str, sequence: int) -> None:
+        """A new entry begins."""
+        self.plan = plan
+        self.sequence = sequence
+        self.ordinal = 0
+
+    def reserve(self, count: int) -> int:
+        """The first of ``count`` fresh ordinals."""
+        first = self.ordinal
+        self.ordinal += count
+        return first
+
+
+def _from_source(reference: AttributeRef) -> Callable[[Rows], Column]:
+    source, attribute = reference.source, reference.attribute
+    return lambda rows: rows.columns[source][attribute]
+
+
+def _no_events(node: EventIsNull) -> Callable[[Rows], Column]:
+    raise AssertionError(f"an event reference outside a pattern: {node}")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What names mean where an expression stands.
+
+    ``attribute`` says where a reference's column is found in the rows, by default at (source, attribute);
+    ``event_is_null`` the same for ``e1 is null``.
+    """
+
+    strings: StringTable
+    identity: EntryIdentity = field(default_factory=EntryIdentity)
+    attribute: Callable[[AttributeRef], Callable[[Rows], Column]] = _from_source
+    event_is_null: Callable[[EventIsNull], Callable[[Rows], Column]] = _no_events
