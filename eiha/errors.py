@@ -2,6 +2,7 @@
 
 EihaError
 ├── ConfigurationError        a node cannot start with this file
+├── AddressUnavailable        a listener cannot bind its address
 ├── PlanError                 a plan is refused (carries a place in its text)
 │   ├── PlanSyntaxError
 │   └── PlanSemanticError
@@ -10,7 +11,10 @@ EihaError
 │   ├── MalformedFrame
 │   ├── MalformedBatch
 │   ├── VersionMismatch
-│   └── AuthenticationFailed
+│   ├── AuthenticationFailed
+│   │   └── OtherCluster
+│   ├── NodeIdInUse           two nodes have the same id
+│   └── WrongChannel          eventSync spoken to a management port, or the like
 ├── SubmissionError           one publication is refused, the connection lives on
 │   ├── UnknownStream
 │   ├── WrongSchema
@@ -31,6 +35,10 @@ class EihaError(Exception):
 
 class ConfigurationError(EihaError):
     """The configuration cannot be used; the text names file, line, key and remedy."""
+
+
+class AddressUnavailable(EihaError):
+    """A listener cannot bind its address; the text names it and the configuration key to change."""
 
 
 class PlanError(EihaError):
@@ -90,6 +98,18 @@ class VersionMismatch(ProtocolError):
 
 class AuthenticationFailed(ProtocolError):
     """The other side does not know the cluster secret, or belongs to another cluster."""
+
+
+class OtherCluster(AuthenticationFailed):
+    """The other side belongs to a cluster of another name."""
+
+
+class NodeIdInUse(ProtocolError):
+    """The other side has this node's own id: one of the two is configured wrongly, or a node reached itself."""
+
+
+class WrongChannel(ProtocolError):
+    """The other side opened a channel that this port does not serve."""
 
 
 class SubmissionError(EihaError):

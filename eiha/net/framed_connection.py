@@ -1,0 +1,177 @@
+"""One TCP connection that carries frames: cuts what arrives, gathers what leaves, and is bounded both ways.
+
+What is sent during one turn of the event loop leaves in one vectored write at its end. When more than
+``queue_bytes_max`` bytes wait because the other side does not read, the connection is closed with that reason: the
+state machines above decide by watermarks and never rely on a queue without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from eiha.errors import ProtocolError
+from eiha.protocol.framing import Frame, FrameDecoder, encode_frame_parts
+from eiha.protocol.limits import HANDSHAKE_FRAME_BYTES_MAX
+
+WRITE_HIGH_BYTES: Final = 1 << 20
+"""asyncio's own high-water mark; below it ``write_buffer_bytes`` is small enough not to matter."""
+
+Buffer = bytes | memoryview
+FrameReceiver = Callable[[Frame], None]
+LossReceiver = Callable[[str], None]
+
+
+class FramedConnection(asyncio.Protocol):
+    """A connection from its first byte to its last.
+
+    ``on_frame`` gets each frame and may raise ``ProtocolError``: the connection is closed with its text.
+    ``on_lost`` is called exactly once after the connection was made, with the reason. Frames may be views of
+    received bytes: whoever keeps one keeps these alive.
+    """
+
+    def __init__(self, *, queue_bytes_max: int, socket_buffer_bytes: int = 0) -> None:
+        self._decoder = FrameDecoder(HANDSHAKE_FRAME_BYTES_MAX)
+        self._queue_bytes_max = queue_bytes_max
+        self._socket_buffer_bytes = socket_buffer_bytes
+        self._transport: asyncio.Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_frame: FrameReceiver | None = None
+        self._on_lost: LossReceiver | None = None
+        self._early: list[Frame] = []
+        self._outgoing: list[Buffer] = []
+        self._outgoing_bytes = 0
+        self._flush_due = False
+        self._reason = ""
+        self._lost = False
+        self.made = asyncio.get_running_loop().create_future()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport and set the socket up for small frames and large windows."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            _tune(raw, self._socket_buffer_bytes)
+        if not self.made.done():
+            self.made.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Cut frames and hand them on."""
+        self._decoder.receive(data)
+        try:
+            while not self._reason and (frame := self._decoder.next_frame()) is not None:
+                if self._on_frame is None:
+                    self._early.append(frame)
+                else:
+                    self._on_frame(frame)
+        except ProtocolError as error:
+            self.close(f"{type(error).__name__}: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report the end once."""
+        self._lost = True
+        if not self._reason:
+            truncated = self._decoder.buffered_bytes
+            cut = f" in the middle of a frame ({truncated} bytes of it arrived)" if truncated else ""
+            self._reason = f"{exc}{cut}" if exc is not None else f"closed by the other side{cut}"
+        if self._on_lost is not None:
+            self._on_lost(self._reason)
+
+    # -- for the owner
+
+    def attach(self, on_frame: FrameReceiver, on_lost: LossReceiver) -> None:
+        """Hand frames to ``on_frame`` from now on; those that came before are handed over at once."""
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        early, self._early = self._early, []
+        try:
+            for frame in early:
+                on_frame(frame)
+        except ProtocolError as error:
+            self.close(f"{type(error).__name__}: {error}")
+        if self._lost:
+            on_lost(self._reason)
+
+    def allow_frames_of(self, frame_bytes_max: int) -> None:
+        """Accept longer frames: the other side is authenticated."""
+        self._decoder.frame_bytes_max = frame_bytes_max
+
+    def send(self, type_: int, body: Buffer) -> None:
+        """Send one frame; ignored after the connection is gone."""
+        self.send_bytes(*encode_frame_parts(type_, (body,)))
+
+    def send_bytes(self, *parts: Buffer) -> None:
+        """Send bytes that are whole frames; ignored after the connection is gone."""
+        if self._lost or self._reason:
+            return
+        for part in parts:
+            self._outgoing.append(part)
+            self._outgoing_bytes += len(part)
+        if not self._flush_due:
+            assert self._loop is not None
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    @property
+    def queue_bytes(self) -> int:
+        """Bytes that the operating system did not take yet."""
+        written = self._transport.get_write_buffer_size() if self._transport is not None and not self._lost else 0
+        return self._outgoing_bytes + written
+
+    @property
+    def peer_address(self) -> str:
+        """``host:port`` of the other side."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return f"{name[0]}:{name[1]}" if name else "unknown"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames can still be sent."""
+        return not self._lost and not self._reason
+
+    def close(self, reason: str) -> None:
+        """Send what is queued, then close; ``on_lost`` will say ``reason``."""
+        if self._reason or self._lost:
+            return
+        self._flush()
+        self._reason = reason
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close at once, without what is queued."""
+        if not self._lost:
+            self._reason = self._reason or reason
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if not self._outgoing or self._transport is None or self._lost or self._reason:
+            return
+        parts, self._outgoing = self._outgoing, []
+        self._outgoing_bytes = 0
+        self._transport.writelines(parts)
+        waiting = self._transport.get_write_buffer_size()
+        if waiting > self._queue_bytes_max:
+            self.abort(f"the other side does not read: {waiting} bytes wait, {self._queue_bytes_max} may")
+
+
+def _tune(raw: socket.socket, buffer_bytes: int) -> None:
+    """No Nagle delay, keepalive, buffers as asked. A socket that refuses an option works without it."""
+    if raw.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with contextlib.suppress(OSError):
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if buffer_bytes:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
