@@ -81,6 +81,22 @@ def decode_snapshot(data: bytes | memoryview) -> SnapshotContent:
     return SnapshotContent(position, epoch_starts, bytes(sections[1]), bytes(sections[2]))
 
 
+def cut_bytes(header: bytes) -> int:
+    """How many bytes from the start hold header and cut, told by the first ``HEADER_BYTES``. Raises ``CorruptFile``."""
+    return HEADER_BYTES + _read_header(memoryview(header))[0][0]
+
+
+def decode_cut(data: bytes) -> tuple[LogPosition, tuple[tuple[Epoch, Sequence], ...]]:
+    """Position and epoch starts, from the first ``cut_bytes`` of a snapshot: enough to order files by. Raises
+    ``CorruptFile``; what follows the cut is not checked."""
+    view = memoryview(data)
+    length, checksum = _read_header(view)[0]
+    section = view[HEADER_BYTES : HEADER_BYTES + length]
+    if zlib.crc32(section) != checksum:
+        raise CorruptFile("the snapshot's section 'cut' fails its checksum")
+    return _read_cut(section)
+
+
 def _read_header(view: memoryview) -> list[tuple[int, int]]:
     if len(view) < HEADER_BYTES:
         raise CorruptFile(f"a snapshot has a header of {HEADER_BYTES} bytes, this has {len(view)} bytes in all")
