@@ -1,0 +1,118 @@
+"""min, max, minForever, maxForever."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eiha.engine.aggregators.aggregator import Touched
+from eiha.engine.aggregators.growth import grown
+from eiha.engine.aggregators.sums import ArrayState
+from eiha.engine.kernels.aggregates import extreme_so_far
+from eiha.engine.kernels.extremes import extreme_in_window
+from eiha.engine.operator import OperatorState
+from eiha.events.column import Column, make_column
+from eiha.events.schema import AttributeType
+
+
+class ExtremeSoFar(ArrayState):
+    """Least or greatest of all that came; with ``forever`` resets do not end it. For queries that expire nothing."""
+
+    __slots__ = ("_forever", "_is_max", "_type")
+
+    def __init__(self, type_: AttributeType, *, is_max: bool, forever: bool) -> None:
+        super().__init__(best=type_.dtype.type, known=np.bool_)
+        self._type = type_
+        self._is_max = is_max
+        self._forever = forever
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:
+        """See ``Aggregator``."""
+        assert argument is not None
+        state = self.reserve(touched.group_count)
+        out = np.zeros(len(touched), self._type.dtype)
+        valid = np.empty(len(touched), np.bool_)
+        epochs = np.zeros(len(touched), np.int64) if self._forever else touched.epochs
+        extreme_so_far(
+            touched.groups,
+            argument.values,
+            argument.mask(),
+            epochs,
+            self._is_max,
+            state["best"],
+            state["known"],
+            state["seen"],
+            out,
+            valid,
+        )
+        return make_column(self._type, out, valid)
+
+
+class ExtremeInWindow:
+    """Least or greatest of what is in a window."""
+
+    __slots__ = ("_groups", "_is_max", "_next", "_pool", "_previous", "_type", "_values")
+
+    def __init__(self, type_: AttributeType, *, is_max: bool) -> None:
+        self._type = type_
+        self._is_max = is_max
+        self._groups = ArrayState(heads=np.int64, tails=np.int64)
+        self._values = np.zeros(0, type_.dtype)
+        self._next = np.zeros(0, np.int64)
+        self._previous = np.zeros(0, np.int64)
+        self._pool = np.array([-1, 0], np.int64)
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:
+        """See ``Aggregator``."""
+        assert argument is not None
+        before = len(self._groups.reserve(0)["seen"])
+        state = self._groups.reserve(touched.group_count)
+        if len(state["seen"]) > before:
+            state["heads"][before:] = -1
+            state["tails"][before:] = -1
+        room = int(self._pool[1]) + len(touched)
+        self._values = grown(self._values, room)
+        self._next = grown(self._next, room)
+        self._previous = grown(self._previous, room)
+        out = np.zeros(len(touched), self._type.dtype)
+        valid = np.empty(len(touched), np.bool_)
+        extreme_in_window(
+            touched.groups,
+            touched.kinds,
+            argument.values,
+            argument.mask(),
+            touched.epochs,
+            self._is_max,
+            self._values,
+            self._next,
+            self._previous,
+            state["heads"],
+            state["tails"],
+            state["seen"],
+            self._pool,
+            out,
+            valid,
+        )
+        return make_column(self._type, out, valid)
+
+    def snapshot(self) -> OperatorState:
+        """Heads and tails by group, the pool of nodes."""
+        used = int(self._pool[1])
+        return {
+            "groups": self._groups.snapshot(),
+            "values": self._values[:used].copy(),
+            "next": self._next[:used].copy(),
+            "previous": self._previous[:used].copy(),
+            "pool": self._pool.copy(),
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._groups.restore(state["groups"])
+        arrays = self._groups.reserve(0)
+        used = len(state["groups"]["seen"])
+        arrays["heads"][used:] = -1
+        arrays["tails"][used:] = -1
+        self._values = np.array(state["values"])
+        self._next = np.array(state["next"])
+        self._previous = np.array(state["previous"])
+        self._pool = np.array(state["pool"])

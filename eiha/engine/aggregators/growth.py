@@ -1,0 +1,20 @@
+"""Arrays that grow with the number of groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_ROOM_MIN = 16
+
+
+def grown(array: npt.NDArray[Any], size: int, fill: object = 0) -> npt.NDArray[Any]:
+    """``array`` if it has room for ``size`` entries, else a copy with twice the room, new entries ``fill``."""
+    if size <= len(array):
+        return array
+    room = max(_ROOM_MIN, 1 << (size - 1).bit_length())
+    wider = np.full(room, fill, dtype=array.dtype)
+    wider[: len(array)] = array
+    return wider

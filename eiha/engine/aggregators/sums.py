@@ -1,0 +1,183 @@
+"""sum, avg, count, stdDev, and, or: accumulators of a few numbers a group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.aggregators.aggregator import Touched
+from eiha.engine.aggregators.growth import grown
+from eiha.engine.faults import EngineFault
+from eiha.engine.kernels.aggregates import add_doubles, add_longs, count_rows, deviate
+from eiha.engine.operator import OperatorState
+from eiha.events.column import Column, make_column
+from eiha.events.schema import AttributeType
+
+NEVER = -1
+"""``seen`` of an accumulator that no row has touched."""
+
+
+class ArrayState:
+    """Accumulators as named arrays with one entry a group; the base of the aggregators."""
+
+    __slots__ = ("_arrays", "_groups")
+
+    def __init__(self, **dtypes: type[np.generic]) -> None:
+        self._groups = 0
+        self._arrays: dict[str, npt.NDArray[Any]] = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
+        self._arrays["seen"] = np.zeros(0, np.int64)
+
+    def reserve(self, groups: int) -> dict[str, npt.NDArray[Any]]:
+        """The arrays, with room for ``groups``."""
+        if groups > self._groups:
+            self._groups = groups
+            for name, array in self._arrays.items():
+                self._arrays[name] = grown(array, groups, NEVER if name == "seen" else 0)
+        return self._arrays
+
+    def snapshot(self) -> OperatorState:
+        """The arrays, cut to the groups in use."""
+        return {name: array[: self._groups].copy() for name, array in self._arrays.items()}
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._groups = len(state["seen"])
+        for name in self._arrays:
+            fresh = np.array(state[name])
+            self._arrays[name] = grown(fresh, self._groups, NEVER if name == "seen" else 0)
+
+
+class LongSum(ArrayState):
+    """``sum`` of int and long: a long; null while nothing is in."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(sums=np.int64, counts=np.int64)
+
+    def totals(self, touched: Touched, argument: Column) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Sum and number of values after each row."""
+        state = self.reserve(touched.group_count)
+        out = np.empty(len(touched), np.int64)
+        counts = np.empty(len(touched), np.int64)
+        add_longs(
+            touched.groups,
+            touched.kinds,
+            argument.values.astype(np.int64, copy=False),
+            argument.mask(),
+            touched.epochs,
+            state["sums"],
+            state["counts"],
+            state["seen"],
+            out,
+            counts,
+        )
+        return out, counts
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:
+        """See ``Aggregator``."""
+        assert argument is not None
+        out, counts = self.totals(touched, argument)
+        return make_column(AttributeType.LONG, out, counts != 0)
+
+
+class Truth(LongSum):
+    """``and``, ``or``: whether all, or any, of what is in is true."""
+
+    __slots__ = ("_every",)
+
+    def __init__(self, *, every: bool) -> None:
+        super().__init__()
+        self._every = every
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:
+        """See ``Aggregator``; a null is a fault."""
+        assert argument is not None
+        if argument.valid is not None:
+            raise EngineFault(f"{'and' if self._every else 'or'}() cannot take a null")
+        trues, counts = self.totals(touched, argument)
+        return Column(AttributeType.BOOL, trues == counts if self._every else trues > 0)
+
+
+class DoubleSum(ArrayState):
+    """``sum`` of float and double, and ``avg`` of all numbers: a double; null while nothing is in."""
+
+    __slots__ = ("_mean",)
+
+    def __init__(self, *, mean: bool) -> None:
+        super().__init__(sums=np.float64, counts=np.int64)
+        self._mean = mean
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:
+        """See ``Aggregator``."""
+        assert argument is not None
+        state = self.reserve(touched.group_count)
+        out = np.empty(len(touched), np.float64)
+        counts = np.empty(len(touched), np.int64)
+        add_doubles(
+            touched.groups,
+            touched.kinds,
+            argument.values.astype(np.float64, copy=False),
+            argument.mask(),
+            touched.epochs,
+            state["sums"],
+            state["counts"],
+            state["seen"],
+            out,
+            counts,
+        )
+        if self._mean:
+            with np.errstate(all="ignore"):
+                out = out / counts
+        return make_column(AttributeType.DOUBLE, out, counts != 0)
+
+
+class Count(ArrayState):
+    """``count()`` and ``count(x)``: rows, those with a null included."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(counts=np.int64)
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:  # noqa: ARG002 - nulls count, too
+        """See ``Aggregator``."""
+        state = self.reserve(touched.group_count)
+        out = np.empty(len(touched), np.int64)
+        count_rows(touched.groups, touched.kinds, touched.epochs, state["counts"], state["seen"], out)
+        return Column(AttributeType.LONG, out)
+
+
+class Deviation(ArrayState):
+    """``stdDev``: of the population; 0 for one value, null while nothing is in."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(sums=np.float64, means=np.float64, squares=np.float64, counts=np.int64)
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:
+        """See ``Aggregator``."""
+        assert argument is not None
+        state = self.reserve(touched.group_count)
+        out = np.empty(len(touched), np.float64)
+        counts = np.empty(len(touched), np.int64)
+        deviate(
+            touched.groups,
+            touched.kinds,
+            argument.values.astype(np.float64, copy=False),
+            argument.mask(),
+            touched.epochs,
+            state["sums"],
+            state["means"],
+            state["squares"],
+            state["counts"],
+            state["seen"],
+            out,
+            counts,
+        )
+        with np.errstate(all="ignore"):
+            deviation = np.where(counts > 1, np.sqrt(out / counts), 0.0)
+        return make_column(AttributeType.DOUBLE, deviation, counts != 0)
