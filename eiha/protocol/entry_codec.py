@@ -86,7 +86,7 @@ def publication_parts(publication: Publication) -> tuple[Any, ...]:
 
 def read_publication(value: Any, what: str) -> Publication:
     """The publication in decoded parts. Raises ``MalformedFrame``."""
-    if not isinstance(value, tuple) or len(value) != 5:
+    if not isinstance(value, list) or len(value) != 5:
         raise MalformedFrame(f"{what} must be [client, sequence, stream, rows, payload]")
     client, number, stream, rows, payload = value
     return Publication(
@@ -129,7 +129,7 @@ def _read_body(kind: Any, value: Any) -> EntryBody:
                 fields.name(plan, "a deployment's plan"), fields.text(text, "a plan's text", PLAN_TEXT_LENGTH_MAX)
             )
         case 4:
-            (plan,) = fields.record(value, "a removal", 1)
+            [plan] = fields.record(value, "a removal", 1)
             return RemovePlan(fields.name(plan, "a removal's plan"))
         case 5:
             active, incarnation = fields.record(value, "an epoch start", 2)

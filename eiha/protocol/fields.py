@@ -18,7 +18,10 @@ _T = TypeVar("_T")
 
 
 def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
-    """The msgpack value in ``data``, lists as tuples.
+    """The msgpack value in ``data``.
+
+    Lists, not tuples: CPython gets a list's items as untouched zero pages, so that a header which claims many items
+    costs address space, not memory; and none may claim more items than there are bytes.
 
     Raises:
         MalformedFrame: not msgpack, trailing bytes, maps with other than text keys, extension types, or a list of
@@ -26,7 +29,13 @@ def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
     """
     try:
         return msgpack.unpackb(
-            data, raw=False, use_list=False, strict_map_key=True, max_ext_len=0, max_array_len=items_max
+            data,
+            raw=False,
+            use_list=True,
+            strict_map_key=True,
+            max_ext_len=0,
+            max_array_len=min(items_max, len(data)),
+            max_map_len=min(items_max, len(data)),
         )
     except Exception as cause:
         # msgpack raises ValueError, its own subclasses, UnpackException and UnicodeDecodeError alike
@@ -39,17 +48,17 @@ def pack(value: Any) -> bytes:
     return packed
 
 
-def record(value: Any, what: str, length: int) -> tuple[Any, ...]:
+def record(value: Any, what: str, length: int) -> list[Any]:
     """A list of exactly ``length`` parts."""
-    if not isinstance(value, tuple) or len(value) != length:
-        got = f"{len(value)} parts" if isinstance(value, tuple) else type(value).__name__
+    if not isinstance(value, list) or len(value) != length:
+        got = f"{len(value)} parts" if isinstance(value, list) else type(value).__name__
         raise MalformedFrame(f"{what} must be a list of {length} parts, not {got}")
     return value
 
 
-def sequence(value: Any, what: str) -> tuple[Any, ...]:
+def sequence(value: Any, what: str) -> list[Any]:
     """A list of any length (bounded by ``unpack``)."""
-    if not isinstance(value, tuple):
+    if not isinstance(value, list):
         raise MalformedFrame(f"{what} must be a list, not {type(value).__name__}")
     return value
 

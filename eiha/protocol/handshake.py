@@ -34,7 +34,7 @@ from eiha.errors import (
 from eiha.kernel.ids import Incarnation, NodeId
 from eiha.protocol import fields
 from eiha.protocol.framing import PROTOCOL_VERSION, Frame, encode_frame
-from eiha.protocol.limits import HANDSHAKE_FRAME_BYTES_MAX, NONCE_BYTES, REASON_LENGTH_MAX
+from eiha.protocol.limits import HANDSHAKE_FRAME_BYTES_MAX, NONCE_BYTES, REASON_LENGTH_MAX, SMALL_MESSAGE_ITEMS_MAX
 from eiha.protocol.message_table import (
     NAME,
     MessageSpec,
@@ -128,11 +128,11 @@ _NONCE: Final = binary_field(NONCE_BYTES)
 HANDSHAKE_TABLE: Final[MessageTable[HandshakeMessage]] = MessageTable(
     "handshake",
     (
-        MessageSpec(1, Hello, (_VERSION, _VERSION, NAME, NAME, NAME, NAME, _NONCE)),
-        MessageSpec(2, Reply, (_VERSION, NAME, NAME, NAME, NAME, _NONCE, _NONCE)),
-        MessageSpec(3, Proof, (_NONCE,)),
-        MessageSpec(4, Accepted, ()),
-        MessageSpec(5, Refused, (NAME, text_field(REASON_LENGTH_MAX))),
+        MessageSpec(1, Hello, (_VERSION, _VERSION, NAME, NAME, NAME, NAME, _NONCE), SMALL_MESSAGE_ITEMS_MAX),
+        MessageSpec(2, Reply, (_VERSION, NAME, NAME, NAME, NAME, _NONCE, _NONCE), SMALL_MESSAGE_ITEMS_MAX),
+        MessageSpec(3, Proof, (_NONCE,), SMALL_MESSAGE_ITEMS_MAX),
+        MessageSpec(4, Accepted, (), SMALL_MESSAGE_ITEMS_MAX),
+        MessageSpec(5, Refused, (NAME, text_field(REASON_LENGTH_MAX)), SMALL_MESSAGE_ITEMS_MAX),
     ),
 )
 

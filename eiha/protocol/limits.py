@@ -34,6 +34,9 @@ ARRAY_ITEMS_MAX: Final = 1 << 16
 msgpack makes room for as many items as a header claims, at each level of nesting: this bounds what a lie costs.
 """
 
+SMALL_MESSAGE_ITEMS_MAX: Final = 16
+"""Items of any list in a message from somebody who has not yet said, or proven, who it is."""
+
 ROWS_MESSAGE_ITEMS_MAX: Final = 1 << 18
 """Rows of one ``PublishRows`` message. Rows cost Python objects: bigger publications belong into columns."""
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from eiha.errors import MalformedFrame
 from eiha.protocol import fields
-from eiha.protocol.limits import NUMBER_MAX
+from eiha.protocol.limits import ARRAY_ITEMS_MAX, NUMBER_MAX
 
 M = TypeVar("M")
 
@@ -28,20 +28,23 @@ class FieldCodec:
 
 @dataclass(frozen=True, slots=True)
 class MessageSpec:
-    """One row: the frame type number, the dataclass, a codec for each of its fields in order."""
+    """One row: the frame type number, the dataclass, a codec for each of its fields in order.
+
+    ``items_max`` bounds every list inside the message.
+    """
 
     number: int
     message: type[Any]
     codecs: tuple[FieldCodec, ...]
+    items_max: int = ARRAY_ITEMS_MAX
 
 
 class MessageTable(Generic[M]):
     """A closed set of messages. Every row is checked against its dataclass when the table is built."""
 
-    def __init__(self, name: str, specs: tuple[MessageSpec, ...], *, items_max: int | None = None) -> None:
+    def __init__(self, name: str, specs: tuple[MessageSpec, ...]) -> None:
         self.name = name
         self.specs = specs
-        self._items_max = items_max
         self._by_type: dict[int, tuple[MessageSpec, tuple[str, ...]]] = {}
         self._by_class: dict[type[Any], tuple[MessageSpec, tuple[str, ...]]] = {}
         for spec in specs:
@@ -69,11 +72,7 @@ class MessageTable(Generic[M]):
             raise MalformedFrame(f"type {type_} is no {self.name} message")
         spec, names = found
         title = spec.message.__name__
-        if self._items_max is None:
-            value = fields.unpack(body, title)
-        else:
-            value = fields.unpack(body, title, items_max=self._items_max)
-        parts = fields.record(value, title, len(names))
+        parts = fields.record(fields.unpack(body, title, items_max=spec.items_max), title, len(names))
         values = [
             codec.from_wire(part, f"{title}.{name}")
             for codec, part, name in zip(spec.codecs, parts, names, strict=True)
