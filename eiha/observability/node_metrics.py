@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eiha.observability.metrics import Registry
 
-ROLES = ("starting", "joining", "passive", "active", "stopped")
+ROLES = ("starting", "joining", "passive", "promoting", "active", "halted")
 
 
 class NodeMetrics:

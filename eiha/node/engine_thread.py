@@ -1,0 +1,182 @@
+"""The thread that owns the engine: applies committed entries in order, cuts and restores snapshots in between.
+
+Results go back to the event loop in batches: one ``Applied`` for what was waiting, except that each digest position
+gets its own. After anything that changes the plans, the streams that may be published to go along.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from eiha.errors import CorruptFile
+from eiha.events.schema import StreamDefinition
+from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
+from eiha.ha.inputs import Applied, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
+from eiha.kernel.ids import Sequence
+from eiha.ports import Engine
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan
+from eiha.protocol.outputs import OutputBatch
+from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
+
+REPORT_INTERVAL_S: Final = 0.005
+"""A long run of entries reports this often, so that outputs do not wait for its end."""
+
+EngineWork = Apply | TakeSnapshot | RestoreSnapshot
+EngineAnswer = Applied | SnapshotTaken | Restored | SnapshotRefused
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """What the engine's thread tells the event loop.
+
+    ``streams``: present when plans changed. ``events`` and ``entries``: applied since the last report.
+    ``faults``: what failed in which plan.
+    """
+
+    answer: EngineAnswer
+    streams: Mapping[str, StreamDefinition] | None
+    events: int
+    entries: int
+    faults: tuple[str, ...]
+
+
+class EngineThread:
+    """Feeds one engine.
+
+    Args:
+        engine: used by this thread only from now on.
+        newest_snapshot: bytes of the newest valid snapshot file, None for none.
+        digest_interval_entries: a digest is reported at each multiple of it.
+        report: called on this thread.
+        failed: called on this thread when it ends by an error.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        newest_snapshot: Callable[[], bytes | None],
+        *,
+        digest_interval_entries: int,
+        report: Callable[[EngineReport], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._engine = engine
+        self._newest_snapshot = newest_snapshot
+        self._digest_interval_entries = digest_interval_entries
+        self._report = report
+        self._failed = failed
+        self._queue: queue.SimpleQueue[EngineWork | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="eiha-engine", daemon=True)
+        self._queued_entries = 0
+        self._done_entries = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put(self, work: EngineWork) -> None:
+        """Queue an effect. The member bounds how much it has in flight."""
+        if isinstance(work, Apply):
+            self._queued_entries += len(work.entries)
+        self._queue.put(work)
+
+    @property
+    def waiting_entries(self) -> int:
+        """Entries that wait."""
+        return self._queued_entries - self._done_entries
+
+    def stop(self, timeout_s: float) -> bool:
+        """End after what is queued; False if that took too long."""
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while (work := self._queue.get()) is not None:
+                match work:
+                    case Apply(entries):
+                        self._apply(entries)
+                    case TakeSnapshot():
+                        self._answer(self._take(work))
+                    case RestoreSnapshot(content):
+                        self._answer(self._restore(content), plans_changed=True)
+                    case _:
+                        assert_never(work)
+        except BaseException as error:  # noqa: BLE001  reported, and the process ends by it
+            self._failed(error)
+
+    def _apply(self, entries: tuple[LogEntry, ...]) -> None:
+        batch = _Batch()
+        for entry in entries:
+            result = self._engine.apply(entry)
+            batch.add(entry, result.outputs, result.faults)
+            self._done_entries += 1
+            at_digest = entry.sequence % self._digest_interval_entries == 0
+            if at_digest or entry is entries[-1] or time.monotonic() - batch.began_at >= REPORT_INTERVAL_S:
+                digest = self._engine.digest() if at_digest else None
+                applied = Applied(entry.sequence, tuple(batch.outputs), result.next_timer_ms, digest)
+                streams = self._engine.streams() if batch.plans_changed else None
+                self._report(EngineReport(applied, streams, batch.events, batch.entries, tuple(batch.faults)))
+                batch = _Batch()
+
+    def _take(self, work: TakeSnapshot) -> SnapshotTaken:
+        content = SnapshotContent(work.position, work.epoch_starts, work.member_state, self._engine.snapshot())
+        return SnapshotTaken(work.request, work.position, encode_snapshot(content))
+
+    def _restore(self, content: bytes | None) -> Restored | SnapshotRefused:
+        try:
+            data = self._newest_snapshot() if content is None else content
+            if data is None:
+                return SnapshotRefused("there is no valid snapshot file")
+            snapshot = decode_snapshot(data)
+            self._engine.restore(snapshot.engine_state)
+        except CorruptFile as error:
+            return SnapshotRefused(str(error))
+        facts = SnapshotFacts(snapshot.position, snapshot.epoch_starts, snapshot.member_state)
+        return Restored(facts, self._engine.next_timer_ms())
+
+    def _answer(self, answer: EngineAnswer, *, plans_changed: bool = False) -> None:
+        streams = self._engine.streams() if plans_changed else None
+        self._report(EngineReport(answer, streams, 0, 0, ()))
+
+
+class _Batch:
+    """Results gathered for one report."""
+
+    __slots__ = ("began_at", "entries", "events", "faults", "outputs", "plans_changed")
+
+    def __init__(self) -> None:
+        self.outputs: list[OutputBatch] = []
+        self.faults: list[str] = []
+        self.events = 0
+        self.entries = 0
+        self.plans_changed = False
+        self.began_at = time.monotonic()
+
+    def add(self, entry: LogEntry, outputs: tuple[OutputBatch, ...], faults: tuple[str, ...]) -> None:
+        self.outputs.extend(outputs)
+        self.faults.extend(faults)
+        self.entries += 1
+        if isinstance(entry.body, Publications):
+            self.events += sum(publication.rows for publication in entry.body.items)
+        elif isinstance(entry.body, (DeployPlan, RemovePlan)):
+            self.plans_changed = True
+
+
+def through(report: EngineReport) -> Sequence | None:
+    """How far the engine is after ``report``, when it says so."""
+    match report.answer:
+        case Applied(sequence=sequence):
+            return sequence
+        case Restored(facts=facts):
+            return facts.position.sequence
+        case SnapshotTaken() | SnapshotRefused():
+            return None
+        case _:
+            assert_never(report.answer)

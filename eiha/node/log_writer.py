@@ -1,0 +1,174 @@
+"""The thread that owns the log on disk: one append, and one flush if the mode asks, for whatever is waiting.
+
+It answers each group once with the last position written. A full disk is waited out: nothing is acknowledged
+meanwhile. Any other failure of the disk ends the process, since what is on it is then in doubt.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from eiha.errors import StoreUnavailable
+from eiha.ha.effects import Persist, RememberWitness, ResetLog, TrimLog, TruncateLog
+from eiha.kernel.ids import LogPosition
+from eiha.ports import LogStore
+from eiha.protocol.log_entry import LogEntry
+
+GROUP_ENTRIES_MAX: Final = 1_024
+DISK_FULL_RETRY_S: Final = 0.2
+IDLE_WAIT_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Write what is waiting, flush, end."""
+
+
+LogWork = Persist | TruncateLog | ResetLog | TrimLog | RememberWitness
+
+
+class LogWriter:
+    """Carries out log effects in order on its own thread.
+
+    Args:
+        store: opened; used by this thread only from now on.
+        remember_witness: makes a witness version durable.
+        fsync: ``off``, ``interval`` or ``every``.
+        fsync_interval_s: for ``interval``.
+        persisted: called on this thread with the last position of each group, as durable as the mode asks.
+        failed: called on this thread when the thread ends by an error.
+        waiting: called on this thread with a text when the disk is full, and with an empty one when it goes on.
+    """
+
+    def __init__(
+        self,
+        store: LogStore,
+        remember_witness: Callable[[int], None],
+        *,
+        fsync: str,
+        fsync_interval_s: float,
+        persisted: Callable[[LogPosition], None],
+        failed: Callable[[BaseException], None],
+        waiting: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._remember_witness = remember_witness
+        self._fsync = fsync
+        self._fsync_interval_s = fsync_interval_s
+        self._persisted = persisted
+        self._failed = failed
+        self._waiting = waiting
+        self._queue: queue.SimpleQueue[LogWork | _Stop] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="eiha-log", daemon=True)
+        self._unsynced = False
+        self._synced_at = time.monotonic()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put(self, work: LogWork) -> None:
+        """Queue an effect. The member bounds how much it has in flight, and so this queue."""
+        self._queue.put(work)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write and flush what is queued, close the store, end the thread; False if that took too long."""
+        self._stopping.set()
+        self._queue.put(_Stop())
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+            self._store.close()
+        except BaseException as error:  # noqa: BLE001  reported, and the process ends by it
+            self._failed(error)
+
+    def _step(self) -> bool:
+        """Take and carry out what is waiting; False after ``_Stop``."""
+        try:
+            first = self._queue.get(timeout=self._fsync_interval_s if self._unsynced else IDLE_WAIT_S)
+        except queue.Empty:
+            self._sync_if_due()
+            return True
+        group: list[LogEntry] = []
+        work: LogWork | _Stop | None = first
+        while work is not None:
+            match work:
+                case Persist(entries):
+                    group.extend(entries)
+                case _Stop():
+                    self._write(group)
+                    return False
+                case TruncateLog() | ResetLog() | TrimLog() | RememberWitness():
+                    self._write(group)
+                    group = []
+                    self._change(work)
+                case _:
+                    assert_never(work)
+            work = self._next() if len(group) < GROUP_ENTRIES_MAX else None
+        self._write(group)
+        self._sync_if_due()
+        return True
+
+    def _next(self) -> LogWork | _Stop | None:
+        try:
+            return self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _write(self, group: list[LogEntry]) -> None:
+        if not group:
+            return
+        self._append(group)
+        self._unsynced = True
+        if self._fsync == "every":
+            self._sync()
+        self._persisted(group[-1].position)
+
+    def _append(self, group: list[LogEntry]) -> None:
+        told = False
+        while True:
+            try:
+                self._store.append(group)
+                break
+            except StoreUnavailable as error:
+                if self._stopping.is_set():
+                    raise
+                if not told:
+                    self._waiting(str(error))
+                    told = True
+                self._stopping.wait(DISK_FULL_RETRY_S)
+        if told:
+            self._waiting("")
+
+    def _change(self, work: TruncateLog | ResetLog | TrimLog | RememberWitness) -> None:
+        match work:
+            case TruncateLog(last):
+                self._store.truncate_after(last)
+            case ResetLog(start):
+                self._store.reset(start)
+            case TrimLog(through):
+                self._store.trim_through(through)
+            case RememberWitness(version):
+                self._remember_witness(version)
+            case _:
+                assert_never(work)
+
+    def _sync_if_due(self) -> None:
+        due = time.monotonic() - self._synced_at >= self._fsync_interval_s
+        if self._fsync == "interval" and self._unsynced and due:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._store.sync()
+        self._unsynced = False
+        self._synced_at = time.monotonic()

@@ -1,0 +1,140 @@
+"""What the node offers its receivers: streams, intake state, clients' acknowledgements (``receivers.intake.Intake``).
+
+It holds no publications; it only remembers when each was submitted, to measure how long acknowledgements take.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from eiha.events.schema import StreamDefinition
+from eiha.ha.effects import AckClient, RejectClient, SetIntake
+from eiha.ha.inputs import ClientHello, Submit
+from eiha.kernel.ids import ClientId, ClientSequence
+from eiha.observability.node_metrics import NodeMetrics
+from eiha.protocol.log_entry import Publication
+from eiha.receivers.intake import ClientListener, IntakeState, NodeFacts
+
+STARTING = IntakeState(open=False, reason="the node is starting", retry_after_ms=500)
+CLOSED_RETRY_MS = 200
+
+
+class NodeIntake:
+    """One per node.
+
+    Args:
+        feed: gives an input to the member.
+        facts: who the node is, now.
+        metrics: counts events in, acknowledged and refused.
+    """
+
+    def __init__(
+        self, feed: Callable[[ClientHello | Submit], None], facts: Callable[[], NodeFacts], metrics: NodeMetrics
+    ) -> None:
+        self._feed = feed
+        self._facts = facts
+        self._metrics = metrics
+        self._streams: Mapping[str, StreamDefinition] = MappingProxyType({})
+        self._state = STARTING
+        self._watchers: dict[int, Callable[[IntakeState], None]] = {}
+        self._listeners: dict[ClientId, dict[int, ClientListener]] = {}
+        self._underway: dict[ClientId, deque[tuple[ClientSequence, int, float]]] = {}
+        self._next_key = 0
+
+    # -- receivers.intake.Intake
+
+    def facts(self) -> NodeFacts:
+        """Who the node is, now."""
+        return self._facts()
+
+    def streams(self) -> Mapping[str, StreamDefinition]:
+        """The streams that may be published to."""
+        return self._streams
+
+    def state(self) -> IntakeState:
+        """Whether publications are taken now."""
+        return self._state
+
+    def watch(self, changed: Callable[[IntakeState], None]) -> Callable[[], None]:
+        """Call ``changed`` at every change of ``state``; the result ends the watch."""
+        key = self._key()
+        self._watchers[key] = changed
+        return lambda: self._watchers.pop(key, None) and None
+
+    def attach(self, client: ClientId, listener: ClientListener) -> Callable[[], None]:
+        """Listen for ``client``; the result detaches."""
+        key = self._key()
+        self._listeners.setdefault(client, {})[key] = listener
+        self._metrics.client_connections.set(len(self._listeners))
+        self._feed(ClientHello(client))
+        return lambda: self._detach(client, key)
+
+    def submit(self, publications: tuple[Publication, ...], *, duplicated: bool = False) -> None:
+        """Hand publications to the member, in order."""
+        now_s = time.monotonic()
+        for publication in publications:
+            self._metrics.events_received.add(publication.rows, publication.stream)
+            entry = (publication.client_sequence, publication.rows, now_s)
+            self._underway.setdefault(publication.client_id, deque()).append(entry)
+        self._feed(Submit(publications, duplicated))
+
+    # -- for the node
+
+    def acked(self, effect: AckClient) -> None:
+        """Tell the client's listeners."""
+        underway = self._underway.get(effect.client_id)
+        if underway:
+            self._measure(effect.client_id, underway, effect.through)
+        for listener in tuple(self._listeners.get(effect.client_id, {}).values()):
+            listener.acked(effect.through)
+
+    def rejected(self, effect: RejectClient) -> None:
+        """Tell the client's listeners."""
+        underway = self._underway.get(effect.client_id)
+        if underway:
+            kept = deque(entry for entry in underway if entry[0] != effect.client_sequence)
+            rows = sum(entry[1] for entry in underway) - sum(entry[1] for entry in kept)
+            self._metrics.events_rejected.add(rows, "refused by the pair")
+            self._underway[effect.client_id] = kept
+            if not kept:
+                del self._underway[effect.client_id]
+        for listener in tuple(self._listeners.get(effect.client_id, {}).values()):
+            listener.rejected(effect.client_sequence, effect.reason, effect.retry_after_ms, effect.expected)
+
+    def set_state(self, effect: SetIntake) -> None:
+        """Tell all watchers."""
+        state = IntakeState(effect.open, "" if effect.open else effect.reason, CLOSED_RETRY_MS)
+        if state != self._state:
+            self._state = state
+            for changed in tuple(self._watchers.values()):
+                changed(state)
+
+    def set_streams(self, streams: Mapping[str, StreamDefinition]) -> None:
+        """Plans changed."""
+        self._streams = MappingProxyType(dict(streams))
+
+    def _key(self) -> int:
+        self._next_key += 1
+        return self._next_key
+
+    def _detach(self, client: ClientId, key: int) -> None:
+        listeners = self._listeners.get(client, {})
+        listeners.pop(key, None)
+        if not listeners:
+            self._listeners.pop(client, None)
+            self._underway.pop(client, None)
+        self._metrics.client_connections.set(len(self._listeners))
+
+    def _measure(
+        self, client: ClientId, underway: deque[tuple[ClientSequence, int, float]], through: ClientSequence
+    ) -> None:
+        now_s = time.monotonic()
+        while underway and underway[0][0] <= through:
+            _, rows, submitted_s = underway.popleft()
+            self._metrics.events_acked.add(rows)
+            self._metrics.ack_latency.observe(now_s - submitted_s)
+        if not underway:
+            del self._underway[client]
