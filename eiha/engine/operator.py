@@ -1,7 +1,8 @@
 """What every operator is: rows in, rows out, timers, and a state that can be carried away.
 
 Laws, property-tested for every operator: ``run(a + b) == run(a); restore(snapshot()); run(b)``, and the rows put
-out (with their kinds and chunk numbers) do not depend on how the input is cut into batches.
+out (with their kinds and chunk numbers) do not depend on how the input is cut into batches (between log entries, never
+within a chunk).
 
 Chunk numbers. Chunks from outside have multiples of ``CHUNK_STRIDE``; rows of one chunk have one ``now_ms``. An
 operator whose timers are due at a row of such a chunk c fires them itself, inside ``process``, before the row, and

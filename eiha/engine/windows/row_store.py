@@ -1,0 +1,138 @@
+"""Rows in order of arrival, as columns: appended at the end, dropped at the front, gathered by position."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.operator import OperatorState
+from eiha.events.batch import EventBatch
+from eiha.events.column import Column, Indices
+from eiha.events.schema import AttributeType, Schema
+
+_CAPACITY_MIN: Final = 64
+
+
+class RowStore:
+    """A queue of rows of one schema. A row keeps its *position* (an index into the buffers) until the next append.
+
+    Appending and dropping cost a constant per row however many rows are held: buffers double when they are full
+    of held rows and are moved to the front when half of them or more was dropped.
+
+    ``start`` and ``stop`` bound the positions that hold rows. ``marks`` is a byte a row for the window's own use, 0
+    in new rows.
+    """
+
+    __slots__ = ("_columns", "_schema", "_valid", "marks", "start", "stop", "timestamps")
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._clear()
+
+    def _clear(self) -> None:
+        schema = self._schema
+        self._columns: list[npt.NDArray[Any]] = [
+            np.zeros(_CAPACITY_MIN, dtype=attribute.type.dtype) for attribute in schema.attributes
+        ]
+        self._valid: list[npt.NDArray[np.bool_] | None] = [None] * len(schema)
+        self.timestamps: npt.NDArray[np.int64] = np.zeros(_CAPACITY_MIN, dtype=np.int64)
+        self.marks: npt.NDArray[np.uint8] = np.zeros(_CAPACITY_MIN, dtype=np.uint8)
+        self.start = 0
+        self.stop = 0
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def capacity(self) -> int:
+        """Rows the buffers can take, held or not."""
+        return len(self.timestamps)
+
+    def append(self, batch: EventBatch) -> int:
+        """Add the rows of ``batch``; held rows may move. The position of the first of the new rows."""
+        self._make_room(len(batch))
+        first, self.stop = self.stop, self.stop + len(batch)
+        self.timestamps[first : self.stop] = batch.timestamps
+        self.marks[first : self.stop] = 0
+        for index, column in enumerate(batch.columns):
+            self._columns[index][first : self.stop] = column.values
+            self._set_valid(index, first, column)
+        return first
+
+    def drop(self, rows: int) -> None:
+        """Forget the oldest ``rows``."""
+        assert 0 <= rows <= len(self)
+        self.start += rows
+        if self.start == self.stop:
+            self.start = self.stop = 0
+
+    def column(self, index: int) -> npt.NDArray[Any]:
+        """The buffer of attribute ``index``, to be read at positions of held rows."""
+        return self._columns[index]
+
+    def take(self, positions: Indices) -> tuple[Column, ...]:
+        """The columns of the rows at ``positions``."""
+        taken = []
+        for attribute, values, valid in zip(self._schema.attributes, self._columns, self._valid, strict=True):
+            mask = None if valid is None else valid.take(positions)
+            if mask is not None and mask.all():
+                mask = None
+            taken.append(Column(attribute.type, values.take(positions), mask))
+        return tuple(taken)
+
+    def snapshot(self) -> OperatorState:
+        """The rows held, oldest first."""
+        held = slice(self.start, self.stop)
+        columns = []
+        for attribute, values, valid in zip(self._schema.attributes, self._columns, self._valid, strict=True):
+            is_object = attribute.type is AttributeType.OBJECT
+            columns.append(
+                {
+                    "values": values[held].tolist() if is_object else values[held].copy(),
+                    "valid": None if valid is None else valid[held].copy(),
+                }
+            )
+        return {
+            "timestamps": self.timestamps[held].copy(),
+            "marks": self.marks[held].copy(),
+            "columns": columns,
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Hold exactly the rows of a snapshot."""
+        self._clear()
+        columns = []
+        for attribute, saved in zip(self._schema.attributes, state["columns"], strict=True):
+            values = np.empty(len(saved["values"]), dtype=attribute.type.dtype)
+            values[:] = saved["values"]
+            columns.append(Column(attribute.type, values, saved["valid"]))
+        first = self.append(EventBatch(self._schema, state["timestamps"], tuple(columns)))
+        self.marks[first : self.stop] = state["marks"]
+
+    def _set_valid(self, index: int, first: int, column: Column) -> None:
+        valid = self._valid[index]
+        if valid is None and column.valid is not None:
+            valid = self._valid[index] = np.ones(self.capacity, dtype=np.bool_)
+        if valid is not None:
+            valid[first : self.stop] = True if column.valid is None else column.valid
+
+    def _make_room(self, rows: int) -> None:
+        if self.stop + rows <= self.capacity:
+            return
+        held, capacity = len(self), self.capacity
+        while capacity > _CAPACITY_MIN and 8 * (held + rows) < capacity:
+            capacity //= 2
+        while held + rows > capacity or 2 * held > capacity:
+            capacity *= 2
+        self.timestamps = self._moved(self.timestamps, capacity)
+        self.marks = self._moved(self.marks, capacity)
+        self._columns = [self._moved(values, capacity) for values in self._columns]
+        self._valid = [None if valid is None else self._moved(valid, capacity) for valid in self._valid]
+        self.start, self.stop = 0, held
+
+    def _moved(self, buffer: npt.NDArray[Any], capacity: int) -> npt.NDArray[Any]:
+        replacement = np.zeros(capacity, dtype=buffer.dtype)
+        replacement[: len(self)] = buffer[self.start : self.stop]
+        return replacement

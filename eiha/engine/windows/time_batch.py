@@ -1,0 +1,305 @@
+"""``timeBatch(t[, start.time][, stream.current.event])``: rows come out together at the end of each period of t ms.
+
+The first period begins with the first row, or is a whole number of periods after ``start.time``. A period's end puts
+out, as one chunk, the batch before it as expired rows, a reset, its own rows; an empty one only the expired rows. With
+the flag, current rows go out at once, and the end of the period puts out the expired rows and the reset.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
+from eiha.engine.windows.row_store import RowStore
+from eiha.events.batch import CHUNK_STRIDE, EventBatch
+from eiha.events.schema import Schema
+
+_NO_TIME: Final = -(2**62)
+
+
+class TimeBatchWindow:
+    """Holds the batch that was put out last (if ``wants_expired``) and the rows of the period that runs.
+
+    Args:
+        schema: of the rows.
+        length_ms: length of a period, above 0.
+        start_ms: where periods are counted from; None: the first row.
+        streams_current: the flag.
+        playback: a period's end sees the time to which the clock has moved; else the moment at which it was due.
+        wants_expired: False if nobody looks at expired rows, which then are not put out.
+    """
+
+    __slots__ = (
+        "_clock_ms",
+        "_end_ms",
+        "_expired",
+        "_length_ms",
+        "_playback",
+        "_schema",
+        "_start_ms",
+        "_store",
+        "_streams",
+        "_wants_expired",
+    )
+
+    def __init__(
+        self,
+        schema: Schema,
+        length_ms: int,
+        start_ms: int | None,
+        *,
+        streams_current: bool,
+        playback: bool,
+        wants_expired: bool,
+    ) -> None:
+        assert length_ms > 0
+        self._schema = schema
+        self._length_ms = length_ms
+        self._start_ms = start_ms
+        self._streams = streams_current
+        self._playback = playback
+        self._wants_expired = wants_expired
+        self._store = RowStore(schema)
+        self._expired = 0
+        self._end_ms = _NO_TIME
+        self._clock_ms = _NO_TIME
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The batches of periods that end, and with the flag the rows themselves."""
+        if not len(batch):
+            return batch
+        return self._run(batch, clock)
+
+    def fire(self, now_ms: int) -> EventBatch | None:
+        """The end of the period that runs; None if there is nothing to put out then."""
+        if self._end_ms == _NO_TIME or self._end_ms > now_ms:
+            return None
+        store = self._store
+        at_ms = now_ms if self._playback else max(self._end_ms, self._clock_ms)
+        self._clock_ms = max(self._clock_ms, at_ms)
+        emission = Emission(2 * len(store) + 1)
+        rows, start, self._expired = _end_one_period(
+            store.timestamps,
+            store.start,
+            store.stop,
+            self._expired,
+            at_ms,
+            self._streams,
+            self._wants_expired,
+            emission.positions,
+            emission.kinds,
+            emission.timestamps,
+            emission.chunks,
+        )
+        held = store.stop - start
+        self._end_ms = _end_after(self._end_ms, self._length_ms, now_ms, held)
+        out = emission.batch(rows, self._schema, store, collapses=True)
+        store.drop(start - store.start)
+        return out if rows else None
+
+    def next_timer_ms(self) -> int | None:
+        """The end of the period that runs; None before the first row."""
+        return None if self._end_ms == _NO_TIME else self._end_ms
+
+    def snapshot(self) -> OperatorState:
+        """The rows held, how many of them were put out, and the end of the period."""
+        return {
+            "rows": self._store.snapshot(),
+            "expired": self._expired,
+            "end_ms": self._end_ms,
+            "clock_ms": self._clock_ms,
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Hold the rows of a snapshot."""
+        self._store.restore(state["rows"])
+        self._expired = state["expired"]
+        self._end_ms = state["end_ms"]
+        self._clock_ms = state["clock_ms"]
+
+    def _run(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        store = self._store
+        first = store.append(batch)
+        last_now = int(clock.now_ms[-1])
+        emission = Emission(self._capacity(len(batch), int(clock.now_ms[0]), last_now))
+        rows, start, self._expired, self._end_ms = _run_periods(
+            store.timestamps,
+            store.start,
+            first,
+            self._expired,
+            self._end_ms,
+            self._clock_ms,
+            clock.now_ms,
+            batch.chunk_numbers(),
+            self._length_ms,
+            _NO_TIME if self._start_ms is None else self._start_ms,
+            self._streams,
+            self._playback,
+            self._wants_expired,
+            emission.positions,
+            emission.kinds,
+            emission.timestamps,
+            emission.chunks,
+        )
+        self._clock_ms = max(self._clock_ms, last_now)
+        out = emission.batch(rows, self._schema, store, collapses=True)
+        store.drop(start - store.start)
+        return out
+
+    def _capacity(self, rows: int, first_now: int, last_now: int) -> int:
+        """Room for what can come out: if a period ends, each held row twice at most and a reset for each row."""
+        end_ms = self._end_ms if self._end_ms != _NO_TIME else first_now + 1
+        if last_now < end_ms:
+            return rows if self._streams else 0
+        return 2 * len(self._store) + 2 * rows + 1
+
+
+@inlined
+def _end_period(
+    timestamps: ReadInt64,
+    start: int,
+    stop: int,
+    expired: int,
+    at_ms: int,
+    number: int,
+    streams: bool,
+    wants_expired: bool,
+    out: int,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int]:
+    """Put out the end of a period as chunk ``number``: rows put out so far, oldest row that stays, expired ones."""
+    current = stop if streams else start + expired
+    if wants_expired:
+        for position in range(start, current):
+            out_positions[out] = position
+            out_kinds[out] = EXPIRED
+            out_timestamps[out] = at_ms
+            out_chunks[out] = number
+            out += 1
+    reset = start if streams else current
+    if reset < stop:
+        out_positions[out] = reset
+        out_kinds[out] = RESET
+        out_timestamps[out] = timestamps[reset]
+        out_chunks[out] = number
+        out += 1
+    for position in range(current, stop):
+        out_positions[out] = position
+        out_kinds[out] = CURRENT
+        out_timestamps[out] = timestamps[position]
+        out_chunks[out] = number
+        out += 1
+    kept = current if wants_expired else stop
+    return out, kept, stop - kept
+
+
+@kernel
+def _end_one_period(
+    timestamps: ReadInt64,
+    start: int,
+    stop: int,
+    expired: int,
+    at_ms: int,
+    streams: bool,
+    wants_expired: bool,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int]:
+    """As ``_end_period``, alone and as chunk 0."""
+    return _end_period(
+        timestamps, start, stop, expired, at_ms, 0, streams, wants_expired,
+        0, out_positions, out_kinds, out_timestamps, out_chunks,
+    )  # fmt: skip
+
+
+@inlined
+def _end_after(end_ms: int, length_ms: int, now_ms: int, held: int) -> int:
+    """The next end; with nothing held, the first one after ``now_ms``, since those between would put out nothing."""
+    end_ms += length_ms
+    if held == 0 and end_ms <= now_ms:
+        end_ms += (now_ms - end_ms) // length_ms * length_ms + length_ms
+    return end_ms
+
+
+@inlined
+def _first_end(now_ms: int, length_ms: int, start_ms: int) -> int:
+    """The end of the first period; the remainder takes the sign of the dividend, as in Java."""
+    if start_ms == _NO_TIME:
+        return now_ms + length_ms
+    since = now_ms - start_ms
+    if since >= 0:
+        return now_ms + length_ms - since % length_ms
+    return now_ms + length_ms + (-since) % length_ms
+
+
+@kernel
+def _run_periods(
+    timestamps: ReadInt64,
+    start: int,
+    first: int,
+    expired: int,
+    end_ms: int,
+    clock_ms: int,
+    now_ms: ReadInt64,
+    chunks: ReadInt64,
+    length_ms: int,
+    start_ms: int,
+    streams: bool,
+    playback: bool,
+    wants_expired: bool,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int, int]:
+    """Rows put out, oldest row that stays, how many of those that stay were put out, end of the period that runs."""
+    out = 0
+    last = -1
+    index = 0
+    while index < len(now_ms):
+        chunk = chunks[index]
+        now = now_ms[index]
+        position = first + index
+        if chunk % CHUNK_STRIDE == 0:
+            number = max(chunk - CHUNK_STRIDE, last)
+            while end_ms != _NO_TIME and end_ms <= now:
+                at = now if playback else max(end_ms, clock_ms)
+                number = min(number + 1, chunk - 1)
+                out, start, expired = _end_period(
+                    timestamps, start, position, expired, at, number, streams, wants_expired,
+                    out, out_positions, out_kinds, out_timestamps, out_chunks,
+                )  # fmt: skip
+                end_ms = _end_after(end_ms, length_ms, now, position - start)
+        if end_ms == _NO_TIME:
+            end_ms = _first_end(now, length_ms, start_ms)
+        ends = now >= end_ms
+        if ends:
+            end_ms += length_ms
+        if ends and streams:
+            out, start, expired = _end_period(
+                timestamps, start, position, expired, now, chunk, streams, wants_expired,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+        while index < len(now_ms) and chunks[index] == chunk:
+            if streams:
+                out_positions[out] = first + index
+                out_kinds[out] = CURRENT
+                out_timestamps[out] = timestamps[first + index]
+                out_chunks[out] = chunk
+                out += 1
+            index += 1
+        if ends and not streams:
+            out, start, expired = _end_period(
+                timestamps, start, first + index, expired, now, chunk, streams, wants_expired,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+        last = chunk
+        clock_ms = max(clock_ms, now)
+    return out, start, expired, end_ms
