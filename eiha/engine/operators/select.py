@@ -1,0 +1,207 @@
+"""``select ... group by ... having ... order by ... limit ... offset``, and which kinds of rows are put out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.aggregators.aggregator import Touched
+from eiha.engine.aggregators.factory import make_aggregator
+from eiha.engine.aggregators.growth import grown
+from eiha.engine.aggregators.key_index import GroupIndex
+from eiha.engine.expressions.compile_expression import compile_column, compile_condition
+from eiha.engine.expressions.rows import Rows, Scope
+from eiha.engine.kernels.collapse import last_of_groups
+from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operators.ordering import ordered, within_limits
+from eiha.engine.operators.stateless import rows_of
+from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch, Kind, Kinds
+from eiha.events.column import Indices
+from eiha.plan.nodes import OutputEvents, Selector
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows that are left at some point of a select."""
+
+    rows: Rows
+    kinds: Kinds
+    chunks: Chunks | None
+    groups: Numbers | None
+
+    def take(self, indices: Indices) -> _Rows:
+        return _Rows(
+            self.rows.take(indices),
+            self.kinds.take(indices),
+            indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices),
+            None if self.groups is None else self.groups.take(indices),
+        )
+
+
+class Select:
+    """The end of a query: aggregates follow each row, then rows are chosen, projected, ordered and cut.
+
+    Rows put out keep their kind; the caller makes expired ones current when they enter a stream.
+
+    Args:
+        selector: what to compute.
+        events: which kinds to put out.
+        scope: strings and names.
+        expires: whether rows can leave (the query has a window), so that min and max must remember what is in.
+    """
+
+    __slots__ = (
+        "_aggregators",
+        "_arguments",
+        "_collapses",
+        "_epoch",
+        "_group_index",
+        "_group_keys",
+        "_having",
+        "_keeps",
+        "_places",
+        "_projections",
+        "_selector",
+        "_stamp",
+        "_stamps",
+        "_strings",
+    )
+
+    def __init__(self, selector: Selector, events: OutputEvents, scope: Scope, *, expires: bool) -> None:
+        self._selector = selector
+        self._strings = scope.strings
+        self._keeps = {OutputEvents.CURRENT: Kind.CURRENT, OutputEvents.EXPIRED: Kind.EXPIRED}.get(events)
+        self._aggregators = [make_aggregator(each, scope.strings, expires=expires) for each in selector.aggregates]
+        self._arguments = [
+            None if each.argument is None else compile_column(each.argument, scope) for each in selector.aggregates
+        ]
+        self._group_keys = [compile_column(each, scope) for each in selector.group_by]
+        self._group_index = (
+            GroupIndex(tuple(each.type for each in selector.group_by), scope.strings) if selector.group_by else None
+        )
+        self._projections = [compile_column(each.expression, scope) for each in selector.projections]
+        self._having = None if selector.having is None else compile_condition(selector.having, scope)
+        self._collapses = bool(selector.aggregates or selector.group_by)
+        self._epoch = 0
+        # scratch of the collapse: what is in it does not outlive a call
+        self._stamps: Numbers = np.zeros(1, dtype=np.int64)
+        self._places: Numbers = np.zeros(1, dtype=np.int64)
+        self._stamp = 1
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The output rows of ``batch``."""
+        left, epochs = self._without_resets(batch, clock)
+        if self._group_index is not None:
+            left.groups = self._group_index.find(tuple(key(left.rows) for key in self._group_keys))
+        if self._aggregators:
+            left.rows = self._aggregate(left, epochs)
+        if self._keeps is not None and batch.kinds is not None:
+            left = self._chosen(left, left.kinds == self._keeps)
+        elif self._keeps is Kind.EXPIRED:
+            left = left.take(np.empty(0, dtype=np.int64))
+        left.rows = left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
+        if self._having is not None:
+            passes = self._having(left.rows)
+            if not isinstance(passes, bool):
+                left = self._chosen(left, passes)
+            elif not passes:
+                left = left.take(np.empty(0, dtype=np.int64))
+        if batch.collapses and self._collapses and left.rows.count > 1:
+            left = left.take(self._last_of_chunks(left))
+        return self._in_order(left, has_kinds=batch.kinds is not None)
+
+    def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
+        """Current and expired rows, and for each how many resets came before it, ever."""
+        rows = rows_of(batch, clock)
+        kinds = batch.kind_array()
+        chunks = batch.chunk_numbers() if batch.chunks is not None or batch.kinds is not None else None
+        left = _Rows(rows, kinds, chunks, None)
+        if batch.kinds is None:
+            return left, None
+        kept = np.flatnonzero(kinds <= Kind.EXPIRED)
+        if len(kept) == len(kinds):
+            return left, None
+        epochs = self._epoch + np.cumsum(kinds == Kind.RESET)
+        self._epoch = int(epochs[-1])
+        return left.take(kept), epochs.take(kept)
+
+    def _aggregate(self, left: _Rows, epochs: Numbers | None) -> Rows:
+        rows = left.rows
+        if left.groups is None:
+            left.groups = np.zeros(rows.count, dtype=np.int64)
+        if epochs is None:
+            epochs = np.full(rows.count, self._epoch, dtype=np.int64)
+        touched = Touched(left.groups, self._group_count(), left.kinds, epochs)
+        arguments = [None if argument is None else argument(rows) for argument in self._arguments]
+        values = tuple(
+            aggregator.update(touched, argument)
+            for aggregator, argument in zip(self._aggregators, arguments, strict=True)
+        )
+        return Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values)
+
+    def _group_count(self) -> int:
+        return 1 if self._group_index is None else self._group_index.count
+
+    @staticmethod
+    def _chosen(left: _Rows, passes: npt.NDArray[np.bool_]) -> _Rows:
+        kept = np.flatnonzero(passes)
+        return left if len(kept) == len(passes) else left.take(kept)
+
+    def _last_of_chunks(self, left: _Rows) -> Indices:
+        groups = left.groups if left.groups is not None else np.zeros(left.rows.count, dtype=np.int64)
+        count = self._group_count()
+        self._stamps = grown(self._stamps, count)
+        self._places = grown(self._places, count)
+        chosen = np.empty(len(groups), dtype=np.int64)
+        chunks = _numbers(left)
+        out = last_of_groups(chunks, groups, self._stamps, self._places, self._stamp, chosen)
+        self._stamp += len(groups) + 1
+        return chosen[:out]
+
+    def _in_order(self, left: _Rows, *, has_kinds: bool) -> EventBatch:
+        selector = self._selector
+        outputs, timestamps, kinds, chunks = left.rows.outputs, left.rows.timestamps, left.kinds, left.chunks
+        if left.rows.count and (selector.order_by or selector.limit is not None or selector.offset is not None):
+            chunks = _numbers(left)
+            order: Indices = np.arange(left.rows.count, dtype=np.int64)
+            if selector.order_by:
+                order = ordered(selector.order_by, outputs, chunks, kinds, self._strings)
+            if selector.limit is not None or selector.offset is not None:
+                order = order.take(within_limits(selector.limit, selector.offset, chunks, kinds.take(order)))
+            outputs = tuple(column.take(order) for column in outputs)
+            timestamps, kinds, chunks = timestamps.take(order), kinds.take(order), chunks.take(order)
+        return EventBatch(selector.schema, timestamps, outputs, kinds if has_kinds else None, chunks)
+
+    def snapshot(self) -> OperatorState:
+        """Groups and accumulators."""
+        return {
+            "epoch": self._epoch,
+            "groups": None if self._group_index is None else self._group_index.snapshot(),
+            "aggregators": [aggregator.snapshot() for aggregator in self._aggregators],
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._epoch = state["epoch"]
+        if self._group_index is not None:
+            self._group_index.restore(state["groups"])
+        parts: list[dict[str, Any]] = state["aggregators"]
+        for aggregator, part in zip(self._aggregators, parts, strict=True):
+            aggregator.restore(part)
+
+
+def _numbers(left: _Rows) -> Chunks:
+    """Chunk numbers; without any, each row is its own chunk."""
+    return np.arange(left.rows.count, dtype=np.int64) * CHUNK_STRIDE if left.chunks is None else left.chunks
+
+
+def as_current(batch: EventBatch) -> EventBatch:
+    """The rows as they enter a stream: expired ones are current there."""
+    if batch.kinds is None and not batch.collapses:
+        return batch
+    return EventBatch(batch.schema, batch.timestamps, batch.columns, None, batch.chunk_numbers())

@@ -1,0 +1,34 @@
+"""What stages without a state share."""
+
+from __future__ import annotations
+
+from eiha.engine.expressions.rows import Rows
+from eiha.engine.operator import OperatorState, RowClock
+from eiha.events.batch import EventBatch
+
+
+def rows_of(batch: EventBatch, clock: RowClock) -> Rows:
+    """The rows of a batch as expressions read them: one source."""
+    return Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
+
+
+class Stateless:
+    """No timers, nothing to keep."""
+
+    __slots__ = ()
+
+    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def next_timer_ms(self) -> int | None:
+        """Never."""
+        return None
+
+    def snapshot(self) -> OperatorState:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: OperatorState) -> None:
+        """Nothing."""
+        assert not state
