@@ -63,13 +63,19 @@ class ClusterSection:
         100, "Time between two pings to the peer over the management channel.", minimum=10, maximum=10_000
     )
     failure_timeout_ms: int = key(
-        600,
+        1_000,
         "Silence after which the peer is suspected; at least three heartbeats. A closed connection is noticed at once.",
         minimum=50,
         maximum=120_000,
     )
-    slow_peer_timeout_ms: int = key(
+    cold_start_wait_ms: int = key(
         3_000,
+        "How long a starting node that may take over waits for the active to appear.",
+        minimum=50,
+        maximum=600_000,
+    )
+    slow_peer_timeout_ms: int = key(
+        2_000,
         "How long a passive may hold up commits before it is put out of the synced set.",
         minimum=100,
         maximum=600_000,
@@ -121,6 +127,9 @@ class PersistenceSection:
     location: str = key("var/cep_persistence", "Directory of the log and the snapshots; one per node.", minimum=1)
     interval_s: int = key(
         900, "Time between two snapshots; 0: only on demand and at an orderly stop.", minimum=0, maximum=604_800
+    )
+    interval_bytes: int = key(
+        1024 * MIB, "A snapshot is also due when the log grew by this much.", minimum=MIB, maximum=1024 * 1024 * MIB
     )
     keep: int = key(2, "Snapshots kept.", minimum=1, maximum=1_000)
     durability: str = key(
@@ -187,11 +196,11 @@ class IngestSection:
     port: int = key(11225, "Port to bind.", minimum=1, maximum=PORT_MAX)
     advertised_host: str = key("", "Address announced to others; empty: `host`.")
     advertised_port: int = key(0, "Port announced to others; 0: `port`.", minimum=0, maximum=PORT_MAX)
-    queue_events_max: int = key(
-        1_000_000,
-        "Events accepted and not yet committed at which receivers stop reading.",
+    queue_publications_max: int = key(
+        200_000,
+        "Publications that wait for the log at which receivers stop reading.",
         minimum=1_000,
-        maximum=1_000_000_000,
+        maximum=100_000_000,
     )
     queue_bytes_max: int = key(64 * MIB, "The same bound in bytes.", minimum=MIB, maximum=16_384 * MIB)
 
@@ -208,15 +217,15 @@ class AnalyticsSection:
     event_table_prefix: str = key("", "Put before the table names of the event store.", maximum=24)
     processed_table_prefix: str = key("", "Put before the table names of the processed-data store.", maximum=24)
     outbox_bytes_max: int = key(
-        256 * MIB,
-        "Outputs waiting for a store at which the node stops reading from clients.",
+        512 * MIB,
+        "Outputs waiting for a store at which the engine pauses, and soon the clients.",
         minimum=MIB,
         maximum=16_384 * MIB,
     )
     digest_interval_entries: int = key(
-        1_000,
-        "Both nodes compare their state each time the log grew by this many entries; 0: never.",
-        minimum=0,
+        1_024,
+        "Both nodes compare their state each time the log grew by this many entries; the same on both.",
+        minimum=1,
         maximum=10_000_000,
     )
 

@@ -36,6 +36,14 @@ def _check_timing(config: NodeConfig) -> Iterator[tuple[Where, str]]:
                 f"({least}); it is {cluster.failure_timeout_ms}"
             ),
         )
+    if cluster.cold_start_wait_ms < cluster.failure_timeout_ms:
+        yield (
+            ("cluster", "cold_start_wait_ms"),
+            (
+                f"cluster.cold_start_wait_ms must be at least failure_timeout_ms ({cluster.failure_timeout_ms}), "
+                f"else a starting node takes over from one that lives; it is {cluster.cold_start_wait_ms}"
+            ),
+        )
     if cluster.slow_peer_timeout_ms < cluster.failure_timeout_ms:
         yield (
             ("cluster", "slow_peer_timeout_ms"),

@@ -1,0 +1,114 @@
+"""Effect → I/O. Each effect goes to the shell that does it; none blocks the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from eiha.ha.effects import (
+    AckClient,
+    Apply,
+    CloseLink,
+    CompareAndSet,
+    Effect,
+    Fact,
+    Halt,
+    OpenSink,
+    Persist,
+    Publish,
+    ReadWitness,
+    RejectClient,
+    RememberWitness,
+    ResetLog,
+    RestoreSnapshot,
+    RevokePermit,
+    RoleChanged,
+    SaveSnapshot,
+    Send,
+    SetIntake,
+    TakeSnapshot,
+    TrimLog,
+    TruncateLog,
+)
+from eiha.ha.inputs import Channel
+from eiha.net.channel_links import ChannelLinks
+from eiha.node.engine_thread import EngineThread
+from eiha.node.log_writer import LogWriter
+from eiha.node.node_intake import NodeIntake
+from eiha.node.sink_worker import SinkWorker
+from eiha.node.snapshot_saver import SnapshotSaver
+from eiha.node.witness_worker import WitnessWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Shells:
+    """Everything that does I/O for one member."""
+
+    links: Mapping[Channel, ChannelLinks]
+    log: LogWriter
+    engine: EngineThread
+    snapshots: SnapshotSaver
+    witness: WitnessWorker
+    sinks: Mapping[str, SinkWorker]
+    intake: NodeIntake
+
+
+class Interpreter:
+    """Carries effects out.
+
+    Args:
+        shells: who does what.
+        role_changed: told of each change of role.
+        fact: told of each fact for the log.
+        halt: ends the node.
+    """
+
+    def __init__(
+        self,
+        shells: Shells,
+        *,
+        role_changed: Callable[[RoleChanged], None],
+        fact: Callable[[Fact], None],
+        halt: Callable[[Halt], None],
+    ) -> None:
+        self._shells = shells
+        self._role_changed = role_changed
+        self._fact = fact
+        self._halt = halt
+
+    def carry_out(self, effect: Effect) -> None:
+        """Hand ``effect`` to its shell."""
+        shells = self._shells
+        match effect:
+            case Send(channel, link, message):
+                shells.links[channel].send(link, message)
+            case Persist() | TruncateLog() | ResetLog() | TrimLog() | RememberWitness():
+                shells.log.put(effect)
+            case Apply() | TakeSnapshot() | RestoreSnapshot():
+                shells.engine.put(effect)
+            case AckClient():
+                shells.intake.acked(effect)
+            case Publish() | OpenSink():
+                shells.sinks[effect.sink].put(effect)
+            case RejectClient():
+                shells.intake.rejected(effect)
+            case SetIntake():
+                shells.intake.set_state(effect)
+            case SaveSnapshot():
+                shells.snapshots.put(effect)
+            case ReadWitness() | CompareAndSet():
+                shells.witness.put(effect)
+            case CloseLink(channel, link, reason):
+                shells.links[channel].close(link, reason)
+            case RevokePermit():
+                for sink in shells.sinks.values():
+                    sink.revoke()
+            case RoleChanged():
+                self._role_changed(effect)
+            case Fact():
+                self._fact(effect)
+            case Halt():
+                self._halt(effect)
+            case _:
+                assert_never(effect)

@@ -1,0 +1,119 @@
+"""The event loop around the pure member: one input at a time in, effects carried out in order.
+
+Inputs that come while effects are carried out wait their turn. After the inputs of one turn of the event loop the
+member is told once that nothing more is at hand (``Flush``), so that what arrived together becomes one entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from eiha.ha.effects import Effect
+from eiha.ha.inputs import Flush, Input, Tick
+from eiha.kernel.ids import Now
+from eiha.observability.node_metrics import NodeMetrics
+
+LAG_WARNING_S: Final = 0.5
+"""A loop this late may already have been suspected by the peer."""
+
+
+class SteppingMember(Protocol):
+    """What this loop needs of ``ha.member.Member``."""
+
+    def step(self, input_: Input, now: Now) -> tuple[Effect, ...] | list[Effect]:
+        """Take one input, return what is to be done."""
+
+
+class MemberLoop:
+    """Feeds one member on one event loop.
+
+    Args:
+        member: the pure core.
+        clock: reads the clocks.
+        carry_out: does one effect; must not block.
+        failed: called when the member or an effect raised: the node must end.
+        metrics: loop lag goes here.
+        late: called with seconds when the loop was late by more than ``LAG_WARNING_S``.
+    """
+
+    def __init__(
+        self,
+        member: SteppingMember,
+        clock: Callable[[], Now],
+        carry_out: Callable[[Effect], None],
+        failed: Callable[[BaseException], None],
+        metrics: NodeMetrics,
+        late: Callable[[float], None],
+    ) -> None:
+        self._member = member
+        self._clock = clock
+        self._carry_out = carry_out
+        self._failed = failed
+        self._metrics = metrics
+        self._late = late
+        self._loop = asyncio.get_running_loop()
+        self._inputs: deque[Input] = deque()
+        self._stepping = False
+        self._flush_due = False
+        self._ended = False
+
+    def feed(self, input_: Input) -> None:
+        """Give the member an input. On the event loop only."""
+        if self._ended:
+            return
+        self._inputs.append(input_)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+        if not self._stepping:
+            self._drain()
+
+    def feed_from_thread(self, input_: Input) -> None:
+        """Give the member an input from another thread. Dropped when the event loop is gone."""
+        try:
+            self._loop.call_soon_threadsafe(self.feed, input_)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+    async def tick_forever(self, tick_s: float) -> None:
+        """Tell the member that time passes, and watch how late this loop is. Runs until cancelled."""
+        due_s = self._loop.time()
+        while True:
+            due_s += tick_s
+            await asyncio.sleep(max(0.0, due_s - self._loop.time()))
+            lag_s = self._loop.time() - due_s
+            self._metrics.loop_lag.observe(max(0.0, lag_s))
+            if lag_s > LAG_WARNING_S:
+                self._late(lag_s)
+            if lag_s > tick_s:
+                due_s = self._loop.time()
+            self.feed(Tick())
+
+    def end(self) -> None:
+        """Take no more inputs."""
+        self._ended = True
+        self._inputs.clear()
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._ended:
+            return
+        self._inputs.append(Flush())
+        if not self._stepping:
+            self._drain()
+
+    def _drain(self) -> None:
+        self._stepping = True
+        try:
+            while self._inputs:
+                for effect in self._member.step(self._inputs.popleft(), self._clock()):
+                    self._carry_out(effect)
+        except Exception as error:  # noqa: BLE001  whatever it is, the node's state is in doubt: it ends
+            self.end()
+            self._failed(error)
+        finally:
+            self._stepping = False
