@@ -28,7 +28,7 @@ class TimeWindow:
     In playback a timer sees the time to which the clock has moved; else it sees the moment for which it was set.
     """
 
-    __slots__ = ("_clock_ms", "_length_ms", "_playback", "_record_ms", "_schema", "_store", "_timer")
+    __slots__ = ("_clock_ms", "_length_ms", "_overdue_ms", "_playback", "_record_ms", "_schema", "_store", "_timer")
 
     def __init__(self, schema: Schema, length_ms: int, *, playback: bool) -> None:
         self._schema = schema
@@ -38,6 +38,7 @@ class TimeWindow:
         self._record_ms = _NO_TIME  # the highest timestamp so far
         self._clock_ms = _NO_TIME  # the latest time seen
         self._timer = 0  # rows from the oldest to the first marked one
+        self._overdue_ms = _NO_TIME  # the earliest timer whose row has left before it fired
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """Current rows, and before each what is due by its time."""
@@ -48,13 +49,14 @@ class TimeWindow:
         last_now = int(clock.now_ms[-1])
         due = _count_due(store.timestamps, store.start, store.stop, last_now - self._length_ms)
         emission = Emission(len(batch) + due)
-        rows, start, timer, self._record_ms = _slide(
+        rows, start, timer, self._record_ms, self._overdue_ms = _slide(
             store.timestamps,
             store.marks,
             store.start,
             first,
             store.start + self._timer,
             self._record_ms,
+            self._overdue_ms,
             self._clock_ms,
             self._playback,
             clock.now_ms,
@@ -78,6 +80,7 @@ class TimeWindow:
         store = self._store
         at_ms = now_ms if self._playback else max(timer_ms, self._clock_ms)
         self._clock_ms = max(self._clock_ms, at_ms)
+        self._overdue_ms = _NO_TIME
         rows = _count_due(store.timestamps, store.start, store.stop, at_ms - self._length_ms)
         emission = Emission(rows)
         emission.positions[:] = np.arange(store.start, store.start + rows)
@@ -87,10 +90,12 @@ class TimeWindow:
         out = emission.batch(rows, self._schema, store)
         start = store.start + rows
         self._drop_before(start, _next_mark(store.marks, max(start, store.start + self._timer), store.stop))
-        return out
+        return out if rows else None
 
     def next_timer_ms(self) -> int | None:
         """When the first row that set a timer is due."""
+        if self._overdue_ms != _NO_TIME:
+            return self._overdue_ms
         if self._timer >= len(self._store):
             return None
         return int(self._store.timestamps[self._store.start + self._timer]) + self._length_ms
@@ -102,6 +107,7 @@ class TimeWindow:
             "record_ms": self._record_ms,
             "clock_ms": self._clock_ms,
             "timer": self._timer,
+            "overdue_ms": self._overdue_ms,
         }
 
     def restore(self, state: OperatorState) -> None:
@@ -110,6 +116,7 @@ class TimeWindow:
         self._record_ms = state["record_ms"]
         self._clock_ms = state["clock_ms"]
         self._timer = state["timer"]
+        self._overdue_ms = state["overdue_ms"]
 
     def _drop_before(self, start: int, timer: int) -> None:
         """Forget the rows before position ``start``; the first timer is that of the row at ``timer``."""
@@ -143,6 +150,7 @@ def _slide(
     first: int,
     timer: int,
     record_ms: int,
+    overdue_ms: int,
     clock_ms: int,
     playback: bool,
     now_ms: ReadInt64,
@@ -152,8 +160,8 @@ def _slide(
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
-) -> tuple[int, int, int, int]:
-    """Rows put out, the position of the oldest row that stays, that of the first timer, and the highest timestamp.
+) -> tuple[int, int, int, int, int]:
+    """Rows put out, position of the oldest row that stays, that of the first timer, highest timestamp, overdue timer.
 
     ``timer`` is the position of the first marked row; rows from ``first`` on are the new ones, one per ``now_ms``.
     """
@@ -165,9 +173,12 @@ def _slide(
         now = now_ms[index]
         if chunk % CHUNK_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1]):
             number = max(chunk - CHUNK_STRIDE, last)
-            while timer < position and timestamps[timer] + length_ms <= now:
-                at = now if playback else max(timestamps[timer] + length_ms, clock_ms)
-                number = min(number + 1, chunk - 1)
+            while overdue_ms != _NO_TIME or (timer < position and timestamps[timer] + length_ms <= now):
+                due = overdue_ms if overdue_ms != _NO_TIME else timestamps[timer] + length_ms
+                overdue_ms = _NO_TIME
+                at = now if playback else max(due, clock_ms)
+                if start < position and timestamps[start] + length_ms <= at:
+                    number = min(number + 1, chunk - 1)
                 while start < position and timestamps[start] + length_ms <= at:
                     out_positions[out] = start
                     out_kinds[out] = EXPIRED
@@ -179,6 +190,8 @@ def _slide(
                 while timer < position and marks[timer] == 0:
                     timer += 1
         while start < position and timestamps[start] + length_ms <= now:
+            if marks[start] and overdue_ms == _NO_TIME:
+                overdue_ms = timestamps[start] + length_ms
             out_positions[out] = start
             out_kinds[out] = EXPIRED
             out_timestamps[out] = now
@@ -200,4 +213,4 @@ def _slide(
             timer = position + 1
         last = chunk
         clock_ms = max(clock_ms, now)
-    return out, start, timer, record_ms
+    return out, start, timer, record_ms, overdue_ms
