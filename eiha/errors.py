@@ -18,7 +18,11 @@ EihaError
 ├── SubmissionError           one publication is refused, the connection lives on
 │   ├── UnknownStream
 │   ├── WrongSchema
+│   │   └── WrongValue        (names row and attribute)
 │   └── Overloaded            (retry later)
+├── ClientError               the client library
+│   ├── NoNodeReachable
+│   └── ClientClosed
 ├── StorageError
 │   ├── CorruptFile
 │   ├── StoreUnavailable      (retry later)
@@ -124,12 +128,39 @@ class WrongSchema(SubmissionError):
     """A batch does not have the columns or types of the stream's definition."""
 
 
+class WrongValue(WrongSchema):
+    """A value does not fit its attribute.
+
+    Args:
+        message: what is wrong and what would have been valid.
+        row: the row, from 0; -1 when it is about all of them.
+        attribute: the attribute's name; empty when it is about the row.
+    """
+
+    def __init__(self, message: str, *, row: int, attribute: str) -> None:
+        super().__init__(message)
+        self.row = row
+        self.attribute = attribute
+
+
 class Overloaded(SubmissionError):
     """A bound is reached; the sender should retry after ``retry_after_ms``."""
 
     def __init__(self, message: str, *, retry_after_ms: int) -> None:
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+
+
+class ClientError(EihaError):
+    """The client cannot do what it was asked to."""
+
+
+class NoNodeReachable(ClientError):
+    """No node of the list answered in time; the text says for each what it did instead."""
+
+
+class ClientClosed(ClientError):
+    """The client was closed before this was acknowledged: it may be in the log, or not."""
 
 
 class StorageError(EihaError):

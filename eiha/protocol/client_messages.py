@@ -119,8 +119,10 @@ class Acked:
 class Rejected:
     """Node → client: one publication is refused.
 
-    With ``CODE_RETRY`` nothing changed: send again from ``expected`` (0: from the first unacknowledged) after
-    ``retry_after_ms``. With any other code its number counts as used and later ones are not touched.
+    Nothing changed, and the numbers after it are a gap until its number is filled. With ``CODE_RETRY``: send again from
+    ``expected`` (0: from the first unacknowledged) after ``retry_after_ms``. Any other code is final for what was sent:
+    either another publication takes the number, or what followed is sent under a new client id. The second is safe
+    whatever was lost on the way, and what ``eiha.client`` does.
     """
 
     client_sequence: ClientSequence

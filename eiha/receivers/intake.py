@@ -79,6 +79,5 @@ class Intake(Protocol):
         """Hand over publications, in order, already checked against their streams' definitions.
 
         Those submitted in one turn of the loop are to be batched. Each is acked, or rejected, or the node ends.
-        ``duplicated``: the client sends everything to both nodes. A publication of 0 rows carries nothing but its
-        number: it stands for one that was refused at the edge, so that later numbers of the client are not a gap.
+        ``duplicated``: the client sends everything to both nodes.
         """
