@@ -4,7 +4,7 @@
 
     datagram     = announcement ‖ HMAC-SHA256(secret, announcement)
     announcement = msgpack [1, domain, node, incarnation, management host, management port,
-                            eventSync host, eventSync port, http port]
+                            eventSync host, eventSync port, http port, ingest port]
 
 An announcement only says where to dial: who is there is proven by the handshake, so a replayed one does no harm.
 Clusters of other domains may share the group; their announcements are passed over.
@@ -57,6 +57,7 @@ def encode_announcement(domain: str, me: MemberLocation, incarnation: Incarnatio
             me.event_sync_host,
             me.event_sync_port,
             me.http_port,
+            me.ingest_port,
         ]
     )
     return body + hmac.new(secret, body, hashlib.sha256).digest()
@@ -79,19 +80,19 @@ def decode_announcement(datagram: bytes, domain: str, secret: bytes) -> Announce
         parts = msgpack.unpackb(body, raw=False, max_array_len=16, max_str_len=256)
     except Exception:  # noqa: BLE001  msgpack raises many kinds; anybody may send anything to a group
         return None
-    types = (int, str, str, str, str, int, str, int, int)
+    types = (int, str, str, str, str, int, str, int, int, int)
     if not isinstance(parts, list) or len(parts) != len(types):
         return None
     if not all(isinstance(part, type_) for part, type_ in zip(parts, types, strict=True)):
         return None
-    version, named, node, incarnation, host, management, event_sync_host, event_sync, http = parts
+    version, named, node, incarnation, host, management, event_sync_host, event_sync, http, ingest = parts
     if named != domain:
         return None
     if not hmac.compare_digest(proof, hmac.new(secret, body, hashlib.sha256).digest()):
         return f"{node!r} announces itself for domain {domain!r} with another secret: check cluster.secret on each node"
     if version != FORMAT_VERSION:
         return f"{node!r} announces itself in format {version}, this build speaks {FORMAT_VERSION}"
-    location = MemberLocation(NodeId(node), host, event_sync_host, management, event_sync, http)
+    location = MemberLocation(NodeId(node), host, event_sync_host, management, event_sync, http, ingest)
     return Announcement(location, Incarnation(incarnation))
 
 

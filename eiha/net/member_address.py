@@ -10,7 +10,7 @@ from eiha.kernel.ids import NodeId
 
 @dataclass(frozen=True, slots=True)
 class MemberLocation:
-    """The two channels of a member, as others dial them, and its HTTP port for status."""
+    """The two channels of a member as others dial them, and where it serves clients and status (port 0: not told)."""
 
     node: NodeId
     host: str
@@ -18,6 +18,7 @@ class MemberLocation:
     management_port: int
     event_sync_port: int
     http_port: int
+    ingest_port: int
 
     def of(self, channel: Channel) -> tuple[str, int]:
         """Host and port of one channel."""

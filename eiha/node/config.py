@@ -24,7 +24,13 @@ class MemberAddress:
     management_port: int = key(10005, "The member's management port.", minimum=1, maximum=PORT_MAX)
     event_sync_port: int = key(11224, "The member's eventSync port.", minimum=1, maximum=PORT_MAX)
     http_port: int = key(
-        9763, "The member's HTTP port, for `eiha status` to show both nodes.", minimum=1, maximum=PORT_MAX
+        0, "The member's HTTP port, so that `eiha status` shows both nodes; 0: not told.", minimum=0, maximum=PORT_MAX
+    )
+    ingest_port: int = key(
+        0,
+        "The member's ingest port, which clients are told when it is active; 0: not told.",
+        minimum=0,
+        maximum=PORT_MAX,
     )
 
 

@@ -1,56 +1,23 @@
 """The status document: what an operator sees of one node. ``/status`` gives it as JSON, ``eiha status`` as a table.
 
-Fields may be added; none changes its meaning or goes away.
+Made from the member's own status and from what only the shells know. Fields may be added; none changes its meaning
+or goes away.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
-TRANSITIONS_KEPT: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One change of role. ``at_ms``: wall clock."""
-
-    at_ms: int
-    before: str
-    after: str
-    trigger: str
-    detail: str
+from eiha.ha.status import MemberStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Watermarks:
-    """Sequence numbers, each inclusive. ``peer_acked_through``: what the peer's log holds, as the active knows it."""
+class StoreStatus:
+    """A sink's database. ``away``: why it cannot be reached, empty when it can."""
 
-    log_end: int
-    committed_through: int
-    applied_through: int
-    peer_acked_through: int
-    published_through: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class PeerStatus:
-    """The other node as this one sees it."""
-
-    node: str
-    management_link: bool
-    event_sync_link: bool
-    role: str
-    round_trip_age_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SinkStatus:
-    """One sink. ``away``: why the store cannot be reached, empty when it can."""
-
-    name: str
-    published_through: int
-    waiting_rows: int
+    sink: str
+    queued_rows: int
     away: str
 
 
@@ -63,46 +30,37 @@ class MemberEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeStatus:
-    """One node. ``state``: solo, synced, joining, no-quorum, fenced or halted. ``cover``: whether a failover now loses
-    nothing, and if not why. Rates are per second over ten seconds; ages are -1 when there is nothing to be old."""
+class ShellFacts:
+    """What the pure member does not know. Rates are per second over ten seconds; -1: there is nothing yet."""
 
-    node: str
     cluster: str
     version: str
-    incarnation: str
-    role: str
-    state: str
-    epoch: int
-    cover: bool
-    cover_reason: str
+    pid: int
     uptime_s: int
     role_since_ms: int
-    watermarks: Watermarks
-    lag_entries: int
     events_in_per_s: float
     events_applied_per_s: float
     rows_out_per_s: float
     engine_queue_entries: int
+    management_link: bool
+    event_sync_link: bool
     link_queue_bytes: dict[str, int]
-    intake_open: bool
-    intake_reason: str
+    peer_heard: str
     witness_reachable: bool
     witness_cause: str
-    witness_version: int
-    synced: list[str]
-    peer: PeerStatus | None
-    sinks: list[SinkStatus]
-    plans: list[str]
-    streams: list[str]
+    stores: tuple[StoreStatus, ...]
+    streams: tuple[str, ...]
     snapshot_sequence: int
     snapshot_age_s: int
     digest_sequence: int
     digest: str
+    loop_lag_p99_ms: float
+    ack_latency_p50_ms: float
+    ack_latency_p99_ms: float
     resident_bytes: int
-    members: list[MemberEndpoint]
-    transitions: list[Transition]
+    members: tuple[MemberEndpoint, ...]
 
-    def document(self) -> dict[str, Any]:
-        """As plain values for JSON."""
-        return asdict(self)
+
+def status_document(member: MemberStatus, shell: ShellFacts) -> dict[str, Any]:
+    """Both as one flat document of plain values."""
+    return {**asdict(member), **asdict(shell)}
