@@ -1,0 +1,401 @@
+"""msgpack over TCP: frames in, publications to the intake, acknowledgements out.
+
+Everything that one read brought is one ``submit``. A connection stops being read while the intake is closed, while
+what it has unacknowledged passes its credit, or while it does not read its own acknowledgements. Whatever one client
+does wrong ends, at worst, its own connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from eiha.errors import (
+    AuthenticationFailed,
+    MalformedBatch,
+    MalformedFrame,
+    ProtocolError,
+    VersionMismatch,
+    WrongSchema,
+)
+from eiha.events.rows import rows_to_batch
+from eiha.events.schema import StreamDefinition
+from eiha.events.wire import decode as decode_batch
+from eiha.events.wire import encode as encode_batch
+from eiha.kernel.ids import ClientId, ClientSequence
+from eiha.protocol import client_messages as messages
+from eiha.protocol.client_codec import decode_client_message, encode_client_message
+from eiha.protocol.framing import PROTOCOL_VERSION, FrameDecoder, encode_frame
+from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX, CLIENT_HELLO_BYTES_MAX, STREAMS_PER_CONNECTION_MAX
+from eiha.protocol.log_entry import Publication
+from eiha.receivers.intake import Intake, IntakeState
+
+CODE_OVERLOADED: Final = "overloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpLimits:
+    """Bounds of one receiver. At ``connections_max`` a new client is told so and closed."""
+
+    credit_rows: int = 2_000_000
+    credit_bytes: int = 64 << 20
+    connections_max: int = 4_096
+    hello_timeout_s: float = 10.0
+
+
+class TcpReceiver:
+    """Listens for clients. ``token``: what a client must show; empty: nothing. Counters are read by metrics."""
+
+    def __init__(self, intake: Intake, *, token: str = "", limits: TcpLimits | None = None) -> None:
+        self.intake = intake
+        self.token = token
+        self.limits = limits or TcpLimits()
+        self.connections: dict[_Connection, None] = {}
+        self.by_client: dict[ClientId, _Connection] = {}
+        self.rejected_by_code: dict[str, int] = {}
+        self._server: asyncio.Server | None = None
+        self._end_watch: Callable[[], None] | None = None
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; the address that was bound. Raises ``OSError`` when the port is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=512)
+        self._end_watch = self.intake.watch(self._intake_changed)
+        bound = self._server.sockets[0].getsockname()
+        return str(bound[0]), int(bound[1])
+
+    async def close(self, *, redirect: str = "") -> None:
+        """Stop listening, say goodbye (and where to go) to every client, close."""
+        if self._server is None:
+            return
+        self._server.close()
+        if self._end_watch is not None:
+            self._end_watch()
+        for connection in list(self.connections):
+            connection.leave(redirect)
+        await self._server.wait_closed()
+        self._server = None
+
+    def _intake_changed(self, state: IntakeState) -> None:
+        for connection in list(self.connections):
+            connection.intake_changed(state)
+
+    def count_rejection(self, code: str) -> None:
+        """One more refusal, by reason."""
+        self.rejected_by_code[code] = self.rejected_by_code.get(code, 0) + 1
+
+
+class _Connection(asyncio.Protocol):
+    """One client. A ``ClientListener`` of its session once it said hello."""
+
+    def __init__(self, receiver: TcpReceiver) -> None:
+        self._receiver = receiver
+        self._intake = receiver.intake
+        self._decoder = FrameDecoder(CLIENT_HELLO_BYTES_MAX)
+        self._transport: asyncio.Transport | None = None
+        self._hello: messages.Hello | None = None
+        self._detach: Callable[[], None] | None = None
+        self._hello_timer: asyncio.TimerHandle | None = None
+        self._welcomed = False
+        self._streams: dict[int, StreamDefinition | messages.StreamRefused] = {}
+        self._names: dict[int, str] = {}
+        self._unacked: deque[tuple[int, int, int]] = deque()  # sequence, rows, bytes
+        self._unacked_rows = 0
+        self._unacked_bytes = 0
+        self._intake_open = True
+        self._writable = True
+        self._reading = True
+
+    # connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        limits = self._receiver.limits
+        if len(self._receiver.connections) >= limits.connections_max:
+            self._fail(CODE_OVERLOADED, f"{limits.connections_max} clients are connected already")
+            return
+        self._receiver.connections[self] = None
+        self._intake_open = self._intake.state().open
+        self._hello_timer = asyncio.get_running_loop().call_later(limits.hello_timeout_s, self._hello_missing)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio gives it
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
+        self._receiver.connections.pop(self, None)
+        if self._hello is not None and self._receiver.by_client.get(ClientId(self._hello.client_id)) is self:
+            del self._receiver.by_client[ClientId(self._hello.client_id)]
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        self._regulate()
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._regulate()
+
+    def leave(self, redirect: str) -> None:
+        """The node stops serving clients."""
+        if redirect:
+            self._send(messages.Redirect(redirect, "this node stops serving clients"))
+        self._send(messages.Goodbye())
+        self._close()
+
+    # bytes in
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._decoder.receive(data)
+        batch: list[Publication] = []
+        try:
+            while (frame := self._decoder.next_frame()) is not None:
+                self._take(decode_client_message(frame.type, frame.body), batch)
+        except ProtocolError as failure:
+            self._fail(_failure_code(failure), str(failure))
+        if batch:
+            assert self._hello is not None
+            self._intake.submit(tuple(batch), duplicated=self._hello.duplicated)
+        self._regulate()
+
+    def _take(self, message: messages.ClientMessage, batch: list[Publication]) -> None:
+        if self._hello is None and not isinstance(message, messages.Hello):
+            raise MalformedFrame(f"{type(message).__name__} came before Hello")
+        match message:
+            case messages.Publish():
+                self._publish(message, batch)
+            case messages.PublishRows():
+                self._publish_rows(message, batch)
+            case messages.OpenStream():
+                self._open_stream(message)
+            case messages.Hello():
+                self._welcome(message)
+            case messages.Goodbye():
+                self._close()
+            case (
+                messages.Welcome()
+                | messages.StreamOpened()
+                | messages.StreamRefused()
+                | messages.Acked()
+                | messages.Rejected()
+                | messages.Credit()
+                | messages.Redirect()
+                | messages.Failed()
+            ):
+                raise MalformedFrame(f"{type(message).__name__} is for clients, not from them")
+            case _:
+                assert_never(message)
+
+    def _welcome(self, hello: messages.Hello) -> None:
+        if self._hello is not None:
+            raise MalformedFrame("a second Hello on one connection")
+        if not hello.version_min <= PROTOCOL_VERSION <= hello.version_max:
+            raise VersionMismatch(
+                f"the client speaks protocol versions {hello.version_min} to {hello.version_max}, "
+                f"this node speaks {PROTOCOL_VERSION}"
+            )
+        if self._receiver.token and not hmac.compare_digest(hello.token.encode(), self._receiver.token.encode()):
+            raise AuthenticationFailed("the token is not the one of ingest.token")
+        client = ClientId(hello.client_id)
+        former = self._receiver.by_client.get(client)
+        if former is not None:
+            former.displace()
+        self._hello = hello
+        self._receiver.by_client[client] = self
+        self._decoder.frame_bytes_max = CLIENT_FRAME_BYTES_MAX
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+        self._detach = self._intake.attach(client, self)
+
+    def _open_stream(self, message: messages.OpenStream) -> None:
+        assert message.number < STREAMS_PER_CONNECTION_MAX
+        definition = self._intake.streams().get(message.stream)
+        self._names[message.number] = message.stream
+        if definition is None:
+            self._refuse_stream(message.number, messages.CODE_UNKNOWN_STREAM, _unknown(message.stream, self._intake))
+            return
+        attributes = tuple((a.name, a.type.value) for a in definition.schema.attributes)
+        if message.attributes is not None and message.attributes != attributes:
+            shown = "(" + ", ".join(f"{name} {type_}" for name, type_ in message.attributes) + ")"
+            reason = f"stream {message.stream!r} has attributes {definition.schema}, the client was built for {shown}"
+            self._refuse_stream(message.number, messages.CODE_WRONG_SCHEMA, reason)
+            return
+        self._streams[message.number] = definition
+        self._send(messages.StreamOpened(message.number, message.stream, attributes))
+
+    def _refuse_stream(self, number: int, code: str, reason: str) -> None:
+        refused = messages.StreamRefused(number, code, reason)
+        self._streams[number] = refused
+        self._send(refused)
+
+    def _publish(self, message: messages.Publish, batch: list[Publication]) -> None:
+        definition = self._definition(message.client_sequence, message.number)
+        if definition is None:
+            return
+        try:
+            rows = decode_batch(message.payload, definition.schema).rows
+            if rows != message.rows:
+                raise MalformedBatch(f"the message says {message.rows} rows, its payload {rows}")
+        except (MalformedBatch, WrongSchema) as refusal:
+            self._reject(message.client_sequence, refusal)
+            return
+        self._accept(message.client_sequence, definition.name, rows, message.payload, batch)
+
+    def _publish_rows(self, message: messages.PublishRows, batch: list[Publication]) -> None:
+        definition = self._definition(message.client_sequence, message.number)
+        if definition is None:
+            return
+        try:
+            payload = encode_batch(rows_to_batch(message.rows, definition.schema, message.timestamps))
+        except WrongSchema as refusal:
+            self._reject(message.client_sequence, refusal)
+            return
+        self._accept(message.client_sequence, definition.name, len(message.rows), payload, batch)
+
+    def _definition(self, sequence: ClientSequence, number: int) -> StreamDefinition | None:
+        """The stream's definition as it is now: a deployment may have changed it since it was opened."""
+        name = self._names.get(number)
+        if name is None:
+            raise MalformedFrame(f"publication {sequence} is for stream number {number}, which was not opened")
+        opened = self._streams[number]
+        current = self._intake.streams().get(name)
+        if current is None:
+            self._refuse(sequence, messages.CODE_UNKNOWN_STREAM, _unknown(name, self._intake))
+            return None
+        if isinstance(opened, messages.StreamRefused):
+            self._refuse(sequence, opened.code, opened.reason)
+            return None
+        return current
+
+    def _accept(self, sequence: int, stream: str, rows: int, payload: bytes, batch: list[Publication]) -> None:
+        assert self._hello is not None
+        batch.append(Publication(ClientId(self._hello.client_id), ClientSequence(sequence), stream, rows, payload))
+        self._unacked.append((sequence, rows, len(payload)))
+        self._unacked_rows += rows
+        self._unacked_bytes += len(payload)
+
+    def _reject(self, sequence: int, refusal: MalformedBatch | WrongSchema) -> None:
+        malformed = isinstance(refusal, MalformedBatch)
+        self._refuse(sequence, messages.CODE_MALFORMED_BATCH if malformed else messages.CODE_WRONG_SCHEMA, str(refusal))
+
+    def _refuse(self, sequence: int, code: str, reason: str) -> None:
+        self._receiver.count_rejection(code)
+        number = ClientSequence(sequence)
+        self._send(messages.Rejected(number, code, reason, 0, number))
+
+    # what the node says of the session (ClientListener)
+
+    def acked(self, through: ClientSequence) -> None:
+        """See ``ClientListener``: the first call is the answer to Hello."""
+        if not self._welcomed:
+            self._welcomed = True
+            facts = self._intake.facts()
+            state = self._intake.state()
+            limits = self._receiver.limits
+            hint = "" if facts.role == "active" else facts.active_address
+            self._send(
+                messages.Welcome(
+                    PROTOCOL_VERSION, facts.node, facts.role, hint, through, limits.credit_rows, limits.credit_bytes
+                )
+            )
+            if not state.open:
+                self._send(messages.Credit(0, 0, state.reason))
+        else:
+            self._send(messages.Acked(through))
+        unacked = self._unacked
+        while unacked and unacked[0][0] <= through:
+            self._forget(unacked.popleft())
+        self._regulate()
+
+    def rejected(self, sequence: ClientSequence, reason: str, retry_after_ms: int, expected: ClientSequence) -> None:
+        """See ``ClientListener``."""
+        self._receiver.count_rejection(messages.CODE_RETRY)
+        self._send(messages.Rejected(sequence, messages.CODE_RETRY, reason, retry_after_ms, expected))
+        for item in self._unacked:
+            if item[0] == sequence:
+                self._unacked.remove(item)
+                self._forget(item)
+                break
+        self._regulate()
+
+    def _forget(self, item: tuple[int, int, int]) -> None:
+        self._unacked_rows -= item[1]
+        self._unacked_bytes -= item[2]
+        assert self._unacked_rows >= 0
+        assert self._unacked_bytes >= 0
+
+    def displace(self) -> None:
+        """The same session came back on another connection."""
+        self._fail(messages.CODE_DISPLACED, "the same client id connected again")
+
+    # flow
+
+    def intake_changed(self, state: IntakeState) -> None:
+        """The node takes publications again, or no more."""
+        if state.open != self._intake_open and self._welcomed:
+            limits = self._receiver.limits
+            if state.open:
+                self._send(messages.Credit(limits.credit_rows, limits.credit_bytes, state.reason))
+            else:
+                self._send(messages.Credit(0, 0, state.reason))
+        self._intake_open = state.open
+        self._regulate()
+
+    def _regulate(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        limits = self._receiver.limits
+        room = self._unacked_rows < limits.credit_rows and self._unacked_bytes < limits.credit_bytes
+        wanted = self._hello is None or (room and self._intake_open and self._writable)
+        if wanted != self._reading:
+            self._reading = wanted
+            if wanted:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _hello_missing(self) -> None:
+        self._fail(messages.CODE_MALFORMED, f"no Hello within {self._receiver.limits.hello_timeout_s:g} seconds")
+
+    def _fail(self, code: str, reason: str) -> None:
+        self._receiver.count_rejection(code)
+        self._send(messages.Failed(code, reason))
+        self._close()
+
+    def _send(self, message: messages.ClientMessage) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode_frame(*encode_client_message(message)))
+
+    def _close(self) -> None:
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _unknown(stream: str, intake: Intake) -> str:
+    known = ", ".join(sorted(intake.streams())) or "none: no plan is deployed"
+    return f"no deployed plan defines stream {stream!r}; there are: {known}"
+
+
+def _failure_code(failure: ProtocolError) -> str:
+    match failure:
+        case VersionMismatch():
+            return messages.CODE_VERSION
+        case AuthenticationFailed():
+            return messages.CODE_AUTHENTICATION
+        case _:
+            return messages.CODE_MALFORMED
