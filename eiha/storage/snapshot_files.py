@@ -109,6 +109,11 @@ class SnapshotFiles:
             return SnapshotFacts(snapshot.position, snapshot.epoch_starts, snapshot.member_state), content
         return None
 
+    def positions(self) -> tuple[LogPosition, ...]:
+        """Where the files on disk were cut, newest first. The log must reach back to the last of these for a fall-back
+        to be of use."""
+        return tuple(LogPosition(c.age[1], c.age[0]) for c in self._candidates())
+
     def _candidates(self) -> list[_Candidate]:
         """Files whose header and cut are whole, newest first."""
         found: list[_Candidate] = []

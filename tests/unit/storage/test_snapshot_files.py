@@ -152,3 +152,9 @@ def test_what_a_crash_left_half_written_is_ignored_and_cleared(tmp_path: Path) -
     assert found[0].position == at(5)
     save(files, at(6))
     assert not leftover.exists()
+
+
+def test_the_positions_kept_are_told_newest_first(tmp_path: Path) -> None:
+    files = SnapshotFiles(tmp_path, ticking())
+    save(files, at(1), at(2), at(3))
+    assert files.positions() == (at(3), at(2))

@@ -1,0 +1,117 @@
+"""One database connection that belongs to one user: opened on demand, thrown away after any doubt.
+
+A pooled connection that was interrupted inside a query may give its answer to the next one, and may hold locks for as
+long as it sleeps in the pool. Here an error, a timeout or a cancellation closes the socket at once; the next piece of
+work gets a new connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import CursorResult, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from eiha.storage.datasource import DataSource, create_engine
+
+T = TypeVar("T")
+
+DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError, asyncio.IncompleteReadError)
+"""What a database that is away or refuses can raise through SQLAlchemy's asyncio drivers."""
+
+
+class Session:
+    """A live connection for the length of one piece of work. Statements autocommit unless between begin and end."""
+
+    __slots__ = ("_connection", "_is_mysql")
+
+    def __init__(self, connection: AsyncConnection, *, is_mysql: bool) -> None:
+        self._connection = connection
+        self._is_mysql = is_mysql
+
+    async def begin(self) -> None:
+        """Begin a transaction; on SQLite at once with the write lock, so that reads in it are locking reads."""
+        await self.run_plain("START TRANSACTION" if self._is_mysql else "BEGIN IMMEDIATE")
+
+    async def commit(self) -> None:
+        """End it; if this raises, the outcome is unknown."""
+        await self.run_plain("COMMIT")
+
+    async def rollback(self) -> None:
+        """Undo it."""
+        await self.run_plain("ROLLBACK")
+
+    async def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
+        """A statement with ``:name`` parameters."""
+        return await self._connection.execute(text(statement), parameters)
+
+    async def run_plain(self, statement: str) -> None:
+        """A statement as it is: no parameter is looked for in it."""
+        await self._connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+    async def run_many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        """A statement with ``?`` parameters for each row (SQLite)."""
+        await self._connection.exec_driver_sql(statement, rows)
+
+
+class DedicatedConnection:
+    """The connection of one witness or sink.
+
+    Args:
+        source: where to.
+        prepare: run on each new connection before its first work.
+
+    Not for concurrent use: one piece of work waits for the other.
+    """
+
+    __slots__ = ("_connection", "_engine", "_lock", "_prepare", "_source")
+
+    def __init__(self, source: DataSource, prepare: Callable[[Session], Awaitable[None]]) -> None:
+        self._source = source
+        self._prepare = prepare
+        self._engine: AsyncEngine | None = None
+        self._connection: AsyncConnection | None = None
+        self._lock = asyncio.Lock()
+
+    async def run(self, work: Callable[[Session], Awaitable[T]], *, timeout_s: float) -> T:
+        """The result of ``work`` on the connection. Whatever it raises, the connection is gone afterwards.
+
+        Raises:
+            TimeoutError: connecting and work took longer than ``timeout_s`` together.
+        """
+        async with asyncio.timeout(timeout_s), self._lock:
+            try:
+                connection = self._connection or await self._connect()
+                return await work(Session(connection, is_mysql=self._source.is_mysql))
+            except BaseException:
+                self.abandon()
+                raise
+
+    def abandon(self) -> None:
+        """Close the socket without a word to the server, which then rolls back."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.sync_connection is not None:
+            # outside SQLAlchemy's greenlet this takes the driver's forced close: no farewell, no waiting
+            connection.sync_connection.invalidate()
+            connection.sync_connection.close()
+
+    async def close(self) -> None:
+        """Give everything back; may be called again."""
+        async with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close()
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                await engine.dispose()
+
+    async def _connect(self) -> AsyncConnection:
+        if self._engine is None:
+            self._engine = create_engine(self._source, dedicated=True)
+        connection = await self._engine.connect()
+        self._connection = connection
+        await self._prepare(Session(connection, is_mysql=self._source.is_mysql))
+        return connection
