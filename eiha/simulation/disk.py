@@ -1,0 +1,171 @@
+"""A node's disk: a log with what is written apart from what is synced, snapshots, the witness version seen.
+
+A killed process leaves written pages to its machine; a machine that loses power loses the unsynced tail, sometimes
+in the middle of a record (which recovery then drops). A wiped disk is a new disk.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from eiha.errors import CorruptFile
+from eiha.ha.inputs import SnapshotFacts
+from eiha.kernel.ids import LOG_START, Incarnation, LogPosition, Sequence
+from eiha.protocol.log_entry import LogEntry
+from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot
+
+SNAPSHOTS_KEPT = 2
+
+
+@dataclass(slots=True)
+class SimulatedDisk:
+    """What one machine keeps. ``identity`` counts disks, ``boot`` counts starts of the machine."""
+
+    name: str
+    boot_counts: bool
+    identity: int = 1
+    boot: int = 1
+    log_start: LogPosition = LOG_START
+    entries: list[LogEntry] = field(default_factory=list)
+    synced_entries: int = 0
+    snapshots: list[tuple[LogPosition, bytes]] = field(default_factory=list)
+    witness_version_seen: int = 0
+    witness_version_synced: int = 0
+    quarantined: list[LogEntry] = field(default_factory=list)
+
+    @property
+    def incarnation(self) -> Incarnation:
+        """The disk's identity and, where unsynced pages count (``boot_counts``), the boot's."""
+        return Incarnation(f"{self.name}-d{self.identity}" + (f"-b{self.boot}" if self.boot_counts else ""))
+
+    @property
+    def log_end(self) -> LogPosition:
+        """Position of the last entry written."""
+        return self.entries[-1].position if self.entries else self.log_start
+
+    # What the log writer does
+
+    def append(self, entries: tuple[LogEntry, ...]) -> None:
+        """Write entries, which must follow on the log."""
+        for entry in entries:
+            expected = self.log_end.sequence + 1
+            assert entry.sequence == expected, f"{self.name} writes {entry.sequence} where {expected} is next"
+            self.entries.append(entry)
+
+    def sync(self) -> None:
+        """Everything written is on disk from here on."""
+        self.synced_entries = len(self.entries)
+        self.witness_version_synced = self.witness_version_seen
+
+    def truncate_after(self, last: LogPosition) -> None:
+        """Cut the tail after ``last`` durably; the cut entries go to quarantine."""
+        keep = last.sequence - self.log_start.sequence
+        assert 0 <= keep <= len(self.entries), (
+            f"{self.name} cuts at {last}, its log is {self.log_start}..{self.log_end}"
+        )
+        held = self.entries[keep - 1].position if keep else self.log_start
+        assert held == last, f"{self.name} cuts after {last} but holds {held} there"
+        self.quarantined.extend(self.entries[keep:])
+        del self.entries[keep:]
+        self.sync()
+
+    def reset(self, start: LogPosition) -> None:
+        """Discard the log, durably; the next entry follows ``start``."""
+        self.log_start = start
+        self.entries.clear()
+        self.sync()
+
+    def trim_through(self, through: Sequence) -> None:
+        """Delete entries through ``through``."""
+        gone = min(through - self.log_start.sequence, len(self.entries))
+        if gone <= 0:
+            return
+        self.log_start = self.entries[gone - 1].position
+        del self.entries[:gone]
+        self.synced_entries = max(0, self.synced_entries - gone)
+
+    def save_snapshot(self, position: LogPosition, content: bytes) -> None:
+        """Keep a snapshot, durably; older ones go when there are more than two."""
+        self.snapshots.append((position, content))
+        del self.snapshots[:-SNAPSHOTS_KEPT]
+
+    # What befalls it
+
+    def lose_power(self, rng: random.Random) -> int:
+        """The machine stops: of the unsynced tail a random prefix survives. Returns the entries lost."""
+        unsynced = len(self.entries) - self.synced_entries
+        survive = 0 if rng.random() < 0.7 else rng.randint(0, unsynced)
+        lost = unsynced - survive
+        if lost:
+            del self.entries[len(self.entries) - lost :]
+        self.witness_version_seen = self.witness_version_synced
+        self.boot += 1
+        self.sync()
+        return lost
+
+    def wipe(self) -> None:
+        """Another, empty disk is put in."""
+        self.identity += 1
+        self.boot += 1
+        self.log_start = LOG_START
+        self.entries.clear()
+        self.snapshots.clear()
+        self.quarantined.clear()
+        self.witness_version_seen = 0
+        self.sync()
+
+    def corrupt_newest_snapshot(self, rng: random.Random) -> bool:
+        """Flip a byte of the newest snapshot if there is an older one to fall back to and the log reaches back."""
+        if len(self.snapshots) < SNAPSHOTS_KEPT:
+            return False
+        older_position, older = self.snapshots[-2]
+        if self.log_start.sequence > older_position.sequence or not _is_valid(older):
+            return False
+        position, content = self.snapshots[-1]
+        damaged = bytearray(content)
+        damaged[rng.randrange(len(damaged))] ^= 0x40
+        self.snapshots[-1] = (position, bytes(damaged))
+        return True
+
+    # What a starting node reads
+
+    def newest_snapshot(self) -> SnapshotContent | None:
+        """The newest valid snapshot; damaged ones are passed over."""
+        for _, content in reversed(self.snapshots):
+            try:
+                return decode_snapshot(content)
+            except CorruptFile:
+                continue
+        return None
+
+    def recover(self) -> tuple[SnapshotFacts | None, tuple[LogEntry, ...]]:
+        """The newest valid snapshot's facts and the log's entries after it.
+
+        A log that begins after the snapshot (an older one, the newer being damaged) does not connect to it: it is
+        discarded like a gap, as nothing says what stood between.
+        """
+        snapshot = self.newest_snapshot()
+        if snapshot is None:
+            if self.log_start != LOG_START:
+                self.reset(LOG_START)
+            return None, tuple(self.entries)
+        facts = SnapshotFacts(snapshot.position, snapshot.epoch_starts, snapshot.member_state)
+        first = self.log_start.sequence
+        covered = snapshot.position.sequence - first
+        if covered < 0 or covered > len(self.entries):
+            self.reset(snapshot.position)
+            return facts, ()
+        held = self.entries[covered - 1].position if covered else self.log_start
+        if held != snapshot.position:
+            self.reset(snapshot.position)
+            return facts, ()
+        return facts, tuple(self.entries[covered:])
+
+
+def _is_valid(content: bytes) -> bool:
+    try:
+        decode_snapshot(content)
+    except CorruptFile:
+        return False
+    return True

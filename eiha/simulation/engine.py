@@ -1,0 +1,153 @@
+"""A cheap engine whose outputs are a function of the log, for volume; the real one can take its place.
+
+It keeps a running sum per key of the stream ``Ticks``, puts out one row per event with the sum so far, arms a timer
+per new key that puts out a row when log time passes it, and multiplies by a factor that plans set. So order, a lost
+or doubled event, a timer fired at another place and a deployment at another place all show in its rows.
+"""
+
+from __future__ import annotations
+
+import heapq
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Final
+
+import msgpack
+import numpy as np
+
+from eiha.errors import CorruptFile
+from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
+from eiha.events.wire import WireBatch, WireColumn
+from eiha.kernel.ids import LogTimeMs, Sequence
+from eiha.ports import AppliedEntry
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications, RemovePlan
+from eiha.protocol.outputs import OutputBatch
+
+TICKS: Final = "Ticks"
+EVENTS_SINK: Final = "events"
+PROCESSED_SINK: Final = "processed"
+TIMER_DELAY_MS: Final = 700
+_ROW = struct.Struct("<ii")
+_INPUT = StreamDefinition(TICKS, Schema((Attribute("key", AttributeType.INT), Attribute("value", AttributeType.INT))))
+_OUTPUT = StreamDefinition(
+    "Sums", Schema((Attribute("key", AttributeType.INT), Attribute("total", AttributeType.LONG)))
+)
+
+
+def encode_rows(rows: list[tuple[int, int]]) -> bytes:
+    """A payload of ``Ticks`` rows for this engine."""
+    return b"".join(_ROW.pack(key, value) for key, value in rows)
+
+
+class SummingEngine:
+    """Implements ``ports.Engine``."""
+
+    def __init__(self) -> None:
+        self._totals: dict[int, int] = {}
+        self._timers: list[tuple[int, int]] = []
+        self._factor = 1
+        self._plans: dict[str, str] = {}
+        self._digest = 0
+
+    def apply(self, entry: LogEntry) -> AppliedEntry:
+        """Sum up, fire what is due by the entry's log time first."""
+        rows = self._fire(entry.log_time_ms)
+        outputs: list[OutputBatch] = []
+        match entry.body:
+            case Publications(items):
+                events = [row for item in items for row in _decode(item)]
+                rows.extend(self._sum(events, entry.log_time_ms))
+                if events:
+                    outputs.append(_output(EVENTS_SINK, _INPUT, entry, events))
+            case DeployPlan(plan, text):
+                self._plans[plan] = text
+                self._factor = len(text) % 7 + 1
+            case RemovePlan(plan):
+                self._plans.pop(plan, None)
+                self._factor = 1
+            case _:
+                pass
+        if rows:
+            outputs.append(_output(PROCESSED_SINK, _OUTPUT, entry, rows))
+        self._digest = zlib.crc32(repr((entry.sequence, rows)).encode(), self._digest)
+        return AppliedEntry(tuple(outputs), self.next_timer_ms())
+
+    def snapshot(self) -> bytes:
+        """The whole state as msgpack."""
+        packed: bytes = msgpack.packb(
+            [
+                sorted(self._totals.items()),
+                sorted(self._timers),
+                self._factor,
+                sorted(self._plans.items()),
+                self._digest,
+            ]
+        )
+        return packed
+
+    def restore(self, content: bytes) -> None:
+        """Take over a state that ``snapshot`` gave."""
+        try:
+            totals, timers, factor, plans, digest = msgpack.unpackb(content)
+        except (ValueError, msgpack.UnpackException) as cause:
+            raise CorruptFile(f"this is not a state of the simulator's engine: {cause}") from cause
+        self._totals = dict(totals)
+        self._timers = [(due, key) for due, key in timers]
+        self._factor = factor
+        self._plans = dict(plans)
+        self._digest = digest
+
+    def streams(self) -> Mapping[str, StreamDefinition]:
+        """Its one input stream."""
+        return {TICKS: _INPUT}
+
+    def digest(self) -> bytes:
+        """Of the state, and of all rows ever put out."""
+        state = zlib.crc32(repr(sorted(self._totals.items())).encode(), self._digest)
+        return state.to_bytes(4, "little") * 4
+
+    def next_timer_ms(self) -> LogTimeMs | None:
+        """When the earliest timer is due."""
+        return LogTimeMs(self._timers[0][0]) if self._timers else None
+
+    def flip(self) -> None:
+        """A planted fault: the memory of one key changes by itself."""
+        for key in self._totals:
+            self._totals[key] += 1_000_000
+            return
+
+    def _fire(self, now_ms: int) -> list[tuple[int, int]]:
+        rows: list[tuple[int, int]] = []
+        while self._timers and self._timers[0][0] <= now_ms:
+            due, key = heapq.heappop(self._timers)
+            rows.append((-key - 1, due))
+        return rows
+
+    def _sum(self, events: list[tuple[int, int]], now_ms: int) -> list[tuple[int, int]]:
+        rows: list[tuple[int, int]] = []
+        for key, value in events:
+            if key not in self._totals:
+                self._totals[key] = 0
+                heapq.heappush(self._timers, (now_ms + TIMER_DELAY_MS, key))
+            self._totals[key] += value * self._factor
+            rows.append((key, self._totals[key]))
+        return rows
+
+
+def _decode(publication: Publication) -> list[tuple[int, int]]:
+    return [(key, value) for key, value in _ROW.iter_unpack(publication.payload)]
+
+
+def _output(sink: str, stream: StreamDefinition, entry: LogEntry, rows: list[tuple[int, int]]) -> OutputBatch:
+    first, second = stream.schema.attributes
+    keys, values = zip(*rows, strict=True)
+    batch = WireBatch(
+        rows=len(rows),
+        timestamps=np.full(len(rows), entry.log_time_ms, dtype=np.int64),
+        columns=(
+            WireColumn(first.type, np.array(keys, dtype=first.type.dtype)),
+            WireColumn(second.type, np.array(values, dtype=second.type.dtype)),
+        ),
+    )
+    return OutputBatch(sink, "sums", stream, Sequence(entry.sequence), entry.log_time_ms, 0, batch)

@@ -1,0 +1,110 @@
+"""The log writer's queue of one process: one write at a time, batched, in order; half done when the process dies."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never
+
+from eiha.ha import effects as fx
+from eiha.ha.inputs import Persisted, SnapshotSaved
+from eiha.protocol.log_entry import LogEntry
+from eiha.simulation.disk import SimulatedDisk
+from eiha.simulation.randomness import microseconds
+from eiha.simulation.scheduler import Scheduler
+
+DiskEffect = fx.Persist | fx.TruncateLog | fx.ResetLog | fx.TrimLog | fx.RememberWitness | fx.SaveSnapshot
+
+SYNC_ODDS = 0.1
+"""Where writes need not be durable: how often a write happens to be followed by a sync."""
+
+
+class LogWriter:
+    """Carries out what a member asks of its disk. ``durable``: answer only after a sync."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        rng: random.Random,
+        disk: SimulatedDisk,
+        deliver: Callable[[Persisted | SnapshotSaved], None],
+        *,
+        durable: bool,
+    ) -> None:
+        self._scheduler = scheduler
+        self._rng = rng
+        self._disk = disk
+        self._deliver = deliver
+        self._durable = durable
+        self._queue: deque[DiskEffect] = deque()
+        self._running: DiskEffect | None = None
+        self._dead = False
+        self.latency_us: Callable[[], tuple[int, int]] = lambda: (50, 800)
+
+    def persist(self, entries: tuple[LogEntry, ...]) -> None:
+        """Queue entries."""
+        self.run(fx.Persist(entries))
+
+    def run(self, effect: DiskEffect) -> None:
+        """Queue any work."""
+        self._queue.append(effect)
+        if self._running is None:
+            self._start_next()
+
+    def die(self) -> None:
+        """The process is gone: what is queued never happens, what runs has happened, or not, or half."""
+        self._dead = True
+        self._queue.clear()
+        running, self._running = self._running, None
+        if isinstance(running, fx.Persist):
+            self._disk.append(running.entries[: self._rng.randint(0, len(running.entries))])
+        elif running is not None and self._rng.random() < 0.5:
+            self._do(running)
+
+    def _start_next(self) -> None:
+        effect = self._queue.popleft()
+        if isinstance(effect, fx.Persist):
+            entries = list(effect.entries)
+            while self._queue and isinstance(self._queue[0], fx.Persist):
+                following = self._queue.popleft()
+                assert isinstance(following, fx.Persist)
+                entries.extend(following.entries)
+            effect = fx.Persist(tuple(entries))
+        self._running = effect
+        self._scheduler.after(microseconds(self._rng, *self.latency_us()), self._finish)
+
+    def _finish(self) -> None:
+        if self._dead:
+            return
+        effect, self._running = self._running, None
+        assert effect is not None
+        self._do(effect)
+        if isinstance(effect, fx.Persist) and effect.entries:
+            self._deliver(Persisted(effect.entries[-1].position))
+        elif isinstance(effect, fx.SaveSnapshot):
+            self._deliver(SnapshotSaved(effect.position))
+        if self._queue:
+            self._start_next()
+
+    def _do(self, effect: DiskEffect) -> None:
+        disk = self._disk
+        match effect:
+            case fx.Persist(entries):
+                disk.append(entries)
+                if self._durable or self._rng.random() < SYNC_ODDS:
+                    disk.sync()
+            case fx.TruncateLog(last):
+                disk.truncate_after(last)
+            case fx.ResetLog(start):
+                disk.reset(start)
+            case fx.TrimLog(through):
+                disk.trim_through(through)
+            case fx.RememberWitness(version):
+                disk.witness_version_seen = max(disk.witness_version_seen, version)
+                if self._durable:
+                    disk.sync()
+            case fx.SaveSnapshot(position, content):
+                disk.save_snapshot(position, content)
+            case _:
+                assert_never(effect)
