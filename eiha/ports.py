@@ -14,6 +14,7 @@ from eiha.ha.inputs import SnapshotFacts
 from eiha.ha.witness_row import CasOutcome, ReadOutcome, WitnessRow
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.log_entry import LogEntry
+from eiha.protocol.outputs import AppliedEntry as AppliedEntry
 from eiha.protocol.outputs import OutputBatch, PublishPermit
 
 
@@ -111,15 +112,6 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Give connections back."""
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedEntry:
-    """What the engine says of one entry. ``faults``: what failed in which plan and query, for the log."""
-
-    outputs: tuple[OutputBatch, ...]
-    next_timer_ms: int | None
-    faults: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

@@ -31,3 +31,12 @@ class PublishPermit:
     """The right to publish as the active of ``epoch``. Only ``ha.member`` makes one; stores check the epoch."""
 
     epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedEntry:
+    """What the engine says of one entry. ``faults``: what failed in which plan and query, for the log."""
+
+    outputs: tuple[OutputBatch, ...]
+    next_timer_ms: int | None
+    faults: tuple[str, ...] = ()

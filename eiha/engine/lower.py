@@ -1,0 +1,83 @@
+"""From a bound plan to its runtime: the last stage of compilation. Everything is resolved here, nothing per row."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from eiha.engine.expressions.rows import EntryIdentity, Scope
+from eiha.engine.operator import Operator
+from eiha.engine.operators.filter_rows import FilterRows
+from eiha.engine.operators.select import Select
+from eiha.engine.operators.stream_functions import make_stream_function
+from eiha.engine.plan_runtime import Listener, PlanRuntime
+from eiha.engine.query_runtime import QueryRuntime
+from eiha.engine.windows.factory import make_window
+from eiha.events.strings import StringTable
+from eiha.plan.nodes import Filter, OutputEvents, PatternInput, Plan, Query, StreamFunction, StreamInput, Window
+
+
+def lower(
+    plan: Plan,
+    strings: StringTable,
+    identity: EntryIdentity,
+    *,
+    keep: frozenset[str] | None = None,
+    listener: Listener | None = None,
+) -> PlanRuntime:
+    """The runtime of ``plan``, with empty state.
+
+    Args:
+        plan: as bound.
+        strings: the plan's string table; constants are interned into it, in order of the text.
+        identity: told by the caller which entry is being applied.
+        keep: streams whose rows are outputs; None: stored and published ones.
+        listener: told of each chunk (the conformance runner).
+
+    Raises:
+        UnsupportedConstruct: the plan asks for something that the engine does not run.
+        PlanSemanticError: a window's arguments do not fit.
+    """
+    scope = Scope(strings, identity)
+    queries = tuple(_query(query, plan, scope) for query in plan.queries)
+    if keep is None:
+        keep = frozenset((*plan.stored_streams, *plan.published_streams))
+    return PlanRuntime(plan, queries, keep, listener)
+
+
+def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
+    match query.input:
+        case StreamInput():
+            stages, expires = _stages(query.input, plan, scope, query.output.events)
+            select = Select(query.selector, query.output.events, scope, expires=expires)
+            return QueryRuntime(query, None, stages, select)
+        case PatternInput():
+            return _pattern_query(query, query.input, scope)
+        case _:
+            assert_never(query.input)
+
+
+def _stages(source: StreamInput, plan: Plan, scope: Scope, events: OutputEvents) -> tuple[tuple[Operator, ...], bool]:
+    """The stages before the select, and whether a window among them lets rows leave."""
+    schema = plan.stream(source.stream).schema
+    stages: list[Operator] = []
+    expires = False
+    for handler in source.handlers:
+        match handler:
+            case Filter(condition):
+                stages.append(FilterRows(condition, scope))
+            case Window():
+                wants_expired = events is not OutputEvents.CURRENT
+                stages.append(make_window(handler, schema, plan.playback, wants_expired=wants_expired))
+                expires = True
+            case StreamFunction():
+                stage = make_stream_function(handler, scope)
+                if stage is not None:
+                    stages.append(stage)
+                schema = handler.schema
+            case _:
+                assert_never(handler)
+    return tuple(stages), expires
+
+
+def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:
+    raise NotImplementedError

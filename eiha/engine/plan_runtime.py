@@ -1,0 +1,270 @@
+"""One deployed plan at work: rows enter at a stream, run through the queries, and what the streams got is kept.
+
+Time: a live plan's clock is the log time of the entry; a playback plan's is the highest event time so far. Timers due
+by then fire first, earliest first. Listeners (the conformance runner) see each chunk as it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from eiha.engine.chunk_clock import ChunkClock, Longs
+from eiha.engine.deduplicate import Deduplicator
+from eiha.engine.faults import EngineFault
+from eiha.engine.operator import OperatorState
+from eiha.engine.operators.select import as_current
+from eiha.engine.query_runtime import QueryRuntime
+from eiha.engine.routes import Route, route, sets_timers, subscribers
+from eiha.events.batch import EventBatch, concatenate_batches
+from eiha.plan.nodes import Plan, Query
+
+_DEPTH_MAX = 128
+"""How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
+
+_BEFORE_ANY_EVENT = 0
+"""Where the event clock of playback stands before the first event."""
+
+
+class Listener(Protocol):
+    """Told of each chunk as it happens. A plan with a listener is fed one chunk at a time."""
+
+    def query_put_out(self, query: Query, batch: EventBatch) -> None:
+        """A query put out a chunk; rows have their kinds."""
+
+    def stream_got(self, stream: str, batch: EventBatch) -> None:
+        """A stream got a chunk, and its queries are through with it."""
+
+
+class PlanRuntime:
+    """The state and the wiring of one plan.
+
+    Args:
+        plan: as bound.
+        queries: one runtime for each of ``plan.queries``, in order.
+        keep: streams whose rows are kept until ``take_outputs``.
+        listener: told of each chunk, or None.
+    """
+
+    def __init__(
+        self, plan: Plan, queries: tuple[QueryRuntime, ...], keep: frozenset[str], listener: Listener | None = None
+    ) -> None:
+        assert len(queries) == len(plan.queries)
+        self.plan = plan
+        self._queries = queries
+        self._keep = keep
+        self._listener = listener
+        self._readers = subscribers(plan)
+        self._routes: dict[str, Route] = {}
+        self._timed = frozenset(index for index, query in enumerate(plan.queries) if sets_timers(query))
+        self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
+        self._outputs: dict[str, list[EventBatch]] = {}
+        self._faults: list[str] = []
+        self._clock_ms = _BEFORE_ANY_EVENT
+
+    @property
+    def clock_ms(self) -> int:
+        """Where the plan's clock stands."""
+        return self._clock_ms
+
+    def publish(self, stream: str, batch: EventBatch, log_time_ms: int, *, one_chunk: bool = False) -> None:
+        """Rows enter at ``stream``: each as a chunk of its own, or all as one.
+
+        ``batch`` has neither kinds nor chunk numbers. ``log_time_ms`` is the clock of a live plan.
+        """
+        deduplicator = self._deduplicators.get(stream)
+        if deduplicator is not None:
+            batch = deduplicator.process(batch)
+        if not len(batch):
+            return
+        if one_chunk:
+            zeros = np.zeros(len(batch), dtype=np.int64)
+            batch = EventBatch(batch.schema, batch.timestamps, batch.columns, None, zeros)
+        if not self.plan.playback:
+            self.advance(log_time_ms)
+            self._feed(stream, batch, self._clock_ms)
+        elif one_chunk or len(batch) == 1:
+            self.advance(int(batch.timestamps[-1]))
+            self._feed(stream, batch, self._clock_ms)
+        else:
+            self._play_back(stream, batch)
+
+    def advance(self, now_ms: int) -> None:
+        """Move the clock, never back; timers due by then fire, earliest first.
+
+        In a live plan each sees its own time, in playback all see the new one.
+        """
+        if not self.plan.playback:
+            while (due := self.next_timer_ms()) is not None and due <= now_ms:
+                self._clock_ms = max(self._clock_ms, due)
+                self._fire_earliest(self._clock_ms)
+        self._clock_ms = max(self._clock_ms, now_ms)
+        if self.plan.playback:
+            self._fire_due()
+
+    def next_timer_ms(self) -> int | None:
+        """The earliest timer."""
+        if not self._timed:
+            return None
+        dues = [due for index in self._timed if (due := self._queries[index].next_timer_ms()) is not None]
+        return min(dues, default=None)
+
+    def take_outputs(self) -> dict[str, EventBatch]:
+        """What the kept streams got since the last call, in order of arrival."""
+        taken = {stream: concatenate_batches(batches) for stream, batches in self._outputs.items()}
+        self._outputs = {}
+        return taken
+
+    def take_faults(self) -> tuple[str, ...]:
+        """What failed since the last call."""
+        faults, self._faults = tuple(self._faults), []
+        return faults
+
+    def snapshot(self) -> OperatorState:
+        """The state of the clock, of all queries and of the keys already seen."""
+        return {
+            "clock_ms": self._clock_ms,
+            "queries": [query.snapshot() for query in self._queries],
+            "deduplicators": {stream: each.snapshot() for stream, each in self._deduplicators.items()},
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave; ``clock_ms`` does not move back by it."""
+        self._clock_ms = state["clock_ms"]
+        for query, part in zip(self._queries, state["queries"], strict=True):
+            query.restore(part)
+        for stream, part in state["deduplicators"].items():
+            self._deduplicators[stream].restore(part)
+
+    def _route(self, stream: str) -> Route:
+        known = self._routes.get(stream)
+        if known is None:
+            known = self._routes[stream] = route(self.plan, stream)
+        return known
+
+    def _play_back(self, stream: str, batch: EventBatch) -> None:
+        """Many rows, each with its own time: fed as far as no timer stands between them that would not see it."""
+        now_ms = np.maximum.accumulate(np.maximum(batch.timestamps, self._clock_ms))
+        way = self._route(stream)
+        elsewhere = self._timed - way.own_clock
+        cuts_at_moves = way.must_cut(self._timed)
+        start = 0
+        while start < len(batch):
+            self.advance(int(now_ms[start]))
+            stop = len(batch)
+            if cuts_at_moves:
+                stop = int(np.searchsorted(now_ms, now_ms[start], side="right"))
+            else:
+                dues = [due for index in elsewhere if (due := self._queries[index].next_timer_ms()) is not None]
+                if dues:
+                    stop = max(start + 1, int(np.searchsorted(now_ms, min(dues), side="left")))
+            self._feed(stream, _rows(batch, start, stop), now_ms[start:stop])
+            self._clock_ms = max(self._clock_ms, int(now_ms[stop - 1]))
+            start = stop
+
+    def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs) -> None:
+        if len(batch) == 1 or batch.chunks is not None:
+            self._deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
+        elif self._listener is None and self._route(stream).batched:
+            self._deliver_batched(stream, batch, ChunkClock(now_ms))
+        else:
+            for row in range(len(batch)):
+                clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
+                self._deliver(stream, _rows(batch, row, row + 1), clock, 0)
+
+    def _fire_due(self) -> None:
+        while (due := self.next_timer_ms()) is not None and due <= self._clock_ms:
+            self._fire_earliest(self._clock_ms)
+
+    def _fire_earliest(self, now_ms: int) -> None:
+        """One timer fires; ties go to the query that stands first in the text."""
+        best: int | None = None
+        chosen = -1
+        for index in sorted(self._timed):
+            due = self._queries[index].next_timer_ms()
+            if due is not None and (best is None or due < best):
+                best, chosen = due, index
+        runtime = self._queries[chosen]
+        self._guarded(runtime.query, lambda: runtime.fire(now_ms), ChunkClock(now_ms), 0)
+
+    def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
+        """One chunk, depth first."""
+        for index in self._readers.get(stream, ()):
+            runtime = self._queries[index]
+            if not self._guarded(runtime.query, _receiving(runtime, stream, batch, clock), clock, depth):
+                return
+        if self._listener is not None:
+            self._listener.stream_got(stream, batch)
+        if stream in self._keep:
+            self._outputs.setdefault(stream, []).append(batch)
+
+    def _guarded(self, query: Query, run: Callable[[], EventBatch | None], clock: ChunkClock, depth: int) -> bool:
+        """Pass on what ``run`` puts out; False if it failed: later readers of the stream do not get the chunk."""
+        try:
+            if depth > _DEPTH_MAX:
+                raise EngineFault(f"queries feed one another more than {_DEPTH_MAX} deep")
+            out = run()
+        except EngineFault as fault:
+            self._faults.append(f"plan {self.plan.name!r}, query {query.name!r}: {fault}; the events are dropped")
+            return False
+        if out is not None:
+            if self._listener is not None:
+                self._listener.query_put_out(query, out)
+            self._deliver(query.output.target, as_current(out), clock, depth + 1)
+        return True
+
+    def _deliver_batched(self, source: str, batch: EventBatch, clock: ChunkClock) -> None:
+        """Many chunks, query by query; only where the route says that nobody can tell."""
+        way = self._route(source)
+        pieces: dict[int, EventBatch] = {}
+        merged: dict[str, EventBatch | None] = {source: batch}
+        for index in way.queries:
+            runtime = self._queries[index]
+            for stream in self._streams_of(index):
+                rows = _merged(stream, merged, pieces, way.feeders)
+                if rows is None:
+                    continue
+                out = runtime.receive(stream, rows, clock)
+                if out is not None:
+                    pieces[index] = as_current(out)
+        for stream in self._keep:
+            if stream == source or stream in way.feeders:
+                rows = _merged(stream, merged, pieces, way.feeders)
+                if rows is not None:
+                    self._outputs.setdefault(stream, []).append(rows)
+
+    def _streams_of(self, index: int) -> tuple[str, ...]:
+        return tuple(stream for stream, readers in self._readers.items() if index in readers)
+
+
+def _receiving(
+    runtime: QueryRuntime, stream: str, batch: EventBatch, clock: ChunkClock
+) -> Callable[[], EventBatch | None]:
+    return lambda: runtime.receive(stream, batch, clock)
+
+
+def _rows(batch: EventBatch, start: int, stop: int) -> EventBatch:
+    """Rows ``start`` to ``stop`` of a batch in which each row is a chunk, numbered anew from 0."""
+    if start == 0 and stop == len(batch):
+        return batch
+    columns = tuple(column.slice(start, stop) for column in batch.columns)
+    return EventBatch(batch.schema, batch.timestamps[start:stop], columns)
+
+
+def _merged(
+    stream: str,
+    merged: dict[str, EventBatch | None],
+    pieces: Mapping[int, EventBatch],
+    feeders: Mapping[str, tuple[int, ...]],
+) -> EventBatch | None:
+    """All rows of a stream, in order of chunks, within one in order of its feeders."""
+    if stream not in merged:
+        parts = [pieces[index] for index in feeders.get(stream, ()) if index in pieces]
+        if len(parts) < 2:
+            merged[stream] = parts[0] if parts else None
+        else:
+            whole = concatenate_batches(parts)
+            merged[stream] = whole.take(np.argsort(whole.chunk_numbers(), kind="stable"))
+    return merged[stream]

@@ -1,0 +1,222 @@
+"""How rows of a stream travel through a plan: decided once, from the plan alone.
+
+Right is what feeding one chunk at a time gives: each query of a stream, in the order of the text, to its end (depth
+first) before the next. Where the outcome is the same, whole batches are fed instead: query by query in topological
+order, the outputs of several queries into one stream merged by chunk number. ``route`` says where that holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from eiha.engine.expressions.compile_expression import may_fail
+from eiha.plan.expressions import Expression
+from eiha.plan.nodes import (
+    AbsentNode,
+    EveryNode,
+    Filter,
+    LogicalNode,
+    NextNode,
+    PatternInput,
+    PatternNode,
+    Plan,
+    Query,
+    StepNode,
+    StreamFunction,
+    StreamInput,
+    Window,
+)
+
+_PATHS_MAX: Final = 256
+"""Paths a stream's rows may take before looking at all of them is given up."""
+
+TIMED_WINDOWS: Final = frozenset({"time", "timeBatch", "timeLength", "delay", "session", "cron", "externalTimeBatch"})
+"""Windows that set timers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way of the rows of one stream.
+
+    ``batched``: whole batches may be fed. ``queries``: positions of the queries reached, in topological order.
+    ``feeders``: for each stream reached, the queries that fill it, in the order in which their rows for one chunk
+    come. ``own_clock``: queries whose timers see each row of a batch; ``reached``: all that the rows may reach.
+    """
+
+    batched: bool
+    queries: tuple[int, ...]
+    feeders: Mapping[str, tuple[int, ...]]
+    own_clock: frozenset[int]
+    reached: frozenset[int]
+
+    def must_cut(self, timed: frozenset[int]) -> bool:
+        """Whether, in playback, rows reach timers that do not see each row: batches are then cut where time moves."""
+        return bool((timed & self.reached) - self.own_clock)
+
+
+def input_streams(query: Query) -> tuple[str, ...]:
+    """The streams that a query reads, each once, in order of appearance."""
+    if isinstance(query.input, StreamInput):
+        return (query.input.stream,)
+    return tuple(dict.fromkeys(step.stream for step in query.input.steps))
+
+
+def sets_timers(query: Query) -> bool:
+    """Whether a query has a stage that may want to fire."""
+    if isinstance(query.input, PatternInput):
+        return _waits(query.input.root)
+    return any(isinstance(each, Window) and each.name in TIMED_WINDOWS for each in query.input.handlers)
+
+
+def _waits(node: PatternNode) -> bool:
+    match node:
+        case StepNode():
+            return False
+        case NextNode(elements):
+            return any(_waits(element) for element in elements)
+        case EveryNode(element):
+            return _waits(element)
+        case LogicalNode(_, left, right):
+            return _waits(left) or _waits(right)
+        case AbsentNode(_, wait_ms):
+            return wait_ms is not None
+        case _:
+            assert_never(node)
+
+
+def subscribers(plan: Plan) -> dict[str, tuple[int, ...]]:
+    """For each stream, the positions in ``plan.queries`` of those that read it, in order of the text."""
+    found: dict[str, list[int]] = {}
+    for index, query in enumerate(plan.queries):
+        for stream in input_streams(query):
+            found.setdefault(stream, []).append(index)
+    return {stream: tuple(indices) for stream, indices in found.items()}
+
+
+def route(plan: Plan, source: str) -> Route:
+    """The way of the rows that enter at ``source``."""
+    readers = subscribers(plan)
+    arrivals: dict[str, list[int]] = {}
+    recursive = not _walk(plan, readers, source, arrivals)
+    reached_set = frozenset(query for feeders in arrivals.values() for query in feeders)
+    feeders = {stream: tuple(dict.fromkeys(queries)) for stream, queries in arrivals.items()}
+    own_clock = frozenset(index for index in readers.get(source, ()) if _sees_each_row(plan.queries[index]))
+    batched = not recursive and all(
+        rule(plan, source, arrivals, readers)
+        for rule in (_no_interleaving, _no_faults, _no_two_streams_into_one_pattern, _no_chunks_that_would_merge)
+    )
+    queries = () if recursive else _topological(plan, reached_set, feeders)
+    return Route(batched, queries, feeders, own_clock, reached_set)
+
+
+def _walk(plan: Plan, readers: Mapping[str, tuple[int, ...]], source: str, arrivals: dict[str, list[int]]) -> bool:
+    """Note, stream by stream, the query behind each arrival in depth-first order; False if there is a cycle."""
+    paths = 0
+
+    def visit(stream: str, above: tuple[str, ...]) -> bool:
+        nonlocal paths
+        for index in readers.get(stream, ()):
+            target = plan.queries[index].output.target
+            arrivals.setdefault(target, []).append(index)
+            paths += 1
+            if target in above or paths > _PATHS_MAX or not visit(target, (*above, target)):
+                return False
+        return True
+
+    return visit(source, (source,))
+
+
+Rule = Callable[[Plan, str, Mapping[str, list[int]], Mapping[str, tuple[int, ...]]], bool]
+
+
+def _no_interleaving(_plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+    """Each query's arrivals at a stream follow one another, so that merging by (chunk, query) is exact."""
+    for stream, queries in arrivals.items():
+        runs = [query for position, query in enumerate(queries) if position == 0 or queries[position - 1] != query]
+        if len(runs) != len(set(runs)) or stream == source:
+            return False
+    return True
+
+
+def _no_faults(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+    """No query reached can fail on a row: a fault drops exactly one chunk."""
+    reached = {query for queries in arrivals.values() for query in queries}
+    return not any(may_fail(each) for index in reached for each in expressions(plan.queries[index])) and not any(
+        aggregate.name in ("and", "or") for index in reached for aggregate in plan.queries[index].selector.aggregates
+    )
+
+
+def _no_two_streams_into_one_pattern(
+    plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object
+) -> bool:
+    """No query gets the rows on two ways: the order between its streams would be lost."""
+    streams = {source, *arrivals}
+    return all(len(streams.intersection(input_streams(query))) <= 1 for query in plan.queries)
+
+
+def _no_chunks_that_would_merge(
+    plan: Plan, _source: str, arrivals: Mapping[str, list[int]], readers: Mapping[str, tuple[int, ...]]
+) -> bool:
+    """Where a stream gets several chunks of one number, no reader may tell chunks apart."""
+    for stream, queries in arrivals.items():
+        if len(queries) > 1 and any(_tells_chunks(plan.queries[index]) for index in readers.get(stream, ())):
+            return False
+    return True
+
+
+def _tells_chunks(query: Query) -> bool:
+    selector = query.selector
+    return bool(selector.order_by) or selector.limit is not None or selector.offset is not None
+
+
+def _sees_each_row(query: Query) -> bool:
+    """Whether the timed stage of a query gets every row of its stream: nothing before it drops any."""
+    if not isinstance(query.input, StreamInput):
+        return not sets_timers(query)
+    for handler in query.input.handlers:
+        if isinstance(handler, Window):
+            return True
+        if isinstance(handler, Filter):
+            return False
+    return True
+
+
+def _topological(plan: Plan, reached: frozenset[int], feeders: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    done: list[int] = []
+    waiting = sorted(reached)
+    while waiting:
+        ready = next(
+            index
+            for index in waiting
+            if all(
+                feeder in done for stream in input_streams(plan.queries[index]) for feeder in feeders.get(stream, ())
+            )
+        )
+        waiting.remove(ready)
+        done.append(ready)
+    return tuple(done)
+
+
+def expressions(query: Query) -> list[Expression]:
+    """All expressions that a query evaluates on rows."""
+    found: list[Expression] = []
+    if isinstance(query.input, PatternInput):
+        found += [step.condition for step in query.input.steps if step.condition is not None]
+    else:
+        for handler in query.input.handlers:
+            match handler:
+                case Filter(condition):
+                    found.append(condition)
+                case StreamFunction():
+                    found += handler.arguments
+                case Window():
+                    pass
+    selector = query.selector
+    found += [each.expression for each in selector.projections]
+    found += [each.argument for each in selector.aggregates if each.argument is not None]
+    found += selector.group_by
+    if selector.having is not None:
+        found.append(selector.having)
+    return found

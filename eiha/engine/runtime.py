@@ -1,0 +1,230 @@
+"""The engine: log entries in, outputs out. Pure: the same entries give the same outputs and the same digest.
+
+Plans are deployed, replaced and removed by entries. Each has strings, clock and state of its own; a publication goes to
+every plan that defines its stream, in order of deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import numpy as np
+
+from eiha.engine.expressions.rows import EntryIdentity
+from eiha.engine.lower import lower
+from eiha.engine.plan_runtime import PlanRuntime
+from eiha.engine.snapshot import decode_state, encode_state, state_digest
+from eiha.engine.wire_edge import WireEdge
+from eiha.errors import CorruptFile, MalformedBatch, PlanError, WrongSchema
+from eiha.events.batch import EventBatch
+from eiha.events.schema import StreamDefinition
+from eiha.events.strings import StringTable
+from eiha.events.wire import decode
+from eiha.kernel.ids import LogTimeMs
+from eiha.plan.compilation import compile_plan
+from eiha.plan.nodes import Plan
+from eiha.protocol.log_entry import DeployPlan, EpochStart, LogEntry, Publication, Publications, RemovePlan, TimeTick
+from eiha.protocol.outputs import AppliedEntry, OutputBatch
+
+EVENTS_SINK = "events"
+"""Outbox lane of the raw rows of stored streams."""
+
+PROCESSED_SINK = "processed"
+"""Outbox lane of the rows of published streams."""
+
+Compile = Callable[[str, str], Plan]
+
+
+@dataclass(slots=True)
+class _Deployed:
+    """One plan at work."""
+
+    text: str
+    plan: Plan
+    strings: StringTable
+    identity: EntryIdentity
+    edge: WireEdge
+    runtime: PlanRuntime
+
+    def publish(self, publication: Publication, log_time_ms: int) -> None:
+        """Rows from the wire. Raises ``MalformedBatch`` or ``WrongSchema`` before anything changes."""
+        schema = self.plan.stream(publication.stream).schema
+        wire = decode(publication.payload, schema)
+        batch = self.edge.enter(wire, schema, log_time_ms)
+        self.runtime.publish(publication.stream, batch, log_time_ms)
+
+    def outputs(self, entry: LogEntry) -> list[OutputBatch]:
+        """What the entry made the plan put out."""
+        taken = self.runtime.take_outputs()
+        found: list[OutputBatch] = []
+        for sink, streams in ((EVENTS_SINK, self.plan.stored_streams), (PROCESSED_SINK, self.plan.published_streams)):
+            found += [self._output(sink, name, taken[name], entry) for name in streams if name in taken]
+        return found
+
+    def _output(self, sink: str, stream: str, rows: EventBatch, entry: LogEntry) -> OutputBatch:
+        return OutputBatch(
+            sink,
+            self.plan.name,
+            self.plan.stream(stream),
+            entry.sequence,
+            entry.log_time_ms,
+            0,
+            self.edge.leave(rows),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Text, strings and state: all that a restore needs."""
+        return {"text": self.text, "strings": self.strings.texts(), "state": self.runtime.snapshot()}
+
+
+class EngineRuntime:
+    """All plans of a node; ``eiha.ports.Engine``.
+
+    Args:
+        compile_text: from a plan's text and name to the bound plan.
+    """
+
+    __slots__ = ("_compile", "_log_time_ms", "_plans", "_sequence")
+
+    def __init__(self, compile_text: Compile = compile_plan) -> None:
+        self._compile = compile_text
+        self._plans: dict[str, _Deployed] = {}
+        self._log_time_ms = 0
+        self._sequence = 0
+
+    def apply(self, entry: LogEntry) -> AppliedEntry:
+        """Apply one entry; what fails is a fact in ``faults``."""
+        assert entry.sequence > self._sequence, (entry.sequence, self._sequence)
+        self._sequence = entry.sequence
+        self._log_time_ms = max(self._log_time_ms, entry.log_time_ms)
+        faults: list[str] = []
+        with np.errstate(all="ignore"):
+            for deployed in self._plans.values():
+                deployed.identity.begin(deployed.plan.name, entry.sequence)
+                if not deployed.plan.playback:
+                    deployed.runtime.advance(self._log_time_ms)
+            self._apply_body(entry, faults)
+            outputs = [output for deployed in self._plans.values() for output in deployed.outputs(entry)]
+        for deployed in self._plans.values():
+            faults += deployed.runtime.take_faults()
+        return AppliedEntry(tuple(outputs), self.next_timer_ms(), tuple(faults))
+
+    def _apply_body(self, entry: LogEntry, faults: list[str]) -> None:
+        match entry.body:
+            case Publications(items):
+                for publication in items:
+                    self._publish(publication, faults)
+            case DeployPlan(plan, text):
+                self._deploy(plan, text, faults)
+            case RemovePlan(plan):
+                if self._plans.pop(plan, None) is None:
+                    faults.append(f"plan {plan!r} cannot be removed: it is not deployed")
+            case TimeTick() | EpochStart():
+                pass
+            case _:
+                assert_never(entry.body)
+
+    def snapshot(self) -> bytes:
+        """The whole state, plans included."""
+        return encode_state(self._state())
+
+    def restore(self, content: bytes) -> None:
+        """Replace the whole state; on an error nothing has changed.
+
+        Raises:
+            CorruptFile: ``content`` is damaged, of another version, or holds a plan that does not compile here.
+        """
+        state = decode_state(content)
+        try:
+            plans = {name: self._restored(name, part) for name, part in state["plans"].items()}
+            sequence, log_time_ms = int(state["sequence"]), int(state["log_time_ms"])
+        except PlanError as cause:
+            raise CorruptFile(f"a plan of the engine state does not compile: {cause}") from cause
+        except (KeyError, TypeError, ValueError) as cause:
+            raise CorruptFile(f"the engine state has not the sections that its plans need: {cause!r}") from cause
+        self._plans, self._sequence, self._log_time_ms = plans, sequence, log_time_ms
+
+    def streams(self) -> Mapping[str, StreamDefinition]:
+        """The streams that may be published to: those that plans define."""
+        found: dict[str, StreamDefinition] = {}
+        for deployed in self._plans.values():
+            for definition in deployed.plan.streams:
+                if definition.name in deployed.plan.defined:
+                    found.setdefault(definition.name, definition)
+        return found
+
+    def digest(self) -> bytes:
+        """16 bytes that are equal iff the states are."""
+        return state_digest(self._state())
+
+    def next_timer_ms(self) -> LogTimeMs | None:
+        """Log time of the earliest timer of a live plan; in playback only events move the clock."""
+        dues = [
+            due
+            for deployed in self._plans.values()
+            if not deployed.plan.playback and (due := deployed.runtime.next_timer_ms()) is not None
+        ]
+        return LogTimeMs(min(dues)) if dues else None
+
+    def _publish(self, publication: Publication, faults: list[str]) -> None:
+        known = False
+        for deployed in self._plans.values():
+            if publication.stream not in deployed.plan.defined:
+                continue
+            known = True
+            try:
+                deployed.publish(publication, self._log_time_ms)
+            except (MalformedBatch, WrongSchema) as fault:
+                faults.append(f"plan {deployed.plan.name!r}, stream {publication.stream!r}: {fault}; rows are dropped")
+        if not known:
+            faults.append(f"no plan defines stream {publication.stream!r}: {publication.rows} rows are dropped")
+
+    def _deploy(self, name: str, text: str, faults: list[str]) -> None:
+        """Deploy or replace. The same text again changes nothing; another text begins with empty state."""
+        before = self._plans.get(name)
+        if before is not None and before.text == text:
+            return
+        try:
+            deployed = self._lowered(name, text, StringTable())
+        except PlanError as refusal:
+            faults.append(f"plan {name!r} is not deployed: {refusal}")
+            return
+        clash = self._clash(name, deployed.plan)
+        if clash is not None:
+            faults.append(f"plan {name!r} is not deployed: {clash}")
+            return
+        if not deployed.plan.playback:
+            deployed.runtime.advance(self._log_time_ms)
+        self._plans[name] = deployed
+
+    def _clash(self, name: str, plan: Plan) -> str | None:
+        """A stream that another plan defines differently: a publication could not fit both."""
+        for other in self._plans.values():
+            if other.plan.name == name:
+                continue
+            for definition in plan.streams:
+                if definition.name in plan.defined & other.plan.defined:
+                    theirs = other.plan.stream(definition.name).schema
+                    if theirs != definition.schema:
+                        return f"plan {other.plan.name!r} defines stream {definition.name!r} as {theirs}"
+        return None
+
+    def _lowered(self, name: str, text: str, strings: StringTable) -> _Deployed:
+        plan = self._compile(text, name)
+        identity = EntryIdentity(name, self._sequence)
+        runtime = lower(plan, strings, identity)
+        return _Deployed(text, plan, strings, identity, WireEdge(strings), runtime)
+
+    def _restored(self, name: str, part: dict[str, Any]) -> _Deployed:
+        deployed = self._lowered(name, part["text"], StringTable(part["strings"]))
+        deployed.runtime.restore(part["state"])
+        return deployed
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "sequence": self._sequence,
+            "log_time_ms": self._log_time_ms,
+            "plans": {name: deployed.state() for name, deployed in self._plans.items()},
+        }

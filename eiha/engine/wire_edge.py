@@ -1,0 +1,64 @@
+"""Where batches enter and leave a plan: wire dictionaries to ids of the plan's strings, and back.
+
+A string costs one lookup per entry of the batch's dictionary; per row there are only array operations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.aggregators.growth import grown
+from eiha.engine.kernels.local_codes import local_codes
+from eiha.events.batch import EventBatch
+from eiha.events.column import Column, make_column
+from eiha.events.schema import AttributeType, Schema
+from eiha.events.strings import StringTable
+from eiha.events.wire import WireBatch, WireColumn
+
+
+class WireEdge:
+    """The edge of one plan."""
+
+    __slots__ = ("_codes", "_stamp", "_stamps", "_strings")
+
+    def __init__(self, strings: StringTable) -> None:
+        self._strings = strings
+        # scratch of local_codes: what is in it does not outlive a call
+        self._stamps: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._codes: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        self._stamp = 0
+
+    def enter(self, wire: WireBatch, schema: Schema, log_time_ms: int) -> EventBatch:
+        """The rows as the plan sees them; without timestamps of their own they have the log time."""
+        timestamps = wire.timestamps
+        if timestamps is None:
+            timestamps = np.full(wire.rows, log_time_ms, dtype=np.int64)
+        return EventBatch(schema, timestamps, tuple(self._entered(column) for column in wire.columns))
+
+    def leave(self, batch: EventBatch) -> WireBatch:
+        """The rows as anyone can read them: each string column with a dictionary of its own."""
+        return WireBatch(len(batch), batch.timestamps, tuple(self._left(column) for column in batch.columns))
+
+    def _entered(self, column: WireColumn) -> Column:
+        valid = column.valid
+        if column.type is not AttributeType.STRING:
+            return make_column(column.type, column.values, valid)
+        ids = self._strings.intern_all(column.dictionary)
+        if valid is None:
+            return Column(column.type, ids.take(column.values))
+        codes = np.where(valid, column.values, 0)
+        values = ids.take(codes) if len(ids) else np.zeros(len(codes), dtype=np.int32)
+        return make_column(column.type, values, valid)
+
+    def _left(self, column: Column) -> WireColumn:
+        if column.type is not AttributeType.STRING:
+            return WireColumn(column.type, column.values, column.valid)
+        self._stamps = grown(self._stamps, len(self._strings))
+        self._codes = grown(self._codes, len(self._strings))
+        self._stamp += 1
+        out = np.empty(len(column), dtype=np.int32)
+        used = np.empty(len(column), dtype=np.int32)
+        count = local_codes(column.values, column.mask(), self._stamps, self._codes, self._stamp, out, used)
+        dictionary = tuple(self._strings.text(number) for number in used[:count].tolist())
+        return WireColumn(column.type, out, column.valid, dictionary)
