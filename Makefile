@@ -48,10 +48,10 @@ test: lint types layers ## everything CI runs
 
 soak: setup ## 100,000 seeds and 500 kills; hours
 	@$(BIN)/python -m eiha.simulation --seeds 0..100000 --jobs $(JOBS)
-	@$(BIN)/python -m benchmarks.failover --kills 500
+	@$(BIN)/python -m benchmarks.takeovers --kills 500
 
 kills: setup ## kill the active 50 times under load, table of takeover times
-	@$(BIN)/python -m benchmarks.failover --kills 50
+	@$(BIN)/python -m benchmarks.takeovers --kills 50
 
 bench: setup ## every benchmark, one after the other
 	@$(BIN)/python -m benchmarks.engine

@@ -1,0 +1,145 @@
+"""Proof from the stores: every acknowledged row is there once, and the outputs are those of an undisturbed run.
+
+The reference is the same engine, in this process, fed with the same rows in the order in which the client numbered them,
+in one sitting. Plans must run on event time (``@app:playback``), so that outputs do not depend on when rows arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eiha.engine.runtime import EVENTS_SINK, EngineRuntime
+from eiha.events import wire
+from eiha.events.wire import WireBatch
+from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogTimeMs, Sequence
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications
+from rich.console import Console
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from benchmarks.local_pair import LocalPair
+
+Row = tuple[Any, ...]
+"""Event time, then the attributes."""
+
+EVENT_TABLE_PREFIX: Final = "event_"
+DRAIN_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the stores hold, against what they must hold.
+
+    ``lost``: acknowledged rows that the event store lacks. ``doubled``: rows it holds more than once, or out of
+    order. ``outputs``: rows that the plans must have put out; ``outputs_differ``: how many are missing, added, or other.
+    """
+
+    stored: int
+    lost: int
+    doubled: int
+    outputs: int
+    outputs_differ: int
+    streams: tuple[tuple[str, int, int], ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is lost, doubled, or different."""
+        return not (self.lost or self.doubled or self.outputs_differ)
+
+
+def reference(plan: str, stream: str, batches: Iterable[WireBatch]) -> tuple[list[Row], dict[str, list[Row]]]:
+    """Raw rows of the stored stream, and outputs by stream, of an undisturbed run."""
+    engine = EngineRuntime()
+    deployed = engine.apply(LogEntry(Epoch(1), Sequence(1), LogTimeMs(1), DeployPlan("reference", plan)))
+    assert not deployed.faults, deployed.faults
+    raw: list[Row] = []
+    outputs: dict[str, list[Row]] = {}
+    for number, batch in enumerate(batches, 1):
+        publication = Publication(ClientId("r"), ClientSequence(number), stream, batch.rows, wire.encode(batch))
+        entry = LogEntry(Epoch(1), Sequence(number + 1), LogTimeMs(1), Publications((publication,)))
+        for output in engine.apply(entry).outputs:
+            rows = raw if output.sink == EVENTS_SINK else outputs.setdefault(output.stream.name, [])
+            rows.extend(rows_of(output.batch))
+    return raw, outputs
+
+
+def rows_of(batch: WireBatch) -> list[Row]:
+    """The batch as rows."""
+    assert batch.timestamps is not None
+    return list(zip(batch.timestamps.tolist(), *(column.to_list() for column in batch.columns), strict=True))
+
+
+async def stored_rows(url: str, table: str) -> list[Row]:
+    """Every row of a store's table in the order of its output ids; none if there is no such table."""
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            statement = text(f"SELECT * FROM {table} ORDER BY eiha_sequence, eiha_ordinal")
+            found = await connection.execute(statement)
+            names = list(found.keys())
+            first = names.index("eiha_log_time") + 1
+            time_at = names.index("eiha_event_time")
+            return [(row[time_at], *row[first:]) for row in found.fetchall()]
+    finally:
+        await engine.dispose()
+
+
+async def prove(
+    pair: LocalPair, plan: str, stream: str, batches: list[WireBatch], *, acked_rows: int, console: Console
+) -> Proof:
+    """Wait until the stores have taken everything, and compare."""
+    raw, outputs = reference(plan, stream, batches)
+    table = EVENT_TABLE_PREFIX + stream
+    await _drained(pair, {table: len(raw), **{name: len(rows) for name, rows in outputs.items()}}, console)
+    stored = await stored_rows(pair.database_url, table)
+    expected = Counter(map(_comparable, raw[:acked_rows]))
+    found = Counter(map(_comparable, stored))
+    lost = sum((expected - found).values())
+    doubled = sum((found - Counter(map(_comparable, raw))).values())
+    streams = []
+    differ = 0
+    for name, rows in sorted(outputs.items()):
+        written = await stored_rows(pair.database_url, name)
+        different = _differences(rows, written)
+        streams.append((name, len(rows), different))
+        differ += different
+    return Proof(len(stored), lost, doubled, sum(map(len, outputs.values())), differ, tuple(streams))
+
+
+async def _drained(pair: LocalPair, wanted: dict[str, int], console: Console) -> None:
+    """Wait until each table has as many rows as wanted, or none has grown for a while: the comparison tells then."""
+    deadline = asyncio.get_running_loop().time() + DRAIN_TIMEOUT_S
+    while asyncio.get_running_loop().time() < deadline:
+        missing = {name: want - await _count(pair.database_url, name) for name, want in wanted.items()}
+        if all(count <= 0 for count in missing.values()):
+            return
+        await asyncio.sleep(0.05)
+    console.print(f"the stores did not take everything within {DRAIN_TIMEOUT_S:.0f} s; missing: {missing}")
+
+
+async def _count(url: str, table: str) -> int:
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            found = await connection.execute(text(f"SELECT COUNT(*) FROM {table}"))
+            return int(found.scalar_one())
+    finally:
+        await engine.dispose()
+
+
+def _differences(expected: list[Row], written: list[Row]) -> int:
+    same = sum(_comparable(mine) == _comparable(theirs) for mine, theirs in zip(expected, written, strict=False))
+    return max(len(expected), len(written)) - same
+
+
+def _comparable(row: Row) -> Row:
+    """Databases hold booleans as 0 and 1, and not-a-number as null."""
+    return tuple(
+        None if isinstance(value, float) and math.isnan(value) else int(value) if isinstance(value, bool) else value
+        for value in row
+    )

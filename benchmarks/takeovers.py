@@ -1,0 +1,191 @@
+"""Kill the active again and again under load, and prove from the stores that nothing was lost and nothing doubled.
+
+    python -m benchmarks.takeovers --kills 50 [--mysql URL]
+
+Real processes, ``kill -9`` at random moments, one client that goes on sending through every failover. At the end every
+row the client was told is safe must be in the event store once, the outputs must be those of an undisturbed engine
+over the same rows, and no node may have seen a state digest differ. Prints the distribution of the time from the kill to
+the first new acknowledgement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from eiha.client import Client
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.generated import generate
+from benchmarks.load import Publication, Tally, cut, send
+from benchmarks.local_pair import LocalPair, NodeProcess
+from benchmarks.proof import Proof, prove
+
+STREAM = "Trades"
+SPEC = "seq;sym(20);double(0,1000);int(1,1000)"
+PLAN = """@app:name('trades')
+@app:playback
+@store(type='events')
+define stream Trades (number long, symbol string, price double, volume int);
+
+@info(name='average')
+from Trades#window.length(500)
+select number, symbol, avg(price) as average, sum(volume) as volume group by symbol
+insert into Average;
+
+@info(name='recent')
+from Trades[volume > 500]#window.time(2 sec)
+select symbol, count() as trades, max(price) as highest group by symbol
+insert into Recent;
+
+@info(name='jump')
+from every low=Trades[price < 20] -> high=Trades[symbol == low.symbol and price > 980] within 5 sec
+select low.number as low_number, high.number as high_number, high.price - low.price as jump
+insert into Jump;
+"""
+SETTLE_S = (0.2, 1.5)
+"""Undisturbed time before each kill: from just after a rejoin to some hundred entries later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """One kill: when, and how long until the first new acknowledgement and until both nodes were there again."""
+
+    takeover_ms: float
+    covered_again_ms: float
+
+
+async def disturb(pair: LocalPair, tally: Tally, kills: int, seed: int, console: Console) -> list[Takeover]:
+    """Kill the active ``kills`` times, each time bringing the killed node back."""
+    chance = random.Random(seed)
+    takeovers: list[Takeover] = []
+    for number in range(kills):
+        await asyncio.sleep(chance.uniform(*SETTLE_S))
+        victim = await asyncio.to_thread(pair.active)
+        assert victim is not None
+        moment = time.monotonic()
+        victim.kill()
+        await _first_ack(tally, moment, pair)
+        first = tally.first_ack_after(moment)
+        assert first is not None
+        victim.start()
+        await asyncio.to_thread(pair.wait_until_covered, 60.0)
+        takeovers.append(Takeover((first - moment) * 1000, (time.monotonic() - moment) * 1000))
+        console.print(
+            f"kill {number + 1:3d}/{kills}  {victim.name}  takeover {takeovers[-1].takeover_ms:6.0f} ms  "
+            f"covered again {takeovers[-1].covered_again_ms:6.0f} ms  acknowledged {tally.acked_rows:,}"
+        )
+    return takeovers
+
+
+async def _first_ack(tally: Tally, moment: float, pair: LocalPair) -> None:
+    deadline = moment + 30
+    while tally.first_ack_after(moment) is None:
+        if time.monotonic() > deadline:
+            raise SystemExit("no acknowledgement for 30 s after a kill\n" + "\n".join(n.tail() for n in pair.nodes))
+        await asyncio.sleep(0.002)
+
+
+def endless(rate: float, rows: int, seconds: float) -> list[Publication]:
+    """Enough publications for ``seconds`` at ``rate`` rows/s."""
+    batch = generate(SPEC, first=0, rows=int(rate * seconds), dt_ms=1000 / rate, seed=7)
+    return cut(batch, rows, rate)
+
+
+async def campaign(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Start the pair, load it, disturb it, stop the load, prove."""
+    directory: Path = arguments.directory
+    shutil.rmtree(directory, ignore_errors=True)
+    plans = directory / "plans"
+    plans.mkdir(parents=True)
+    (plans / "trades.siddhi").write_text(PLAN)
+    pair = LocalPair(directory, plans, database_url=arguments.mysql)
+    with pair:
+        await asyncio.to_thread(pair.start)
+        tally = Tally()
+        publications = endless(arguments.rate, arguments.batch, 8.0 * arguments.kills + 10)
+        sent: list[Publication] = []
+        async with Client(pair.ingest) as client:
+            definition = await client.definition(STREAM)
+            stopping = asyncio.Event()
+            loading = asyncio.create_task(send(client, definition, publications, tally, stop=stopping, sent=sent))
+            takeovers = await disturb(pair, tally, arguments.kills, arguments.seed, console)
+            stopping.set()
+            await loading
+        digests = sum(_mismatches(node) for node in pair.nodes)
+        proof = await prove(
+            pair,
+            PLAN,
+            STREAM,
+            [publication.batch for publication in sent],
+            acked_rows=tally.acked_rows,
+            console=console,
+        )
+    return _report(arguments, takeovers, tally, proof, digests)
+
+
+def _mismatches(node: NodeProcess) -> int:
+    _, text = node.get("/metrics")
+    lines = [line for line in str(text).splitlines() if line.startswith("eiha_digest_mismatch_total")]
+    return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+
+
+def _report(
+    arguments: argparse.Namespace, takeovers: list[Takeover], tally: Tally, proof: Proof, digests: int
+) -> dict[str, Any]:
+    times = np.array([each.takeover_ms for each in takeovers])
+    back = np.array([each.covered_again_ms for each in takeovers])
+    return {
+        "kills": arguments.kills,
+        "takeover_ms": {
+            "p50": round(float(np.percentile(times, 50))),
+            "p90": round(float(np.percentile(times, 90))),
+            "p99": round(float(np.percentile(times, 99))),
+            "max": round(float(times.max())),
+        },
+        "covered_again_ms": {"p50": round(float(np.percentile(back, 50))), "max": round(float(back.max()))},
+        "acknowledged": tally.acked_rows,
+        "lost": proof.lost,
+        "twice": proof.doubled,
+        "outputs": proof.outputs,
+        "outputs_differ": proof.outputs_differ,
+        "digest_differences": digests,
+    }
+
+
+def main() -> int:
+    """Run the campaign."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.takeovers", description=__doc__)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--rate", type=float, default=4_000.0, help="rows per second")
+    parser.add_argument("--batch", type=int, default=20, help="rows per publication")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--mysql", help="SQLAlchemy URL of a MySQL or MariaDB for witness and stores")
+    parser.add_argument("--directory", type=Path, default=Path("var/takeovers"))
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    console = Console()
+    report = asyncio.run(campaign(arguments, console))
+    table = Table(show_header=False)
+    for key, value in report.items():
+        table.add_row(key.replace("_", " "), str(value))
+    console.print(table)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    clean = not (report["lost"] or report["twice"] or report["outputs_differ"] or report["digest_differences"])
+    console.print("[bold green]nothing lost, nothing twice[/]" if clean else "[bold red]FAILED[/]")
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
