@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from eiha.engine.expressions.rows import EntryIdentity, Scope
 from eiha.engine.operator import Operator
@@ -12,8 +12,16 @@ from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.windows.factory import make_window
+from eiha.errors import UnsupportedConstruct
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import Filter, OutputEvents, PatternInput, Plan, Query, StreamFunction, StreamInput, Window
+
+
+class CompileText(Protocol):
+    """From a plan's text to the bound plan (``plan.compilation.compile_plan``)."""
+
+    def __call__(self, text: str, *, name: str | None = ...) -> Plan:
+        """The plan called ``name``. Raises ``PlanError``."""
 
 
 def lower(
@@ -80,4 +88,4 @@ def _stages(source: StreamInput, plan: Plan, scope: Scope, events: OutputEvents)
 
 
 def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:
-    raise NotImplementedError
+    raise UnsupportedConstruct("pattern")

@@ -6,14 +6,14 @@ every plan that defines its stream, in order of deployment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 import numpy as np
 
 from eiha.engine.expressions.rows import EntryIdentity
-from eiha.engine.lower import lower
+from eiha.engine.lower import CompileText, lower
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state, state_digest
 from eiha.engine.wire_edge import WireEdge
@@ -33,8 +33,6 @@ EVENTS_SINK = "events"
 
 PROCESSED_SINK = "processed"
 """Outbox lane of the rows of published streams."""
-
-Compile = Callable[[str, str], Plan]
 
 
 @dataclass(slots=True)
@@ -88,7 +86,7 @@ class EngineRuntime:
 
     __slots__ = ("_compile", "_log_time_ms", "_plans", "_sequence")
 
-    def __init__(self, compile_text: Compile = compile_plan) -> None:
+    def __init__(self, compile_text: CompileText = compile_plan) -> None:
         self._compile = compile_text
         self._plans: dict[str, _Deployed] = {}
         self._log_time_ms = 0
@@ -212,7 +210,7 @@ class EngineRuntime:
         return None
 
     def _lowered(self, name: str, text: str, strings: StringTable) -> _Deployed:
-        plan = self._compile(text, name)
+        plan = self._compile(text, name=name)
         identity = EntryIdentity(name, self._sequence)
         runtime = lower(plan, strings, identity)
         return _Deployed(text, plan, strings, identity, WireEdge(strings), runtime)

@@ -1,0 +1,139 @@
+"""A case: a plan, steps with their times, and what was recorded. One JSON object a line; see docs/testing.md."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from eiha.errors import EihaError
+
+
+class MalformedCase(EihaError):
+    """A line of a case file is not a case; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Events for one stream in one call: (timestamp, values) each. One event that came alone is ``single``."""
+
+    time_ms: int
+    stream: str
+    events: tuple[tuple[int, tuple[Any, ...]], ...]
+    single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Time passes; ``event_clock``: in playback the event clock moves, too."""
+
+    time_ms: int
+    event_clock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """``persist``, ``restore``, ``restart``, ``restart_restore`` or ``persist_restore``."""
+
+    time_ms: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A step that this version does not run."""
+
+    time_ms: int
+    construct: str
+
+
+Step = Send | Advance | Lifecycle | Beyond
+
+_LIFECYCLE = frozenset({"@persist", "@restore", "@restart", "@restart_restore", "@persist_restore"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case. ``streams`` and ``queries`` None: all (all named ones)."""
+
+    name: str
+    app: str
+    playback: bool
+    start_ms: int
+    steps: tuple[Step, ...]
+    streams: tuple[str, ...] | None
+    queries: tuple[str, ...] | None
+    refused: bool
+    expected: dict[str, Any]
+    any_order: bool
+    beyond: tuple[str, ...]
+    quirk: str
+
+
+def read_cases(text: str, source: str) -> list[Case]:
+    """All cases of a file.
+
+    Raises:
+        MalformedCase: with ``source`` and the line.
+    """
+    cases: list[Case] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError as cause:
+            raise MalformedCase(f"{source}, line {number}: not JSON: {cause}") from cause
+        if not isinstance(fields, dict):
+            raise MalformedCase(f"{source}, line {number}: a case must be a JSON object")
+        try:
+            cases.append(_case(fields))
+        except KeyError as cause:
+            raise MalformedCase(f"{source}, line {number}: the case has no field {cause}") from cause
+        except (TypeError, ValueError, IndexError) as cause:
+            raise MalformedCase(f"{source}, line {number}: a field has not the form of a case: {cause}") from cause
+    return cases
+
+
+def _case(fields: dict[str, Any]) -> Case:
+    mode = fields.get("mode", "playback")
+    if mode not in ("playback", "live"):
+        raise ValueError(f"mode must be 'playback' or 'live', not {mode!r}")
+    expected = fields["expected"]
+    beyond = ["ondemand"] if fields.get("ondemand") else []
+    beyond += ["table"] if fields.get("tables") else []
+    streams, queries = fields.get("streams"), fields.get("queries")
+    return Case(
+        name=str(fields["name"]),
+        app=str(fields["app"]),
+        playback=mode == "playback",
+        start_ms=int(fields.get("start", 0)),
+        steps=tuple(_step(step) for step in fields["input"]),
+        streams=None if streams is None else tuple(streams),
+        queries=None if queries is None else tuple(queries),
+        refused=fields.get("expect") == "error" or not expected.get("ok", True),
+        expected=expected,
+        any_order=fields.get("row_order") == "any",
+        beyond=tuple(beyond),
+        quirk=str(fields.get("quirk", "")),
+    )
+
+
+def _step(step: list[Any]) -> Step:
+    time_ms, what = int(step[0]), str(step[1])
+    if not what.startswith("@"):
+        timestamp = int(step[3]) if len(step) > 3 else time_ms
+        return Send(time_ms, what, ((timestamp, tuple(step[2])),), single=True)
+    if what.startswith("@batch:"):
+        events = tuple((int(event[0]), tuple(event[1])) for event in step[2])
+        return Send(time_ms, what.removeprefix("@batch:"), events, single=False)
+    if what == "@advance":
+        return Advance(time_ms, event_clock=True)
+    if what == "@sleep":
+        return Advance(time_ms, event_clock=False)
+    if what in _LIFECYCLE:
+        return Lifecycle(time_ms, what[1:])
+    construct = what[1:].split(":")[0]
+    if construct not in ("query", "stop", "playback", "send"):
+        raise ValueError(f"no step is called {what!r}")
+    return Beyond(time_ms, "ondemand" if construct == "query" else f"step.{construct}")

@@ -1,0 +1,153 @@
+"""Run a case on the engine and record what its streams and queries put out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, assert_never
+
+import numpy as np
+
+from eiha.engine.conformance.case import Advance, Beyond, Case, Lifecycle, MalformedCase, Send
+from eiha.engine.conformance.values import batch_of, events_of
+from eiha.engine.expressions.rows import EntryIdentity
+from eiha.engine.lower import CompileText, lower
+from eiha.engine.plan_runtime import PlanRuntime
+from eiha.engine.snapshot import decode_state, encode_state
+from eiha.errors import UnsupportedConstruct
+from eiha.events.batch import EventBatch, Kind
+from eiha.events.strings import StringTable
+from eiha.plan.nodes import Plan, Query
+
+BEFORE_THE_FIRST_STEP = -1
+
+
+@dataclass(slots=True)
+class Recording:
+    """What came out. ``streams``: events by stream. ``chunks``: (step, number over all listeners, size) by stream.
+
+    ``calls``: by query, the calls of a query listener in the form of a case.
+    """
+
+    streams: dict[str, list[list[Any]]] = field(default_factory=dict)
+    chunks: dict[str, list[list[int]]] = field(default_factory=dict)
+    calls: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+class _Recorder:
+    """Listens to a plan."""
+
+    def __init__(self, case: Case, plan: Plan, strings: StringTable) -> None:
+        self.recording = Recording()
+        self.strings = strings
+        self.step = BEFORE_THE_FIRST_STEP
+        self._number = 0
+        streams = case.streams if case.streams is not None else tuple(each.name for each in plan.streams)
+        queries = case.queries if case.queries is not None else tuple(each.name for each in plan.queries if each.named)
+        for stream in streams:
+            self.recording.streams[stream] = []
+            self.recording.chunks[stream] = []
+        for query in queries:
+            self.recording.calls[query] = []
+
+    def query_put_out(self, query: Query, batch: EventBatch) -> None:
+        """A call of a query listener."""
+        calls = self.recording.calls.get(query.name)
+        if calls is None:
+            return
+        events = events_of(batch, self.strings)
+        expired = batch.kind_array() == Kind.EXPIRED
+        calls.append(
+            {
+                "ts": events[-1][0],
+                "current": [event for event, gone in zip(events, expired, strict=True) if not gone] or None,
+                "expired": [[*event, True] for event, gone in zip(events, expired, strict=True) if gone] or None,
+                "step": self.step,
+                "seq": self._next(),
+            }
+        )
+
+    def stream_got(self, stream: str, batch: EventBatch) -> None:
+        """A call of a stream listener."""
+        events = self.recording.streams.get(stream)
+        if events is None:
+            return
+        events += events_of(batch, self.strings)
+        self.recording.chunks[stream].append([self.step, self._next(), len(batch)])
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number - 1
+
+
+class CaseRun:
+    """A case at work: the plan, its virtual clock and the last snapshot.
+
+    Args:
+        case: what to run.
+        compile_text: from text and name to the bound plan.
+
+    Raises:
+        PlanError: the plan is refused.
+        UnsupportedConstruct: the plan or the case asks for something that the engine does not run.
+    """
+
+    def __init__(self, case: Case, compile_text: CompileText) -> None:
+        self._case = case
+        self._plan = replace(compile_text(case.app, name=case.name), playback=case.playback)
+        self._strings = StringTable()
+        self._recorder = _Recorder(case, self._plan, self._strings)
+        self._now_ms = case.start_ms
+        self._saved: bytes | None = None
+        self._runtime = self._start()
+        for construct in (*case.beyond, *(step.construct for step in case.steps if isinstance(step, Beyond))):
+            raise UnsupportedConstruct(construct)
+
+    def run(self) -> Recording:
+        """Take all steps."""
+        with np.errstate(all="ignore"):
+            for number, step in enumerate(self._case.steps):
+                self._recorder.step = number
+                self._now_ms = max(self._now_ms, step.time_ms)
+                match step:
+                    case Send():
+                        self._send(step)
+                    case Advance():
+                        if step.event_clock or not self._case.playback:
+                            self._runtime.advance(self._now_ms)
+                    case Lifecycle():
+                        self._live_on(step)
+                    case Beyond():
+                        raise AssertionError(step)
+                    case _:
+                        assert_never(step)
+        self._recorder.recording.faults += self._runtime.take_faults()
+        return self._recorder.recording
+
+    def _start(self) -> PlanRuntime:
+        runtime = lower(
+            self._plan, self._strings, EntryIdentity(self._case.name), keep=frozenset(), listener=self._recorder
+        )
+        if not self._case.playback:
+            runtime.advance(self._now_ms)
+        return runtime
+
+    def _send(self, step: Send) -> None:
+        if all(definition.name != step.stream for definition in self._plan.streams):
+            raise MalformedCase(f"a step of {self._case.name!r} sends to {step.stream!r}, which the app does not have")
+        schema = self._plan.stream(step.stream).schema
+        batch = batch_of(schema, step.events, self._strings, step.stream)
+        self._runtime.publish(step.stream, batch, self._now_ms, one_chunk=not step.single)
+
+    def _live_on(self, step: Lifecycle) -> None:
+        if not self._case.playback:
+            self._runtime.advance(self._now_ms)
+        if step.action.startswith("persist"):
+            self._saved = encode_state(self._runtime.snapshot())
+        if step.action.startswith("restart") or step.action == "persist_restore":
+            self._recorder.recording.faults += self._runtime.take_faults()
+            self._runtime = self._start()
+        if step.action.endswith("restore") and self._saved is not None:
+            self._runtime.restore(decode_state(self._saved))
+            if not self._case.playback:
+                self._runtime.advance(self._now_ms)
