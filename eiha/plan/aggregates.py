@@ -1,0 +1,61 @@
+"""Signatures of the aggregators of Siddhi 5.1's core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from eiha.events.schema import AttributeType
+
+_NUMBERS: Final = frozenset(type_ for type_ in AttributeType if type_.is_numeric)
+_ANY: Final = frozenset(AttributeType)
+_BOOL: Final = frozenset({AttributeType.BOOL})
+_OBJECT: Final = frozenset({AttributeType.OBJECT})
+
+Result = Callable[[AttributeType], AttributeType]
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateSignature:
+    """An aggregator over one argument of ``types``; ``may_be_empty``: the argument may be left out.
+
+    ``result`` gives the type for the type of the argument. ``is_run``: whether this version runs it.
+    """
+
+    name: str
+    types: frozenset[AttributeType]
+    result: Result
+    may_be_empty: bool = False
+    is_run: bool = True
+
+
+def _sum(type_: AttributeType) -> AttributeType:
+    return AttributeType.LONG if type_ in (AttributeType.INT, AttributeType.LONG) else AttributeType.DOUBLE
+
+
+def _always(result: AttributeType) -> Result:
+    return lambda _type: result
+
+
+def _same(type_: AttributeType) -> AttributeType:
+    return type_
+
+
+_SIGNATURES: Final = (
+    AggregateSignature("sum", _NUMBERS, _sum),
+    AggregateSignature("avg", _NUMBERS, _always(AttributeType.DOUBLE)),
+    AggregateSignature("count", _ANY, _always(AttributeType.LONG), may_be_empty=True),
+    AggregateSignature("min", _NUMBERS, _same),
+    AggregateSignature("max", _NUMBERS, _same),
+    AggregateSignature("stdDev", _NUMBERS, _always(AttributeType.DOUBLE)),
+    AggregateSignature("distinctCount", _NUMBERS | {AttributeType.STRING}, _always(AttributeType.LONG)),
+    AggregateSignature("minForever", _NUMBERS, _same, is_run=False),
+    AggregateSignature("maxForever", _NUMBERS, _same, is_run=False),
+    AggregateSignature("and", _BOOL, _always(AttributeType.BOOL), is_run=False),
+    AggregateSignature("or", _BOOL, _always(AttributeType.BOOL), is_run=False),
+    AggregateSignature("unionSet", _OBJECT, _always(AttributeType.OBJECT), is_run=False),
+)
+
+AGGREGATES: Final[dict[str, AggregateSignature]] = {signature.name: signature for signature in _SIGNATURES}
+"""By canonical name."""

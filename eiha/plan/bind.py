@@ -1,0 +1,253 @@
+"""From syntax tree to typed logical plan: names resolved, types known, what cannot run refused.
+
+Queries are bound in textual order: a query reads streams that are defined, or filled by an earlier query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
+from eiha.plan.bind_annotations import bind_header, bind_query_notes, bind_stream_notes
+from eiha.plan.bind_patterns import all_captured, bind_pattern
+from eiha.plan.bind_selector import all_attributes, bind_selector
+from eiha.plan.bind_streams import bind_stream
+from eiha.plan.nodes import (
+    Deduplication,
+    InsertInto,
+    OutputEvents,
+    PatternInput,
+    Plan,
+    Query,
+    QueryInput,
+    Selector,
+    StreamInput,
+)
+from eiha.plan.refusals import Refusals
+from eiha.plan.scopes import StreamScope
+from eiha.siddhiql import definition_tree, query_tree
+from eiha.siddhiql.diagnostics import did_you_mean
+from eiha.siddhiql.span import Span
+
+UNNAMED_PLAN = "plan"
+"""The name of a plan that neither its text nor its caller names."""
+
+
+def bind(application: definition_tree.Application, text: str, *, name: str | None = None) -> Plan:
+    """The typed plan of ``application``.
+
+    Args:
+        application: the tree of ``text``.
+        text: for the excerpts in errors.
+        name: of a plan whose text gives none (``@app:name``).
+
+    Raises:
+        PlanSemanticError: names or types do not fit; ``UnsupportedConstruct`` for valid SiddhiQL not run yet.
+    """
+    return _PlanBinder(Refusals(text)).bind(application, name)
+
+
+@dataclass(slots=True)
+class _PlanBinder:
+    """What is known of a plan while its statements are read one after the other."""
+
+    refusals: Refusals
+    streams: dict[str, StreamDefinition] = field(default_factory=dict)
+    queries: list[Query] = field(default_factory=list)
+    stored: list[str] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)
+    deduplicated: list[Deduplication] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def bind(self, application: definition_tree.Application, name: str | None) -> Plan:
+        header = bind_header(application.annotations, self.refusals)
+        self.warnings += header.warnings
+        self._refuse_conflicting_definitions(application.definitions)
+        for definition in application.definitions:
+            self._define(definition)
+        defined = frozenset(self.streams)
+        self._refuse_repeated_query_names(application.elements)
+        for element in application.elements:
+            if isinstance(element, query_tree.Partition):
+                self.refusals.unsupported(element.span, "partition")
+            self._query(element)
+        return Plan(
+            name=header.name or name or UNNAMED_PLAN,
+            streams=tuple(self.streams.values()),
+            defined=defined,
+            queries=tuple(self.queries),
+            playback=header.playback,
+            stored_streams=tuple(self.stored),
+            published_streams=tuple(self.published) or self._final_streams(),
+            deduplicated=tuple(self.deduplicated),
+            warnings=tuple(self.warnings),
+        )
+
+    # --- definitions
+
+    def _refuse_conflicting_definitions(self, definitions: tuple[definition_tree.Definition, ...]) -> None:
+        seen: dict[str, definition_tree.Definition] = {}
+        for definition in definitions:
+            before = seen.setdefault(definition.name, definition)
+            if before is definition or _is_same_definition(before, definition):
+                continue
+            message = f"{definition.name!r} is defined in line {before.span.line} already, and differently"
+            self.refusals.refuse(definition.span, message)
+
+    def _define(self, definition: definition_tree.Definition) -> None:
+        match definition:
+            case definition_tree.DefineStream():
+                self._define_stream(definition)
+            case definition_tree.DefineTable(span=span):
+                self.refusals.unsupported(span, "table")
+            case definition_tree.DefineWindow(span=span):
+                self.refusals.unsupported(span, "window.definition")
+            case definition_tree.DefineTrigger(span=span):
+                self.refusals.unsupported(span, "trigger")
+            case definition_tree.DefineAggregation(span=span):
+                self.refusals.unsupported(span, "aggregation")
+            case definition_tree.DefineFunction(span=span):
+                self.refusals.unsupported(span, "function.script")
+            case _:
+                assert_never(definition)
+
+    def _define_stream(self, definition: definition_tree.DefineStream) -> None:
+        name = definition.name
+        schema = Schema(tuple(Attribute(each.name, each.type) for each in definition.attributes))
+        notes = bind_stream_notes(name, schema, definition.annotations, self.refusals)
+        self.warnings += notes.warnings
+        is_new = name not in self.streams
+        self.streams[name] = StreamDefinition(name, schema)
+        if notes.is_stored and name not in self.stored:
+            self.stored.append(name)
+        if notes.is_published and name not in self.published:
+            self.published.append(name)
+        if notes.deduplication is not None and is_new:
+            self.deduplicated.append(notes.deduplication)
+
+    # --- queries
+
+    def _refuse_repeated_query_names(self, elements: tuple[query_tree.Query | query_tree.Partition, ...]) -> None:
+        seen: set[str] = set()
+        for element in elements:
+            queries = element.queries if isinstance(element, query_tree.Partition) else (element,)
+            for query in queries:
+                name, _ = bind_query_notes(query.annotations, self.refusals)
+                if name is not None and name in seen:
+                    self.refusals.refuse(query.span, f"two queries are called {name!r}")
+                if name is not None:
+                    seen.add(name)
+
+    def _query(self, query: query_tree.Query) -> None:
+        name, warnings = bind_query_notes(query.annotations, self.refusals)
+        self.warnings += warnings
+        position = len(self.queries)
+        source, selector = self._input_and_selector(query)
+        output = self._output(query, selector.schema)
+        self.queries.append(
+            Query(name or f"query{position + 1}", name is not None, position, source, selector, output, query.span)
+        )
+
+    def _input_and_selector(self, query: query_tree.Query) -> tuple[QueryInput, Selector]:
+        if query.rate is not None:
+            kind = query.rate.kind
+            construct = "output.snapshot" if kind is query_tree.RateKind.SNAPSHOT else "output.every"
+            self.refusals.unsupported(query.rate.span, construct)
+        place = query.selection.span if query.selection is not None else query.span
+        match query.input:
+            case query_tree.StandardStream():
+                bound = bind_stream(query.input, self._schema(query.input.source), self.refusals)
+                scope = StreamScope(bound.stream, bound.schema, self.refusals)
+                everything = all_attributes(bound.schema, place)
+                return bound, bind_selector(query.selection, scope, everything, None, self.refusals)
+            case query_tree.StateStream():
+                pattern, captured = bind_pattern(query.input, self._schema, self.refusals)
+                names_all = query.selection is None or not query.selection.attributes
+                everything = all_captured(captured, place) if names_all else ()
+                return pattern, bind_selector(query.selection, captured, everything, captured, self.refusals)
+            case query_tree.JoinStream(span=span):
+                return self.refusals.unsupported(span, "join")
+            case query_tree.AnonymousStream(span=span):
+                return self.refusals.unsupported(span, "anonymousStream")
+            case _:
+                assert_never(query.input)
+
+    def _schema(self, source: query_tree.Source) -> Schema:
+        """The definition of a stream that a query reads."""
+        self._refuse_inner(source)
+        if source.is_fault:
+            message = f"stream {source.name!r} has no fault stream; it needs @OnError(action='STREAM')"
+            self.refusals.refuse(source.span, message)
+        definition = self.streams.get(source.name)
+        if definition is None:
+            message = f"there is no stream {source.name!r} before this query"
+            self.refusals.refuse(source.span, message + did_you_mean(source.name, self.streams))
+        return definition.schema
+
+    def _refuse_inner(self, source: query_tree.Source) -> None:
+        if source.is_inner:
+            message = f"#{source.name} is an inner stream; those live within a partition only"
+            self.refusals.refuse(source.span, message)
+
+    def _output(self, query: query_tree.Query, schema: Schema) -> InsertInto:
+        match query.output:
+            case query_tree.InsertInto(target, events, span):
+                self._fill(target, schema, span)
+                category = events or query_tree.EventCategory.CURRENT
+                return InsertInto(target.name, OutputEvents(category.value))
+            case query_tree.DeleteFrom(span=span):
+                return self.refusals.unsupported(span, "delete")
+            case query_tree.UpdateTable(or_insert=or_insert, span=span):
+                return self.refusals.unsupported(span, "updateOrInsert" if or_insert else "update")
+            case query_tree.Return(span=span):
+                message = "return is for questions asked on demand; a query of a plan ends with insert into"
+                return self.refusals.refuse(span, message)
+            case _:
+                assert_never(query.output)
+
+    def _fill(self, target: query_tree.Source, schema: Schema, span: Span) -> None:
+        """``schema`` goes into ``target``, which is made from it if it is not there yet."""
+        self._refuse_inner(target)
+        if target.is_fault:
+            self.refusals.unsupported(target.span, "stream.fault")
+        definition = self.streams.setdefault(target.name, StreamDefinition(target.name, schema))
+        if definition.schema != schema:
+            message = (
+                f"the query puts out {schema}, but {target.name!r} is {definition.schema}; "
+                "names, order and types must be equal (convert changes a type, as a name)"
+            )
+            self.refusals.refuse(span, message)
+
+    def _final_streams(self) -> tuple[str, ...]:
+        """Streams that queries fill and none reads, in order of appearance."""
+        filled = {query.output.target for query in self.queries}
+        read = {stream for query in self.queries for stream in _read_streams(query.input)}
+        return tuple(name for name in self.streams if name in filled and name not in read)
+
+
+def _read_streams(source: QueryInput) -> tuple[str, ...]:
+    match source:
+        case StreamInput(stream):
+            return (stream,)
+        case PatternInput(steps=steps):
+            return tuple(step.stream for step in steps)
+        case _:
+            assert_never(source)
+
+
+def _is_same_definition(before: definition_tree.Definition, after: definition_tree.Definition) -> bool:
+    """Whether a definition only repeats another: same kind, same attributes."""
+    match before, after:
+        case (definition_tree.DefineStream(attributes=first), definition_tree.DefineStream(attributes=second)):
+            return first == second
+        case (definition_tree.DefineTable(attributes=first), definition_tree.DefineTable(attributes=second)):
+            return first == second
+        case (definition_tree.DefineTrigger(), definition_tree.DefineStream(attributes=attributes)) | (
+            definition_tree.DefineStream(attributes=attributes),
+            definition_tree.DefineTrigger(),
+        ):
+            # a stream of the very schema of triggers may stand beside one
+            return attributes == (definition_tree.AttributeDefinition("triggered_time", AttributeType.LONG),)
+        case _:
+            return False

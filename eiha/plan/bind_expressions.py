@@ -1,0 +1,168 @@
+"""Expressions: from names and text to types and slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from eiha.events.schema import AttributeType
+from eiha.plan.aggregates import AGGREGATES, AggregateSignature
+from eiha.plan.expressions import (
+    AggregateRef,
+    Arithmetic,
+    ArithmeticOp,
+    Call,
+    Compare,
+    CompareOp,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    LogicOp,
+    Not,
+)
+from eiha.plan.functions import FUNCTIONS, Misfit
+from eiha.plan.nodes import Aggregate
+from eiha.plan.refusals import Refusals
+from eiha.plan.scopes import Scope
+from eiha.plan.types import arithmetic_type, comparison_problem
+from eiha.siddhiql import expression_tree as tree
+from eiha.siddhiql.diagnostics import did_you_mean
+from eiha.siddhiql.span import Span
+
+_ARITHMETIC: Final = {op.value: op for op in ArithmeticOp}
+_COMPARE: Final = {op.value: op for op in CompareOp}
+_LOGIC: Final = {op.value: op for op in LogicOp}
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionBinder:
+    """Binds the expressions of one place.
+
+    Args:
+        scope: what names mean here.
+        refusals: raises the errors.
+        aggregates: takes the aggregates that the expressions hold; None where there can be none.
+        aggregates_here: what an aggregate would be where there can be none yet, as ``UnsupportedConstruct`` names it.
+    """
+
+    scope: Scope
+    refusals: Refusals
+    aggregates: list[Aggregate] | None = None
+    aggregates_here: str = "aggregator.inFilter"
+
+    def bind(self, node: tree.Expression) -> Expression:
+        """The typed form of ``node``."""
+        match node:
+            case tree.Literal(value, type_, span):
+                return Literal(value, type_, span)
+            case tree.TimeLiteral():
+                return Literal(node.milliseconds, AttributeType.LONG, node.span)
+            case tree.AttributeReference():
+                return self._attribute(node)
+            case tree.FunctionCall():
+                return self._call(node)
+            case tree.BinaryOperation():
+                return self._binary(node)
+            case tree.NotOperation(operand, span):
+                return Not(self.bind_condition(operand, "not takes a bool"), span)
+            case tree.NullCheck():
+                return self._null_check(node)
+            case tree.InTable(span=span):
+                return self.refusals.unsupported(span, "in")
+            case _:
+                assert_never(node)
+
+    def bind_condition(self, node: tree.Expression, rule: str) -> Expression:
+        """The typed form of ``node``, which must be bool; ``rule`` begins the error if it is not."""
+        bound = self.bind(node)
+        if bound.type is not AttributeType.BOOL:
+            self.refusals.refuse(node.span, f"{rule}, not {bound.type.value}")
+        return bound
+
+    def _attribute(self, node: tree.AttributeReference) -> Expression:
+        if node.nested is not None:
+            self.refusals.refuse(node.nested.span, f"there is no stream {node.nested.name!r} within another here")
+        return self.scope.attribute(node)
+
+    def _null_check(self, node: tree.NullCheck) -> Expression:
+        operand = node.operand
+        match operand:
+            case tree.StreamReference():
+                event = self.scope.event_is_null(operand)
+                if event is None:
+                    self.refusals.refuse(operand.span, f"{operand.name!r} is no captured event")
+                return event
+            case tree.AttributeReference(name, None, None, span):
+                event = self.scope.event_is_null(tree.StreamReference(name, span=span))
+                return event if event is not None else IsNull(self._attribute(operand), node.span)
+            case _:
+                return IsNull(self.bind(operand), node.span)
+
+    # --- operators
+
+    def _binary(self, node: tree.BinaryOperation) -> Expression:
+        symbol = node.operator.value
+        if symbol in _LOGIC:
+            rule = f"{symbol} takes bools"
+            left = self.bind_condition(node.left, rule)
+            return Logic(_LOGIC[symbol], left, self.bind_condition(node.right, rule), node.span)
+        left, right = self.bind(node.left), self.bind(node.right)
+        if symbol in _ARITHMETIC:
+            type_ = arithmetic_type(left.type, right.type)
+            if type_ is None:
+                message = f"{symbol} takes numbers, not {left.type.value} and {right.type.value}"
+                self.refusals.refuse(node.span, message)
+            return Arithmetic(_ARITHMETIC[symbol], left, right, type_, node.span)
+        op = _COMPARE[symbol]
+        problem = comparison_problem(op, left.type, right.type)
+        if problem is not None:
+            self.refusals.refuse(node.span, problem)
+        return Compare(op, left, right, node.span)
+
+    # --- calls
+
+    def _call(self, node: tree.FunctionCall) -> Expression:
+        full_name = node.name if node.namespace is None else f"{node.namespace}:{node.name}"
+        if node.namespace is None and node.name in AGGREGATES:
+            return self._aggregate(node, AGGREGATES[node.name])
+        signature = FUNCTIONS.get(full_name)
+        if signature is None:
+            known = [*FUNCTIONS, *AGGREGATES]
+            message = f"there is no function {full_name!r}"
+            self.refusals.refuse(node.span, message + did_you_mean(full_name, known))
+        self._refuse_star(node)
+        arguments = tuple(self.bind(argument) for argument in node.arguments)
+        try:
+            type_ = signature.result(arguments)
+        except Misfit as misfit:
+            message = f"{full_name}: {misfit}; valid: {', '.join(signature.forms)}"
+            self.refusals.refuse(node.span, message)
+        return Call(full_name, arguments, type_, node.span)
+
+    def _refuse_star(self, node: tree.FunctionCall) -> None:
+        if node.is_star:
+            self.refusals.refuse(node.span, f"{node.name} takes arguments one by one, not *")
+
+    def _aggregate(self, node: tree.FunctionCall, signature: AggregateSignature) -> Expression:
+        self._refuse_star(node)
+        inner = ExpressionBinder(self.scope, self.refusals, None, "aggregator.nested")
+        arguments = [inner.bind(argument) for argument in node.arguments]
+        least = 0 if signature.may_be_empty else 1
+        if not least <= len(arguments) <= 1:
+            self.refusals.refuse(node.span, f"{signature.name} takes one argument, not {len(arguments)}")
+        argument = arguments[0] if arguments else None
+        if argument is not None and argument.type not in signature.types:
+            types = ", ".join(type_.value for type_ in AttributeType if type_ in signature.types)
+            self.refusals.refuse(node.span, f"{signature.name} takes {types}, not {argument.type.value}")
+        if self.aggregates is None:
+            self.refusals.unsupported(node.span, self.aggregates_here)
+        if not signature.is_run:
+            self.refusals.unsupported(node.span, f"aggregator.{signature.name}")
+        type_ = signature.result(argument.type if argument is not None else AttributeType.LONG)
+        return self._reference(Aggregate(signature.name, argument, type_, node.span), node.span)
+
+    def _reference(self, aggregate: Aggregate, span: Span) -> AggregateRef:
+        assert self.aggregates is not None
+        self.aggregates.append(aggregate)
+        return AggregateRef(len(self.aggregates) - 1, aggregate.type, span)

@@ -1,0 +1,81 @@
+"""A single stream with its filters, functions and window."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from eiha.events.schema import Schema
+from eiha.plan import stream_functions, windows
+from eiha.plan.bind_expressions import ExpressionBinder
+from eiha.plan.functions import Misfit
+from eiha.plan.nodes import Filter, Handler, StreamFunction, StreamInput, Window
+from eiha.plan.refusals import Refusals
+from eiha.plan.scopes import StreamScope
+from eiha.siddhiql import query_tree
+from eiha.siddhiql.diagnostics import did_you_mean
+from eiha.siddhiql.expression_tree import FunctionCall
+
+
+def bind_stream(stream: query_tree.StandardStream, schema: Schema, refusals: Refusals) -> StreamInput:
+    """``stream``, whose definition is ``schema``, with its handlers; each sees what those before it added."""
+    name = stream.source.name
+    handlers: list[Handler] = []
+    for handler in stream.handlers:
+        binder = ExpressionBinder(StreamScope(name, schema, refusals), refusals)
+        match handler:
+            case query_tree.FilterHandler(condition, span):
+                handlers.append(Filter(binder.bind_condition(condition, "a filter takes a bool"), span))
+            case query_tree.FunctionHandler(call):
+                function = _stream_function(call, binder, schema, refusals)
+                schema = function.schema
+                handlers.append(function)
+            case query_tree.WindowHandler(call):
+                handlers.append(_window(call, binder, refusals))
+            case _:
+                assert_never(handler)
+    return StreamInput(name, tuple(handlers), schema, stream.span)
+
+
+def _stream_function(
+    call: FunctionCall, binder: ExpressionBinder, schema: Schema, refusals: Refusals
+) -> StreamFunction:
+    full_name = call.name if call.namespace is None else f"{call.namespace}:{call.name}"
+    if full_name not in stream_functions.OVERLOADS:
+        message = f"there is no stream function {full_name!r}"
+        if full_name in windows.OVERLOADS or full_name in windows.NOT_RUN:
+            message += f"; a window is written #window.{full_name}(...)"
+        refusals.refuse(call.span, message + did_you_mean(full_name, stream_functions.OVERLOADS))
+    _refuse_star(call, refusals)
+    arguments = tuple(binder.bind(argument) for argument in call.arguments)
+    try:
+        added = stream_functions.added_attributes(full_name, arguments)
+    except Misfit as misfit:
+        valid = ", ".join(stream_functions.forms(full_name))
+        refusals.refuse(call.span, f"{full_name}: {misfit}; valid: {valid}")
+    for attribute in added:
+        if schema.position(attribute.name) is not None:
+            message = f"{full_name} adds {attribute.name!r}, which the stream has already; rename it in a query before"
+            refusals.refuse(call.span, message)
+    return StreamFunction(full_name, arguments, Schema(schema.attributes + added), call.span)
+
+
+def _window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) -> Window:
+    full_name = call.name if call.namespace is None else f"{call.namespace}:{call.name}"
+    if full_name in windows.NOT_RUN:
+        refusals.unsupported(call.span, f"window.{full_name}")
+    if full_name not in windows.OVERLOADS:
+        known = [*windows.OVERLOADS, *sorted(windows.NOT_RUN)]
+        refusals.refuse(call.span, f"there is no window {full_name!r}" + did_you_mean(full_name, known))
+    _refuse_star(call, refusals)
+    arguments = tuple(binder.bind(argument) for argument in call.arguments)
+    try:
+        windows.check_arguments(full_name, arguments)
+    except Misfit as misfit:
+        valid = ", ".join(windows.forms(full_name))
+        refusals.refuse(call.span, f"window {full_name}: {misfit}; valid: {valid}")
+    return Window(full_name, arguments, call.span)
+
+
+def _refuse_star(call: FunctionCall, refusals: Refusals) -> None:
+    if call.is_star:
+        refusals.refuse(call.span, f"{call.name} takes arguments one by one, not *")

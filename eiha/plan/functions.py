@@ -1,0 +1,126 @@
+"""Signatures of the scalar functions of Siddhi 5.1's core: what they take, what comes out.
+
+The engine holds the array forms under the same canonical names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from eiha.events.schema import AttributeType
+from eiha.plan.expressions import Expression, Literal
+
+Result = Callable[[Sequence[Expression]], AttributeType]
+
+CONVERTIBLE: Final[dict[str, AttributeType]] = {
+    type_.value: type_ for type_ in AttributeType if type_ is not AttributeType.OBJECT
+}
+"""Type names that ``convert`` and ``cast`` take, in any case."""
+
+
+class Misfit(Exception):
+    """Arguments do not fit a signature; the text says why. Bind turns it into an error with a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function: ``forms`` as a user would write them, and the type of the result (raises ``Misfit``)."""
+
+    name: str
+    forms: tuple[str, ...]
+    result: Result
+
+
+def _fixed(type_: AttributeType, *parameters: frozenset[AttributeType]) -> Result:
+    def result(arguments: Sequence[Expression]) -> AttributeType:
+        if len(arguments) != len(parameters):
+            raise Misfit(f"it takes {len(parameters)} arguments, not {len(arguments)}")
+        for position, (argument, types) in enumerate(zip(arguments, parameters, strict=True), start=1):
+            if argument.type not in types:
+                raise Misfit(f"argument {position} cannot be {argument.type.value}")
+        return type_
+
+    return result
+
+
+def _target(name: str) -> Result:
+    """``convert`` and ``cast``: the second argument names the type of the result."""
+
+    def result(arguments: Sequence[Expression]) -> AttributeType:
+        if len(arguments) != 2:
+            raise Misfit(f"it takes 2 arguments, not {len(arguments)}")
+        target = arguments[1]
+        if not isinstance(target, Literal) or not isinstance(target.value, str):
+            raise Misfit("the type must be a constant string")
+        type_ = CONVERTIBLE.get(target.value.lower())
+        if type_ is None:
+            raise Misfit(f"the type must be one of {', '.join(CONVERTIBLE)}, not {target.value!r}")
+        if name == "convert" and arguments[0].type is AttributeType.OBJECT and type_ is not AttributeType.STRING:
+            raise Misfit("an object converts to string only; use cast")
+        return type_
+
+    return result
+
+
+def _all_equal(arguments: Sequence[Expression]) -> AttributeType:
+    if not arguments:
+        raise Misfit("it takes at least one argument")
+    first = arguments[0].type
+    for argument in arguments:
+        if argument.type is not first:
+            raise Misfit(f"all arguments must be of one type, not {first.value} and {argument.type.value}")
+    return first
+
+
+def _numbers(arguments: Sequence[Expression]) -> AttributeType:
+    type_ = _all_equal(arguments)
+    if not type_.is_numeric:
+        raise Misfit(f"the arguments must be numbers, not {type_.value}")
+    return type_
+
+
+def _default(arguments: Sequence[Expression]) -> AttributeType:
+    if len(arguments) != 2:
+        raise Misfit(f"it takes 2 arguments, not {len(arguments)}")
+    if not isinstance(arguments[1], Literal):
+        raise Misfit("the default must be a constant")
+    return _all_equal(arguments)
+
+
+def _if_then_else(arguments: Sequence[Expression]) -> AttributeType:
+    if len(arguments) != 3:
+        raise Misfit(f"it takes 3 arguments, not {len(arguments)}")
+    condition, then, otherwise = arguments
+    if condition.type is not AttributeType.BOOL:
+        raise Misfit(f"the condition must be bool, not {condition.type.value}")
+    if then.type is not otherwise.type:
+        raise Misfit(f"both results must be of one type, not {then.type.value} and {otherwise.type.value}")
+    return then.type
+
+
+_ANY: Final = frozenset(AttributeType)
+_SCALAR: Final = _ANY - {AttributeType.OBJECT}
+
+_SIGNATURES: Final = (
+    Signature("cast", ("cast(<any>, '<type>')",), _target("cast")),
+    Signature("convert", ("convert(<any>, '<type>')",), _target("convert")),
+    Signature("coalesce", ("coalesce(<any>, ...)",), _all_equal),
+    Signature("ifThenElse", ("ifThenElse(<bool>, <any>, <any>)",), _if_then_else),
+    Signature("default", ("default(<any>, <constant>)",), _default),
+    Signature("maximum", ("maximum(<number>, ...)",), _numbers),
+    Signature("minimum", ("minimum(<number>, ...)",), _numbers),
+    Signature("currentTimeMillis", ("currentTimeMillis()",), _fixed(AttributeType.LONG)),
+    Signature("eventTimestamp", ("eventTimestamp()",), _fixed(AttributeType.LONG)),
+    Signature("UUID", ("UUID()",), _fixed(AttributeType.STRING)),
+    Signature("createSet", ("createSet(<any but object>)",), _fixed(AttributeType.OBJECT, _SCALAR)),
+    Signature("sizeOfSet", ("sizeOfSet(<object>)",), _fixed(AttributeType.INT, frozenset({AttributeType.OBJECT}))),
+    *(
+        Signature(f"instanceOf{name}", (f"instanceOf{name}(<any>)",), _fixed(AttributeType.BOOL, _ANY))
+        for name in ("Boolean", "Double", "Float", "Integer", "Long", "String")
+    ),
+)
+
+FUNCTIONS: Final[dict[str, Signature]] = {signature.name: signature for signature in _SIGNATURES}
+"""By canonical name. Extensions (``str:``, ``math:``, ...) are not part of the core."""

@@ -1,0 +1,189 @@
+"""A plan as text: everything that tells plans apart, nothing else (no places), one fact a line.
+
+The text is canonical: equal plans give equal text, so its digest is the identity of a plan. Its form is part of what
+snapshots are checked against; a change of it makes every plan a new one.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from eiha.events.schema import AttributeType
+from eiha.plan.expressions import (
+    LAST_EVENT,
+    WHOLE_LIST,
+    AggregateRef,
+    Arithmetic,
+    AttributeRef,
+    Call,
+    Compare,
+    EventIsNull,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    Not,
+    OutputRef,
+)
+from eiha.plan.nodes import (
+    AbsentNode,
+    Aggregate,
+    EveryNode,
+    Filter,
+    Handler,
+    LogicalNode,
+    NextNode,
+    PatternInput,
+    PatternNode,
+    PatternStep,
+    Plan,
+    Query,
+    Selector,
+    StepNode,
+    StreamFunction,
+    StreamInput,
+    Window,
+)
+from eiha.siddhiql.expression_tree import Literal as TreeLiteral
+from eiha.siddhiql.unparse_expressions import literal as literal_text
+
+
+def plan_text(plan: Plan) -> str:
+    """The whole plan, ending in a line break."""
+    lines = [f"plan {plan.name}" + (" (playback)" if plan.playback else "")]
+    for stream in plan.streams:
+        marks = [] if stream.name in plan.defined else ["inferred"]
+        marks += ["stored"] if stream.name in plan.stored_streams else []
+        marks += ["published"] if stream.name in plan.published_streams else []
+        lines.append(f"stream {stream.name}{stream.schema}" + (f" [{', '.join(marks)}]" if marks else ""))
+    for each in plan.deduplicated:
+        name = plan.stream(each.stream).schema.names[each.attribute]
+        lines.append(f"deduplicate {each.stream} by {name}, last {each.size} keys")
+    for query in plan.queries:
+        lines += _query(query)
+    lines += [f"warning {warning}" for warning in plan.warnings]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _query(query: Query) -> list[str]:
+    lines = [f"query {query.name}" + ("" if query.named else " (unnamed)")]
+    match query.input:
+        case StreamInput(stream, handlers):
+            lines.append(f"  from {stream}")
+            lines += [f"    {_handler(handler)}" for handler in handlers]
+        case PatternInput():
+            lines += _pattern(query.input)
+        case _:
+            assert_never(query.input)
+    lines += _selector(query.selector)
+    lines.append(f"  insert {query.output.events.value} events into {query.output.target}{query.selector.schema}")
+    return lines
+
+
+def _handler(handler: Handler) -> str:
+    match handler:
+        case Filter(condition):
+            return f"filter {expression_text(condition)}"
+        case Window(name, arguments):
+            return f"window {name}({_list(arguments)})"
+        case StreamFunction(name, arguments, schema):
+            return f"function {name}({_list(arguments)}) giving {schema}"
+        case _:
+            assert_never(handler)
+
+
+def _pattern(pattern: PatternInput) -> list[str]:
+    kind = "sequence" if pattern.is_sequence else "pattern"
+    within = "" if pattern.within_ms is None else f" within {pattern.within_ms} ms"
+    lines = [f"  from {kind} {_pattern_node(pattern.root)}{within}"]
+    return lines + [f"    step {position}: {_step(step)}" for position, step in enumerate(pattern.steps)]
+
+
+def _step(step: PatternStep) -> str:
+    most = "" if step.max_count is None else str(step.max_count)
+    count = "" if step.min_count == step.max_count == 1 else f"<{step.min_count}:{most}>"
+    condition = "" if step.condition is None else f" where {expression_text(step.condition)}"
+    return f"{step.reference}={step.stream}{count}{condition}"
+
+
+def _pattern_node(node: PatternNode) -> str:
+    match node:
+        case StepNode(position):
+            return str(position)
+        case NextNode(elements):
+            return "(" + " then ".join(_pattern_node(element) for element in elements) + ")"
+        case EveryNode(element):
+            return f"every {_pattern_node(element)}"
+        case LogicalNode(both, left, right):
+            return f"({_pattern_node(left)} {'and' if both else 'or'} {_pattern_node(right)})"
+        case AbsentNode(position, wait_ms):
+            return f"not {position}" + ("" if wait_ms is None else f" for {wait_ms} ms")
+        case _:
+            assert_never(node)
+
+
+def _selector(selector: Selector) -> list[str]:
+    lines = [f"  aggregate {index}: {aggregate_text(each)}" for index, each in enumerate(selector.aggregates)]
+    lines += [
+        f"  select {expression_text(item.expression)} as {item.name} ({item.expression.type.value})"
+        for item in selector.projections
+    ]
+    if selector.group_by:
+        lines.append(f"  group by {_list(selector.group_by)}")
+    if selector.having is not None:
+        lines.append(f"  having {expression_text(selector.having)}")
+    if selector.order_by:
+        keys = [f"{expression_text(key.column)}{' desc' if key.descending else ''}" for key in selector.order_by]
+        lines.append(f"  order by {', '.join(keys)}")
+    if selector.limit is not None:
+        lines.append(f"  limit {selector.limit}")
+    if selector.offset is not None:
+        lines.append(f"  offset {selector.offset}")
+    return lines
+
+
+def aggregate_text(aggregate: Aggregate) -> str:
+    """``name(argument): type``."""
+    argument = "" if aggregate.argument is None else expression_text(aggregate.argument)
+    return f"{aggregate.name}({argument}): {aggregate.type.value}"
+
+
+def _list(expressions: tuple[Expression, ...]) -> str:
+    return ", ".join(expression_text(each) for each in expressions)
+
+
+def expression_text(node: Expression) -> str:
+    """Every operator in parentheses of its own; ``$source.name`` are columns, ``#index`` aggregates, ``out.name``
+    the query's own output.
+    """
+    match node:
+        case Literal(value, type_):
+            return literal_text(TreeLiteral(value, type_)) if type_ is not AttributeType.OBJECT else repr(value)
+        case AttributeRef(source, _, name, _, event_index):
+            return f"${source}{_event(event_index)}.{name}"
+        case AggregateRef(index):
+            return f"#{index}"
+        case OutputRef(_, name):
+            return f"out.{name}"
+        case Arithmetic(op, left, right, type_):
+            return f"({expression_text(left)} {op.value} {expression_text(right)}):{type_.value}"
+        case Compare(op, left, right) | Logic(op, left, right):
+            return f"({expression_text(left)} {op.value} {expression_text(right)})"
+        case Not(operand):
+            return f"(not {expression_text(operand)})"
+        case IsNull(operand):
+            return f"({expression_text(operand)} is null)"
+        case EventIsNull(source, event_index):
+            return f"(${source}{_event(event_index)} is null)"
+        case Call(function, arguments, type_):
+            return f"{function}({_list(arguments)}):{type_.value}"
+        case _:
+            assert_never(node)
+
+
+def _event(index: int) -> str:
+    if index == 0:
+        return ""
+    if index == WHOLE_LIST:
+        return "[*]"
+    return f"[{index}]" if index > 0 else f"[last - {LAST_EVENT - index}]"

@@ -1,0 +1,100 @@
+"""Rebuilding the expressions of a plan, children first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from eiha.plan.expressions import (
+    AggregateRef,
+    Arithmetic,
+    AttributeRef,
+    Call,
+    Compare,
+    EventIsNull,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    Not,
+    OutputRef,
+)
+from eiha.plan.nodes import (
+    Filter,
+    Handler,
+    PatternInput,
+    Plan,
+    Query,
+    QueryInput,
+    Selector,
+    StreamFunction,
+    StreamInput,
+    Window,
+)
+
+Change = Callable[[Expression], Expression]
+
+
+def map_expression(node: Expression, change: Change) -> Expression:
+    """``node`` with ``change`` applied to every node of it, operands before what holds them."""
+    match node:
+        case Literal() | AttributeRef() | AggregateRef() | OutputRef() | EventIsNull():
+            rebuilt: Expression = node
+        case Arithmetic(left=left, right=right) | Compare(left=left, right=right) | Logic(left=left, right=right):
+            rebuilt = replace(node, left=map_expression(left, change), right=map_expression(right, change))
+        case Not(operand) | IsNull(operand):
+            rebuilt = replace(node, operand=map_expression(operand, change))
+        case Call(arguments=arguments):
+            rebuilt = replace(node, arguments=tuple(map_expression(argument, change) for argument in arguments))
+        case _:
+            assert_never(node)
+    return change(rebuilt)
+
+
+def map_plan(plan: Plan, change: Change) -> Plan:
+    """``plan`` with ``change`` applied to every expression in it."""
+    return replace(plan, queries=tuple(_query(query, change) for query in plan.queries))
+
+
+def _query(query: Query, change: Change) -> Query:
+    return replace(query, input=_input(query.input, change), selector=_selector(query.selector, change))
+
+
+def _input(source: QueryInput, change: Change) -> QueryInput:
+    match source:
+        case StreamInput():
+            return replace(source, handlers=tuple(_handler(handler, change) for handler in source.handlers))
+        case PatternInput():
+            steps = tuple(
+                step if step.condition is None else replace(step, condition=map_expression(step.condition, change))
+                for step in source.steps
+            )
+            return replace(source, steps=steps)
+        case _:
+            assert_never(source)
+
+
+def _handler(handler: Handler, change: Change) -> Handler:
+    match handler:
+        case Filter(condition):
+            return replace(handler, condition=map_expression(condition, change))
+        case Window(arguments=arguments) | StreamFunction(arguments=arguments):
+            return replace(handler, arguments=tuple(map_expression(argument, change) for argument in arguments))
+        case _:
+            assert_never(handler)
+
+
+def _selector(selector: Selector, change: Change) -> Selector:
+    return replace(
+        selector,
+        projections=tuple(
+            replace(item, expression=map_expression(item.expression, change)) for item in selector.projections
+        ),
+        aggregates=tuple(
+            item if item.argument is None else replace(item, argument=map_expression(item.argument, change))
+            for item in selector.aggregates
+        ),
+        group_by=tuple(map_expression(key, change) for key in selector.group_by),
+        having=None if selector.having is None else map_expression(selector.having, change),
+    )
