@@ -1,6 +1,6 @@
 """Proof from the stores: every acknowledged row is there once, and the outputs are those of an undisturbed run.
 
-The reference is the same engine, in this process, fed with the same rows in the order in which the client numbered them,
+The reference is the same engine, in this process, fed with the same rows in the order the client numbered them,
 in one sitting. Plans must run on event time (``@app:playback``), so that outputs do not depend on when rows arrived.
 """
 
@@ -36,7 +36,7 @@ class Proof:
     """What the stores hold, against what they must hold.
 
     ``lost``: acknowledged rows that the event store lacks. ``doubled``: rows it holds more than once, or out of
-    order. ``outputs``: rows that the plans must have put out; ``outputs_differ``: how many are missing, added, or other.
+    order. ``outputs``: rows that the plans must have put out; ``outputs_differ``: how many are missing, added, other.
     """
 
     stored: int

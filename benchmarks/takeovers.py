@@ -4,8 +4,8 @@
 
 Real processes, ``kill -9`` at random moments, one client that goes on sending through every failover. At the end every
 row the client was told is safe must be in the event store once, the outputs must be those of an undisturbed engine
-over the same rows, and no node may have seen a state digest differ. Prints the distribution of the time from the kill to
-the first new acknowledgement.
+over the same rows, and no node may have seen a state digest differ. Prints the distribution of the time from the kill
+to the first new acknowledgement.
 """
 
 from __future__ import annotations
