@@ -167,10 +167,10 @@ class DatasourceSection:
         minimum=1,
         secret=True,
     )
-    pool_size: int = key(4, "Connections kept open.", minimum=1, maximum=200)
-    pool_overflow: int = key(4, "Connections beyond `pool_size` under load.", minimum=0, maximum=200)
-    pool_recycle_s: int = key(1_800, "Age at which a connection is replaced.", minimum=10, maximum=86_400)
-    validate: bool = key(True, "Test a connection before it is used.")
+    connect_timeout_ms: int = key(3_000, "Time allowed to connect.", minimum=100, maximum=60_000)
+    lock_wait_s: int = key(
+        1, "How long a statement waits for a lock that another connection holds.", minimum=1, maximum=50
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,12 @@ class IngestSection:
     port: int = key(11225, "Port to bind.", minimum=1, maximum=PORT_MAX)
     advertised_host: str = key("", "Address announced to others; empty: `host`.")
     advertised_port: int = key(0, "Port announced to others; 0: `port`.", minimum=0, maximum=PORT_MAX)
+    token: str = key("", "What clients must show when they connect; empty: nothing.", secret=True)
+    connections_max: int = key(
+        4_096, "Connected clients at which further ones are refused.", minimum=1, maximum=1_000_000
+    )
+    credit_rows: int = key(2_000_000, "Rows one client may have unacknowledged.", minimum=1_000, maximum=1_000_000_000)
+    credit_bytes: int = key(64 * MIB, "Bytes one client may have unacknowledged.", minimum=MIB, maximum=4096 * MIB)
     queue_publications_max: int = key(
         200_000,
         "Publications that wait for the log at which receivers stop reading.",
@@ -220,8 +226,10 @@ class AnalyticsSection:
     processed_store: str = key(
         "", "Datasource of the processed-data store; empty: an SQLite file `var/<domain>/processed_store.db`."
     )
-    event_table_prefix: str = key("", "Put before the table names of the event store.", maximum=24)
-    processed_table_prefix: str = key("", "Put before the table names of the processed-data store.", maximum=24)
+    event_table_prefix: str = key("", "Put before the table names of the event store; empty: `events_`.", maximum=24)
+    processed_table_prefix: str = key(
+        "", "Put before the table names of the processed-data store; empty: nothing.", maximum=24
+    )
     outbox_bytes_max: int = key(
         512 * MIB,
         "Outputs waiting for a store at which the engine pauses, and soon the clients.",

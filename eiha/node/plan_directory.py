@@ -25,7 +25,7 @@ def read_plans(directory: Path) -> tuple[DeployPlan, ...]:
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         try:
             text = path.read_text(encoding="utf-8")
-            compile_plan(text, path.stem)
+            compile_plan(text, name=path.stem)
             plans.append(DeployPlan(path.stem, text))
         except PlanError as error:
             problems.append(f"{path}: {error}")

@@ -57,6 +57,10 @@ class WitnessWorker:
                 case _:
                     assert_never(request)
 
+    async def close(self) -> None:
+        """Give the witness's connection back."""
+        await self._witness.close()
+
     async def _read(self) -> ReadOutcome:
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -59,6 +59,10 @@ class EventLog:
         """Something an operator must act upon."""
         self.write("error", event, message, **facts)
 
+    def failure(self, event: str, message: str, error: BaseException) -> None:
+        """An error nobody expected, with its traceback."""
+        self._logger.error("%s", message, exc_info=error, extra={"eiha_event": event, "eiha_facts": {}})
+
 
 class _Formatter(logging.Formatter):
     def __init__(self, context: LogContext, render: Callable[[dict[str, Any]], str]) -> None:

@@ -171,11 +171,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_datasources_are_read_by_name(tmp_path: Path) -> None:
     text = LEAST + '[witness]\ndatasource = "db"\n[datasources.db]\nurl = "mysql+aiomysql://u:${env:PW}@h/d"\n'
-    text += "pool_size = 7\npool_overflow = 1\npool_recycle_s = 60\nvalidate = false\n"
+    text += "connect_timeout_ms = 700\nlock_wait_s = 5\n"
     config = read(tmp_path, text, {"PW": "p"})
-    expected = DatasourceSection(
-        url="mysql+aiomysql://u:p@h/d", pool_size=7, pool_overflow=1, pool_recycle_s=60, validate=False
-    )
+    expected = DatasourceSection(url="mysql+aiomysql://u:p@h/d", connect_timeout_ms=700, lock_wait_s=5)
     assert config.datasource(config.witness.datasource, "witness") == expected
 
 

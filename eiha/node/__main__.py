@@ -1,0 +1,135 @@
+"""``python -m eiha.node --config node1.toml``: start a node; with ``--check`` only say whether it could be.
+
+Exit status: 0 ended in order, 1 failed, 69 a port is taken, 75 try again, 78 the configuration is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eiha.errors import EihaError
+from eiha.node.config import NodeConfig
+from eiha.node.config_reader import read_config
+from eiha.node.exit_status import CONFIGURATION, FAILED, OK, exit_status_of
+from eiha.node.plan_directory import read_plans
+from eiha.node.policy_of_config import policy_of
+
+SWITCH_INTERVAL_S = 0.001
+"""The event loop must get the interpreter back soon after the engine's thread took it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse ``arguments`` and run; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m eiha.node", description="Start one node of a pair.")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the node's TOML file")
+    parser.add_argument("--check", action="store_true", help="check the file and the plans it names, then end")
+    options = parser.parse_args(arguments)
+    if not __debug__:
+        sys.stderr.write("eiha does not run under python -O: its invariants are asserted also in production\n")
+        return CONFIGURATION
+    try:
+        config = read_config(options.config, os.environ)
+        return check(config) if options.check else run(config)
+    except EihaError as error:
+        sys.stderr.write(f"{error}\n")
+        return exit_status_of(error)
+
+
+def check(config: NodeConfig) -> int:
+    """Check what can be checked without starting: values, plans, database URLs. Raises ``EihaError``."""
+    from eiha.node.databases import check_datasources
+
+    policy_of(config)
+    check_datasources(config)
+    plans = read_plans(Path(config.analytics.plans)) if config.analytics.plans else ()
+    node = f"node {config.cluster.node} of {config.cluster.domain}"
+    sys.stdout.write(f"{config.source}: valid; {node}, {len(plans)} plans\n")
+    return OK
+
+
+def run(config: NodeConfig) -> int:
+    """Start the node and run it to its end; the exit status. Raises ``EihaError`` when it cannot start."""
+    from eiha.observability.logs import LogContext, configure_logs
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    context = LogContext(config.cluster.node)
+    lines = configure_logs(context, level=config.log.level, form=config.log.format)
+    lines.info("node_starting", f"node {config.cluster.node} of {config.cluster.domain} starts", config=config.source)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_run(config, context))
+    except EihaError as error:
+        lines.error("start_failed", str(error), error=type(error).__name__)
+        return exit_status_of(error)
+    except BaseExceptionGroup as group:
+        return _report_group(group, lines.error)
+
+
+async def _run(config: NodeConfig, context: object) -> int:
+    """Prepare everything that takes long before the node is seen by others, then run it."""
+    from eiha.engine.runtime import EngineRuntime
+    from eiha.engine.warm import warm_kernels
+    from eiha.node.databases import check_datasources
+    from eiha.node.node import Node
+    from eiha.node.opened_disk import open_disk
+    from eiha.observability.logs import EventLog, LogContext
+
+    assert isinstance(context, LogContext)
+    lines = EventLog()
+    check_datasources(config)
+    plans = read_plans(Path(config.analytics.plans)) if config.analytics.plans else ()
+    disk = open_disk(config.persistence)
+    lines.info(
+        "log_opened",
+        f"log and snapshots opened in {config.persistence.location}",
+        entries=len(disk.entries),
+        snapshot=disk.snapshot.position.sequence if disk.snapshot is not None else 0,
+    )
+    kernels = warm_kernels()
+    lines.info("engine_ready", f"engine ready: {kernels} kernels, {len(plans)} plans")
+    node = Node(config, disk, EngineRuntime(), plans, lines, context)
+    gc.collect()
+    gc.freeze()
+    return await node.run()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop where it is installed, else asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _report_group(group: BaseExceptionGroup[BaseException], say: Callable[..., None]) -> int:
+    """Say what ended the node; its exit status. What nobody expected is raised again, with its traceback."""
+    expected, unexpected = group.split(EihaError)
+    if unexpected is not None:
+        raise unexpected
+    status = FAILED
+    for error in _leaves(expected):
+        say("start_failed", str(error), error=type(error).__name__)
+        status = exit_status_of(error)
+    return status
+
+
+def _leaves(group: BaseExceptionGroup[EihaError] | None) -> list[EihaError]:
+    found: list[EihaError] = []
+    for error in group.exceptions if group is not None else ():
+        if isinstance(error, BaseExceptionGroup):
+            found += _leaves(error)
+        else:
+            found.append(error)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

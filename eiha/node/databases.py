@@ -1,0 +1,48 @@
+"""The databases a node uses: witness, event store, processed-data store, from their configuration."""
+
+from __future__ import annotations
+
+from eiha.errors import ConfigurationError
+from eiha.node.config import NodeConfig
+from eiha.ports import Sink, Witness
+from eiha.storage.datasource import DataSource, parse_datasource
+from eiha.storage.sql_sink import SqlSink
+from eiha.storage.witness_sql import SqlWitness
+
+EVENTS_SINK = "events"
+PROCESSED_SINK = "processed"
+
+
+def open_witness(config: NodeConfig) -> Witness:
+    """The witness. It connects when it is first asked."""
+    source = _source(config, config.witness.datasource, "witness")
+    return SqlWitness(source, config.cluster.domain, timeout_s=config.witness.timeout_ms / 1_000)
+
+
+def open_sinks(config: NodeConfig) -> tuple[Sink, ...]:
+    """The event store and the processed-data store. They connect when they are first asked."""
+    analytics = config.analytics
+    events = _source(config, analytics.event_store, "event_store")
+    processed = _source(config, analytics.processed_store, "processed_store")
+    return (
+        SqlSink(EVENTS_SINK, events, config.cluster.domain, table_prefix=analytics.event_table_prefix or None),
+        SqlSink(
+            PROCESSED_SINK, processed, config.cluster.domain, table_prefix=analytics.processed_table_prefix or None
+        ),
+    )
+
+
+def check_datasources(config: NodeConfig) -> None:
+    """Raise ``ConfigurationError`` for a database URL that cannot be used, naming its key."""
+    for name, section in config.datasources:
+        try:
+            parse_datasource(section.url)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{config.source}: datasources.{name}.url: {error}") from error
+
+
+def _source(config: NodeConfig, name: str, embedded: str) -> DataSource:
+    section = config.datasource(name, embedded)
+    return parse_datasource(
+        section.url, connect_timeout_s=section.connect_timeout_ms / 1_000, lock_wait_s=section.lock_wait_s
+    )

@@ -1,0 +1,199 @@
+"""What this node tells of itself: ``/role``, ``/ready``, ``/status``, ``/metrics``, and what clients are told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from eiha.ha.inputs import Channel
+from eiha.ha.status import MemberStatus
+from eiha.kernel.ids import NodeId
+from eiha.node.config import NodeConfig
+from eiha.node.interpreter import Shells
+from eiha.node.membership import Membership, http_url, ingest_address
+from eiha.node.process_memory import resident_bytes
+from eiha.observability.logs import LogContext
+from eiha.observability.node_metrics import NodeMetrics
+from eiha.observability.rates import Rate
+from eiha.observability.status import MemberEndpoint, ShellFacts, StoreStatus, status_document
+from eiha.receivers.intake import NodeFacts
+
+SAMPLE_INTERVAL_S = 1.0
+
+
+def build_version() -> str:
+    """Version of the installed package."""
+    try:
+        return version("eiha")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class FactsOfNode:
+    """Reads the member and its shells; steers nothing.
+
+    Args:
+        config: names and addresses.
+        member_status: the member's own view, made anew at each call.
+        shells: queues and stores.
+        membership: where the other node is.
+        metrics: counters that rates are made from, gauges that are set here.
+        context: epoch and sequence of log lines are kept up to date here.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        member_status: Callable[[], MemberStatus],
+        shells: Shells,
+        membership: Membership,
+        metrics: NodeMetrics,
+        context: LogContext,
+    ) -> None:
+        self._config = config
+        self._member_status = member_status
+        self._shells = shells
+        self._membership = membership
+        self._metrics = metrics
+        self._context = context
+        self._started_s = time.monotonic()
+        self._role_since_ms = time.time_ns() // 1_000_000
+        self._rates = {"in": Rate(), "applied": Rate(), "out": Rate()}
+        self.digest_sequence = 0
+        self.digest = b""
+        metrics.build_info.set(1, build_version())
+
+    async def sample_forever(self) -> None:
+        """Keep rates and gauges up to date. Runs until cancelled."""
+        while True:
+            self.sample()
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
+
+    def sample(self) -> None:
+        """Take one sample of everything that is not counted as it happens."""
+        now_s = time.monotonic()
+        metrics, shells = self._metrics, self._shells
+        self._rates["in"].sample(now_s, metrics.events_received.total())
+        self._rates["applied"].sample(now_s, metrics.events_applied.total())
+        self._rates["out"].sample(now_s, metrics.outputs_committed.total())
+        status = self._member_status()
+        self._context.epoch, self._context.sequence = status.epoch, status.log_end
+        metrics.epoch.set(status.epoch)
+        metrics.cover.set(1 if _covered(status) else 0)
+        metrics.log_end.set(status.log_end)
+        metrics.committed_through.set(status.committed_through)
+        metrics.applied_through.set(status.applied_through)
+        metrics.replication_lag_entries.set(status.peer_lag_entries)
+        for sink in status.sinks:
+            metrics.published_through.set(sink.published_through, sink.sink)
+        metrics.engine_queue_entries.set(shells.engine.waiting_entries)
+        for channel, links in shells.links.items():
+            metrics.link_queue_bytes.set(links.queue_bytes, channel.value)
+        metrics.snapshot_age.set(self._snapshot_age_s())
+        metrics.resident_bytes.set(resident_bytes())
+
+    def note_role_change(self) -> None:
+        """The role just changed."""
+        self._role_since_ms = time.time_ns() // 1_000_000
+        status = self._member_status()
+        self._context.epoch, self._context.sequence = status.epoch, status.log_end
+
+    def role_document(self) -> dict[str, Any]:
+        """``node``, ``role``, ``state``, ``epoch`` and the active, for load balancers and scripts."""
+        status = self._member_status()
+        return {
+            "node": status.node,
+            "role": status.role,
+            "state": status.state,
+            "epoch": status.epoch,
+            "active": status.active or "",
+        }
+
+    def not_ready(self) -> str:
+        """Why clients should not be sent here; empty when they should."""
+        status = self._member_status()
+        if status.role not in ("active", "passive"):
+            return f"the node is {status.role}"
+        return "" if status.intake_open else status.intake_reason or "the node does not take events now"
+
+    def client_facts(self) -> NodeFacts:
+        """What a client is told."""
+        status = self._member_status()
+        return NodeFacts(NodeId(self._config.cluster.node), status.role, self._active_address(status))
+
+    def status_document(self) -> dict[str, Any]:
+        """Everything."""
+        self.sample()
+        return status_document(self._member_status(), self._shell_facts())
+
+    def metrics_text(self) -> str:
+        """Prometheus text."""
+        self.sample()
+        return self._metrics.registry.render()
+
+    def peer_ingest_address(self) -> str:
+        """Where clients should go when this node leaves; empty when not known."""
+        peer = self._membership.peer()
+        return f"{peer.host}:{peer.ingest_port}" if peer is not None and peer.ingest_port else ""
+
+    def _active_address(self, status: MemberStatus) -> str:
+        if status.active == self._config.cluster.node:
+            return ingest_address(self._config)
+        return self.peer_ingest_address() if status.active else ""
+
+    def _snapshot_age_s(self) -> int:
+        saver = self._shells.snapshots
+        return int(time.monotonic() - saver.saved_at_s) if saver.saved_at_s else -1
+
+    def _shell_facts(self) -> ShellFacts:
+        shells, metrics = self._shells, self._metrics
+        peer = self._membership.peer()
+        return ShellFacts(
+            cluster=self._config.cluster.domain,
+            version=build_version(),
+            pid=os.getpid(),
+            uptime_s=int(time.monotonic() - self._started_s),
+            role_since_ms=self._role_since_ms,
+            events_in_per_s=round(self._rates["in"].per_second(), 1),
+            events_applied_per_s=round(self._rates["applied"].per_second(), 1),
+            rows_out_per_s=round(self._rates["out"].per_second(), 1),
+            engine_queue_entries=shells.engine.waiting_entries,
+            management_link=shells.links[Channel.MANAGEMENT].is_up,
+            event_sync_link=shells.links[Channel.EVENT_SYNC].is_up,
+            link_queue_bytes={channel.value: links.queue_bytes for channel, links in shells.links.items()},
+            peer_heard=peer.node if peer is not None else "",
+            witness_reachable=shells.witness.reachable,
+            witness_cause=shells.witness.cause,
+            stores=tuple(StoreStatus(sink.name, sink.waiting_rows, sink.away) for sink in shells.sinks.values()),
+            streams=tuple(sorted(shells.intake.streams())),
+            snapshot_sequence=shells.snapshots.saved_sequence,
+            snapshot_age_s=self._snapshot_age_s(),
+            digest_sequence=self.digest_sequence,
+            digest=self.digest.hex(),
+            loop_lag_p99_ms=_finite_ms(metrics.loop_lag.quantile(0.99)),
+            ack_latency_p50_ms=_finite_ms(metrics.ack_latency.quantile(0.5)),
+            ack_latency_p99_ms=_finite_ms(metrics.ack_latency.quantile(0.99)),
+            resident_bytes=resident_bytes(),
+            members=self._endpoints(),
+        )
+
+    def _endpoints(self) -> tuple[MemberEndpoint, ...]:
+        found = [MemberEndpoint(self._config.cluster.node, http_url(self._config))]
+        peer = self._membership.peer()
+        if peer is not None and peer.http_port:
+            found.append(MemberEndpoint(peer.node, f"http://{peer.host}:{peer.http_port}"))
+        return tuple(found)
+
+
+def _covered(status: MemberStatus) -> bool:
+    """Whether a failover now loses nothing: both nodes hold everything that was acknowledged."""
+    return status.state == "synced"
+
+
+def _finite_ms(seconds: float) -> float:
+    """Milliseconds; JSON knows no infinity, so the overflow bucket reads as -1."""
+    return round(seconds * 1_000, 3) if seconds != float("inf") else -1.0
