@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from multiprocessing.connection import Connection
+from typing import cast
 
 import numpy as np
 
@@ -23,9 +24,9 @@ class _Hop(asyncio.Protocol):
         self._waiting: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         _no_delay(transport)
-        self._back = transport
+        # uvloop's transports are not subclasses of asyncio's
+        self._back = cast(asyncio.Transport, transport)
         if self._next_port is not None:
             self._connecting = asyncio.ensure_future(self._connect(self._next_port))
 

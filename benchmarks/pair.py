@@ -3,8 +3,8 @@
     python -m benchmarks.pair [--seconds 5] [--json FILE]
 
 Three ways in: columns, msgpack rows, HTTP NDJSON; each through a plan with a filter and a window, for a fixed time, as
-fast as the nodes take them. Then single events one at a time on the idle pair, and, in the same run, the limit: a bare echo
-over the same two hops. Afterwards both nodes must have applied everything.
+fast as the nodes take them. Before it single events one at a time on the idle pair and, in the same run, the limit: a
+bare echo over the same two hops. After each, both nodes must have applied everything.
 """
 
 from __future__ import annotations
