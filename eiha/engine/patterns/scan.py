@@ -1,0 +1,274 @@
+"""The loop over arriving rows and waiting partial matches."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eiha.engine.jit import ReadInt64, ReadUInt8, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.events.batch import CHUNK_STRIDE
+
+DONE: Final = 0
+NEEDS_SLOTS: Final = 1
+NEEDS_OUTPUT: Final = 2
+NEEDS_ANSWER: Final = 3
+"""Why ``scan`` returned: all rows are processed; there may be too few free slots, or too little room for matches, for
+the row; or the general condition of a step must be evaluated for the row over the matches that wait."""
+
+FREE: Final = 0
+FOUND: Final = 1
+OLDEST: Final = 2
+NEWEST: Final = 3
+LAST_CHUNK: Final = 4
+COUNTERS: Final = 5
+"""``counters``: free slots, matches found, range of first timestamps, number of the latest chunk put out."""
+
+_LATEST: Final = 2**62
+_EARLIEST: Final = -(2**62)
+
+
+@inlined
+def _holds(op_code: int, captured: int, captured_valid: int, arriving: int, arriving_valid: int) -> bool:
+    """Whether a test holds; where a value is missing, only ``!=`` does. Codes as in ``conditions.OP_CODES``."""
+    plain = op_code % 6
+    if captured_valid == 0 or arriving_valid == 0:
+        result = plain == 1
+    elif plain == 0:
+        result = captured == arriving
+    elif plain == 1:
+        result = captured != arriving
+    elif plain == 2:
+        result = captured < arriving
+    elif plain == 3:
+        result = captured <= arriving
+    elif plain == 4:
+        result = captured > arriving
+    else:
+        result = captured >= arriving
+    return result != (op_code >= 6)
+
+
+@inlined
+def _prune(
+    timestamp: int,
+    within_ms: int,
+    steps: int,
+    stride: int,
+    begins_anew: ReadUInt8,
+    first_ms: WriteInt64,
+    queues: WriteInt64,
+    lengths: WriteInt64,
+    free: WriteInt64,
+    counters: WriteInt64,
+) -> None:
+    """Forget the matches whose first event is further than ``within_ms`` from ``timestamp``."""
+    counters[OLDEST] = _LATEST
+    counters[NEWEST] = _EARLIEST
+    for step in range(1, steps):
+        begin = step * stride
+        kept = 0
+        for index in range(lengths[step]):
+            slot = queues[begin + index]
+            first = first_ms[slot]
+            if abs(first - timestamp) <= within_ms:
+                queues[begin + kept] = slot
+                kept += 1
+                counters[OLDEST] = min(counters[OLDEST], first)
+                counters[NEWEST] = max(counters[NEWEST], first)
+            elif begins_anew[step]:
+                queues[lengths[0]] = slot
+                lengths[0] += 1
+            else:
+                free[counters[FREE]] = slot
+                counters[FREE] += 1
+        lengths[step] = kept
+
+
+@inlined
+def _chunk_number(chunk: int, last: int, shared: bool) -> int:
+    """The number of a match that a row of ``chunk`` completes, ``last`` being that of the match before."""
+    if shared:
+        return last
+    if chunk > last:
+        return chunk
+    return min(last + 1, chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1)
+
+
+@inlined
+def _copy_slot(
+    slot: int,
+    until: int,
+    steps: int,
+    terms_count: int,
+    events: WriteInt64,
+    first_ms: WriteInt64,
+    terms: WriteInt64,
+    terms_valid: WriteUInt8,
+    free: WriteInt64,
+    counters: WriteInt64,
+) -> int:
+    """A free slot that holds what ``slot`` captured before step ``until``."""
+    counters[FREE] -= 1
+    fresh = free[counters[FREE]]
+    for each in range(until):
+        events[fresh * steps + each] = events[slot * steps + each]
+    for term in range(terms_count):
+        terms[fresh * terms_count + term] = terms[slot * terms_count + term]
+        terms_valid[fresh * terms_count + term] = terms_valid[slot * terms_count + term]
+    first_ms[fresh] = first_ms[slot]
+    return fresh
+
+
+@kernel
+def scan(
+    row: int,
+    step: int,
+    steps: int,
+    capacity: int,
+    candidates: ReadInt64,
+    timestamps: ReadInt64,
+    chunks: ReadInt64,
+    shares_chunk: bool,
+    within_ms: int,
+    repeats_from: ReadInt64,
+    begins_anew: ReadUInt8,
+    test_begin: ReadInt64,
+    test_op: ReadInt64,
+    test_captured: ReadInt64,
+    test_arriving: ReadInt64,
+    term_step: ReadInt64,
+    taken: ReadInt64,
+    taken_valid: ReadUInt8,
+    arriving: ReadInt64,
+    arriving_valid: ReadUInt8,
+    is_general: ReadUInt8,
+    answered: bool,
+    allowed: ReadUInt8,
+    events: WriteInt64,
+    first_ms: WriteInt64,
+    terms: WriteInt64,
+    terms_valid: WriteUInt8,
+    queues: WriteInt64,
+    lengths: WriteInt64,
+    visible: WriteInt64,
+    free: WriteInt64,
+    counters: WriteInt64,
+    found_capacity: int,
+    found_events: WriteInt64,
+    found_rows: WriteInt64,
+    found_chunks: WriteInt64,
+) -> tuple[int, int, int]:
+    """Go on at ``row`` and ``step`` (``steps``: before the row); why it stopped, and the row and step to go on at.
+
+    Args:
+        row, step: where to go on.
+        steps, capacity: of the partial matches, whose arrays are ``events`` to ``free`` (see ``PartialMatches``).
+        candidates: [steps * rows] position of the row in the store of a step it may serve, -1 where it may not.
+        timestamps, chunks: of the rows.
+        shares_chunk: whether the matches that one row completes are one chunk.
+        within_ms: -1 for no bound.
+        repeats_from: [steps] first step of the stretch that starts anew after this one, -1 for none.
+        begins_anew: [steps] whether a match lost while it waits for the step starts anew.
+        test_begin: [steps + 1] tests of each step: op code, captured term, arriving term.
+        term_step: [terms] the step whose event gives the captured term.
+        taken, taken_valid: [terms * rows] the captured terms of the rows, if they are captured.
+        arriving, arriving_valid: [arriving terms * rows].
+        is_general: [steps] whether ``allowed`` (by slot) must be asked for.
+        answered: it was, for this row and step.
+        found_events: [found_capacity * steps], found_rows, found_chunks: the matches.
+    """
+    rows = len(timestamps)
+    stride = 2 * capacity
+    last_step = steps - 1
+    terms_count = len(term_step)
+    while row < rows:
+        if step == steps:
+            timestamp = timestamps[row]
+            if within_ms >= 0 and (
+                timestamp - counters[OLDEST] > within_ms or counters[NEWEST] - timestamp > within_ms
+            ):
+                _prune(
+                    timestamp, within_ms, steps, stride, begins_anew, first_ms, queues, lengths, free, counters
+                )  # fmt: skip
+            worst = 0
+            for each in range(steps):
+                if candidates[each * rows + row] >= 0:
+                    worst += lengths[each]
+            if worst == 0:
+                row += 1
+                continue
+            if counters[FREE] < worst:
+                return NEEDS_SLOTS, row, step
+            if candidates[last_step * rows + row] >= 0 and counters[FOUND] + lengths[last_step] > found_capacity:
+                return NEEDS_OUTPUT, row, step
+            for each in range(steps):
+                visible[each] = lengths[each]
+            step = last_step
+        while step >= 0:
+            position = candidates[step * rows + row]
+            if position < 0 or visible[step] == 0:
+                step -= 1
+                continue
+            if is_general[step] and not answered:
+                return NEEDS_ANSWER, row, step
+            answered = False
+            begin = step * stride
+            found_before = counters[FOUND]
+            kept = 0
+            for index in range(visible[step]):
+                slot = queues[begin + index]
+                holds = is_general[step] == 0 or allowed[slot] != 0
+                test = test_begin[step]
+                while holds and test < test_begin[step + 1]:
+                    captured = slot * terms_count + test_captured[test]
+                    arrived = test_arriving[test] * rows + row
+                    holds = _holds(
+                        test_op[test], terms[captured], terms_valid[captured],
+                        arriving[arrived], arriving_valid[arrived],
+                    )  # fmt: skip
+                    test += 1
+                anew = repeats_from[step]
+                if not holds:
+                    queues[begin + kept] = slot
+                    kept += 1
+                elif step == last_step:
+                    found = counters[FOUND]
+                    for each in range(last_step):
+                        found_events[found * steps + each] = events[slot * steps + each]
+                    found_rows[found] = row
+                    found_chunks[found] = _chunk_number(
+                        chunks[row], counters[LAST_CHUNK], shares_chunk and found > found_before
+                    )  # fmt: skip
+                    counters[LAST_CHUNK] = found_chunks[found]
+                    counters[FOUND] += 1
+                    if anew < 0:
+                        free[counters[FREE]] = slot
+                        counters[FREE] += 1
+                    else:
+                        queues[anew * stride + lengths[anew]] = slot
+                        lengths[anew] += 1
+                else:
+                    if anew >= 0:
+                        fresh = _copy_slot(
+                            slot, anew, steps, terms_count, events, first_ms, terms, terms_valid, free, counters
+                        )  # fmt: skip
+                        queues[anew * stride + lengths[anew]] = fresh
+                        lengths[anew] += 1
+                    if step == 0:
+                        first_ms[slot] = timestamps[row]
+                        counters[OLDEST] = min(counters[OLDEST], timestamps[row])
+                        counters[NEWEST] = max(counters[NEWEST], timestamps[row])
+                    events[slot * steps + step] = position
+                    for term in range(terms_count):
+                        if term_step[term] == step:
+                            terms[slot * terms_count + term] = taken[term * rows + row]
+                            terms_valid[slot * terms_count + term] = taken_valid[term * rows + row]
+                    queues[(step + 1) * stride + lengths[step + 1]] = slot
+                    lengths[step + 1] += 1
+            gone = visible[step] - kept
+            for index in range(visible[step], lengths[step]):
+                queues[begin + index - gone] = queues[begin + index]
+            lengths[step] -= gone
+            step -= 1
+        row += 1
+        step = steps
+    return DONE, row, step
