@@ -303,9 +303,9 @@ class _Session:
                 self.connection.send_bytes(refusal(failure))
                 self._fail(failure)
 
-    def _on_lost(self, reason: str) -> None:
-        if not self.finished.done() and "Malformed" in reason:
-            self._owner._complain("error", "peer_refused", reason, f"{self.connection.peer_address}: {reason}")
+    def _on_lost(self, _reason: str) -> None:
+        if not self.finished.done() and self.connection.failure is not None:
+            self._owner._failed(self, self.connection.failure)
         self.end()
 
     def _fail(self, failure: ProtocolError) -> None:

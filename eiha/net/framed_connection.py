@@ -15,6 +15,7 @@ from typing import Final
 
 from eiha.errors import ProtocolError
 from eiha.protocol.framing import Frame, FrameDecoder, encode_frame_parts
+from eiha.protocol.handshake import refusal
 from eiha.protocol.limits import HANDSHAKE_FRAME_BYTES_MAX
 
 WRITE_HIGH_BYTES: Final = 1 << 20
@@ -47,6 +48,8 @@ class FramedConnection(asyncio.Protocol):
         self._flush_due = False
         self._reason = ""
         self._lost = False
+        self.failure: ProtocolError | None = None
+        """How the other side broke the protocol; None if it did not."""
         self.made = asyncio.get_running_loop().create_future()
 
     # -- asyncio.Protocol
@@ -73,7 +76,7 @@ class FramedConnection(asyncio.Protocol):
                 else:
                     self._on_frame(frame)
         except ProtocolError as error:
-            self.close(f"{type(error).__name__}: {error}")
+            self._refuse(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report the end once."""
@@ -96,7 +99,7 @@ class FramedConnection(asyncio.Protocol):
             for frame in early:
                 on_frame(frame)
         except ProtocolError as error:
-            self.close(f"{type(error).__name__}: {error}")
+            self._refuse(error)
         if self._lost:
             on_lost(self._reason)
 
@@ -152,6 +155,12 @@ class FramedConnection(asyncio.Protocol):
             self._reason = self._reason or reason
             if self._transport is not None:
                 self._transport.abort()
+
+    def _refuse(self, failure: ProtocolError) -> None:
+        """The other side broke the protocol: tell it why, and close."""
+        self.failure = failure
+        self.send_bytes(refusal(failure))
+        self.close(str(failure))
 
     def _flush(self) -> None:
         self._flush_due = False
