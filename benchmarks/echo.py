@@ -26,7 +26,7 @@ class _Hop(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         _no_delay(transport)
         # uvloop's transports are not subclasses of asyncio's
-        self._back = cast(asyncio.Transport, transport)
+        self._back = cast("asyncio.Transport", transport)
         if self._next_port is not None:
             self._connecting = asyncio.ensure_future(self._connect(self._next_port))
 
