@@ -9,10 +9,11 @@ from eiha.engine.operator import Operator
 from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
 from eiha.engine.operators.stream_functions import make_stream_function
+from eiha.engine.patterns.factory import make_pattern
+from eiha.engine.patterns.layout import match_scope
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.windows.factory import make_window
-from eiha.errors import UnsupportedConstruct
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import Filter, OutputEvents, PatternInput, Plan, Query, StreamFunction, StreamInput, Window
 
@@ -88,4 +89,6 @@ def _stages(source: StreamInput, plan: Plan, scope: Scope, events: OutputEvents)
 
 
 def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:
-    raise UnsupportedConstruct("pattern")
+    pattern = make_pattern(source, scope)
+    select = Select(query.selector, query.output.events, match_scope(source, scope), expires=False)
+    return QueryRuntime(query, pattern, (), select)

@@ -108,7 +108,7 @@ def _copy_slot(
 ) -> int:
     """A free slot that holds what ``slot`` captured before step ``until``."""
     counters[FREE] -= 1
-    fresh = free[counters[FREE]]
+    fresh: int = free[counters[FREE]]
     for each in range(until):
         events[fresh * steps + each] = events[slot * steps + each]
     for term in range(terms_count):
