@@ -23,6 +23,9 @@ DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError, asyncio.Incomp
 """What a database that is away or refuses can raise through SQLAlchemy's asyncio drivers."""
 
 
+_FAREWELL_S: Final = 1.0
+
+
 class Session:
     """A live connection for the length of one piece of work. Statements autocommit unless between begin and end."""
 
@@ -44,7 +47,9 @@ class Session:
         """Undo it."""
         await self.run_plain("ROLLBACK")
 
-    async def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
+    async def execute(
+        self, statement: str, parameters: Mapping[str, Any] | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
         """A statement with ``:name`` parameters."""
         return await self._connection.execute(text(statement), parameters)
 
@@ -67,13 +72,15 @@ class DedicatedConnection:
     Not for concurrent use: one piece of work waits for the other.
     """
 
-    __slots__ = ("_connection", "_engine", "_lock", "_prepare", "_source")
+    __slots__ = ("_connection", "_driver", "_ending", "_engine", "_lock", "_prepare", "_source")
 
     def __init__(self, source: DataSource, prepare: Callable[[Session], Awaitable[None]]) -> None:
         self._source = source
         self._prepare = prepare
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
+        self._driver: Any = None
+        self._ending: list[asyncio.Future[Any]] = []
         self._lock = asyncio.Lock()
 
     async def run(self, work: Callable[[Session], Awaitable[T]], *, timeout_s: float) -> T:
@@ -93,25 +100,38 @@ class DedicatedConnection:
     def abandon(self) -> None:
         """Close the socket without a word to the server, which then rolls back."""
         connection, self._connection = self._connection, None
-        if connection is not None and connection.sync_connection is not None:
+        driver, self._driver = self._driver, None
+        if hasattr(driver, "stop"):  # aiosqlite: its thread ends after what it has under way
+            self._ending = [ending for ending in self._ending if not ending.done()]
+            self._ending.append(driver.stop())
+        if connection is not None and connection.sync_connection is not None and not connection.closed:
             # outside SQLAlchemy's greenlet this takes the driver's forced close: no farewell, no waiting
             connection.sync_connection.invalidate()
             connection.sync_connection.close()
 
     async def close(self) -> None:
-        """Give everything back; may be called again."""
+        """Give everything back; may be called again. A database that does not take the farewell is not waited for."""
         async with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                await connection.close()
+            if self._connection is not None:
+                try:
+                    async with asyncio.timeout(_FAREWELL_S):
+                        await self._connection.close()
+                    self._connection = None
+                except DATABASE_ERRORS:
+                    self.abandon()
+            self._driver = None
+            if self._ending:
+                await asyncio.wait(self._ending, timeout=_FAREWELL_S)
             engine, self._engine = self._engine, None
             if engine is not None:
                 await engine.dispose()
+            await asyncio.sleep(0)  # a socket that was hung up on is closed by the loop's next turn
 
     async def _connect(self) -> AsyncConnection:
         if self._engine is None:
             self._engine = create_engine(self._source, dedicated=True)
         connection = await self._engine.connect()
         self._connection = connection
+        self._driver = (await connection.get_raw_connection()).driver_connection
         await self._prepare(Session(connection, is_mysql=self._source.is_mysql))
         return connection

@@ -1,0 +1,158 @@
+"""Output batches as rows of a table: tuples for SQLite, SQL literals for MySQL. Works a column at a time.
+
+NaN and the infinities, which MySQL cannot hold, are written as NULL to every database, and counted. Objects are JSON
+text, in which bytes are base64 and numbers that are not finite are null.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from eiha.events.column import Mask
+from eiha.events.schema import AttributeType
+from eiha.events.wire import WireColumn
+from eiha.protocol.outputs import OutputBatch
+from eiha.storage.sql_tables import StreamTable, TableColumn
+
+_FLOATS: Final = frozenset({AttributeType.FLOAT, AttributeType.DOUBLE})
+_ESCAPES: Final = str.maketrans(
+    {"\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z", '"': '\\"', "'": "\\'", "\\": "\\\\"}
+)
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """What was changed on the way into the database."""
+
+    non_finite_as_null: int = 0
+    strings_cut: int = 0
+
+
+def sqlite_rows(output: OutputBatch, table: StreamTable, counts: RowCounts) -> list[tuple[Any, ...]]:
+    """The rows of ``output`` as tuples, in the order of ``SYSTEM_COLUMNS`` and the table's columns."""
+    batch = output.batch
+    assert batch.timestamps is not None
+    columns = [_values(column, place, counts) for column, place in zip(batch.columns, table.columns, strict=True)]
+    rows = batch.rows
+    first = output.first_ordinal
+    return list(
+        zip(
+            [output.plan] * rows,
+            [int(output.sequence)] * rows,
+            range(first, first + rows),
+            batch.timestamps.tolist(),
+            [int(output.log_time_ms)] * rows,
+            *columns,
+            strict=True,
+        )
+    )
+
+
+def mysql_rows(output: OutputBatch, table: StreamTable, counts: RowCounts) -> list[str]:
+    """The rows of ``output`` as ``(literal,literal,…)``, in the order of ``SYSTEM_COLUMNS`` and the table's columns.
+
+    Literals are written for the session that ``datasource`` sets up: utf8mb4, backslash escapes, strict mode.
+    """
+    batch = output.batch
+    assert batch.timestamps is not None
+    formats: list[str] = []
+    columns: list[Seq[Any]] = []
+    for column, place in zip(batch.columns, table.columns, strict=True):
+        format_, values = _literals(column, place, counts)
+        formats.append(format_)
+        columns.append(values)
+    plan = mysql_string(output.plan).replace("%", "%%")
+    head = f"({plan},{int(output.sequence)},%d,%d,{int(output.log_time_ms)}"
+    template = ",".join([head, *formats]) + ")"
+    ordinals = range(output.first_ordinal, output.first_ordinal + batch.rows)
+    return [template % row for row in zip(ordinals, batch.timestamps.tolist(), *columns, strict=True)]
+
+
+def mysql_string(text: str) -> str:
+    """``text`` as a literal."""
+    return "'" + text.translate(_ESCAPES) + "'"
+
+
+def _values(column: WireColumn, place: TableColumn, counts: RowCounts) -> list[Any]:
+    """Python values for a driver's parameters, None for NULL."""
+    match column.type:
+        case AttributeType.STRING:
+            texts = [*(_cut(text, place, counts) for text in column.dictionary), None]
+            return [texts[code] for code in _codes(column)]
+        case AttributeType.OBJECT:
+            return list(_documents(column))
+        case AttributeType.FLOAT | AttributeType.DOUBLE:
+            valid = _finite(column, counts)
+        case _:
+            valid = column.valid
+    values: list[Any] = column.values.tolist()
+    if valid is None:
+        return values
+    return [value if ok else None for value, ok in zip(values, valid.tolist(), strict=True)]
+
+
+def _literals(column: WireColumn, place: TableColumn, counts: RowCounts) -> tuple[str, Seq[Any]]:
+    """A ``%`` format and what to put into it: numbers as they are where nothing is null, else text."""
+    match column.type:
+        case AttributeType.STRING:
+            texts = [*(mysql_string(_cut(text, place, counts)) for text in column.dictionary), "NULL"]
+            return "%s", [texts[code] for code in _codes(column)]
+        case AttributeType.OBJECT:
+            return "%s", ["NULL" if text is None else mysql_string(text) for text in _documents(column)]
+        case AttributeType.FLOAT | AttributeType.DOUBLE:
+            format_, valid = "%r", _finite(column, counts)
+        case _:
+            format_, valid = "%d", column.valid
+    values: list[Any] = column.values.tolist()
+    if valid is None:
+        return format_, values
+    return "%s", [format_ % value if ok else "NULL" for value, ok in zip(values, valid.tolist(), strict=True)]
+
+
+def _codes(column: WireColumn) -> list[int]:
+    """Positions in the dictionary; the one after its end for nulls."""
+    codes = column.values if column.valid is None else np.where(column.valid, column.values, len(column.dictionary))
+    listed: list[int] = codes.tolist()
+    return listed
+
+
+def _cut(text: str, place: TableColumn, counts: RowCounts) -> str:
+    if place.length_max is not None and len(text) > place.length_max:
+        counts.strings_cut += 1
+        return text[: place.length_max]
+    return text
+
+
+def _finite(column: WireColumn, counts: RowCounts) -> Mask | None:
+    """Where there is a value that a database can hold."""
+    finite = np.isfinite(column.values)
+    if finite.all():
+        return column.valid
+    valid: Mask = finite if column.valid is None else finite & column.valid
+    present = len(column.values) if column.valid is None else int(column.valid.sum())
+    counts.non_finite_as_null += present - int(valid.sum())
+    return valid
+
+
+def _documents(column: WireColumn) -> list[str | None]:
+    valid = [True] * len(column.values) if column.valid is None else column.valid.tolist()
+    return [
+        _document(value) if ok and value is not None else None
+        for value, ok in zip(column.values.tolist(), valid, strict=True)
+    ]
+
+
+def _document(value: Any) -> str:
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return str(value)
