@@ -25,7 +25,10 @@ class Violation(Exception):
 
 
 class OneOrder:
-    """Same (epoch, sequence), same bytes; what was once applied as committed is never replaced by something else."""
+    """Same (epoch, sequence), same bytes; what was once applied as committed is never replaced by something else.
+
+    Epochs and log times never regress along the log.
+    """
 
     def __init__(self) -> None:
         self.committed: list[LogEntry] = []
@@ -60,6 +63,10 @@ class OneOrder:
                     f"{node} applies sequence {expected} of epoch {entry.epoch}, committed was that of {known.epoch}",
                 )
             return False
+        if self.committed:
+            before = self.committed[-1]
+            if entry.epoch < before.epoch or entry.log_time_ms < before.log_time_ms:
+                raise Violation("one order", f"sequence {expected} goes back in time or epoch: {before} then {entry}")
         self.committed.append(entry)
         return True
 

@@ -27,6 +27,7 @@ class SimulatedDisk:
     identity: int = 1
     boot: int = 1
     log_start: LogPosition = LOG_START
+    reset_at: LogPosition = LOG_START
     entries: list[LogEntry] = field(default_factory=list)
     synced_entries: int = 0
     snapshots: list[tuple[LogPosition, bytes]] = field(default_factory=list)
@@ -72,7 +73,7 @@ class SimulatedDisk:
 
     def reset(self, start: LogPosition) -> None:
         """Discard the log, durably; the next entry follows ``start``."""
-        self.log_start = start
+        self.log_start = self.reset_at = start
         self.entries.clear()
         self.sync()
 
@@ -108,7 +109,7 @@ class SimulatedDisk:
         """Another, empty disk is put in."""
         self.identity += 1
         self.boot += 1
-        self.log_start = LOG_START
+        self.log_start = self.reset_at = LOG_START
         self.entries.clear()
         self.snapshots.clear()
         self.quarantined.clear()
@@ -116,11 +117,14 @@ class SimulatedDisk:
         self.sync()
 
     def corrupt_newest_snapshot(self, rng: random.Random) -> bool:
-        """Flip a byte of the newest snapshot if there is an older one to fall back to and the log reaches back."""
+        """Flip a byte of the newest snapshot if there is a valid older one from the same log.
+
+        From there the log must reach on: trimming it further would be the node's mistake.
+        """
         if len(self.snapshots) < SNAPSHOTS_KEPT:
             return False
         older_position, older = self.snapshots[-2]
-        if self.log_start.sequence > older_position.sequence or not _is_valid(older):
+        if self.reset_at.sequence > older_position.sequence or not _is_valid(older):
             return False
         position, content = self.snapshots[-1]
         damaged = bytearray(content)
@@ -140,27 +144,17 @@ class SimulatedDisk:
         return None
 
     def recover(self) -> tuple[SnapshotFacts | None, tuple[LogEntry, ...]]:
-        """The newest valid snapshot's facts and the log's entries after it.
+        """The newest valid snapshot's facts and the log's entries after it, as ``inputs.Start`` wants them.
 
-        A log that begins after the snapshot (an older one, the newer being damaged) does not connect to it: it is
-        discarded like a gap, as nothing says what stood between.
+        A log that ends before the snapshot (its tail lost with the power) begins anew behind it. A log that begins
+        after it, while a transfer was under way, is given as it is: the gap tells the member.
         """
         snapshot = self.newest_snapshot()
-        if snapshot is None:
-            if self.log_start != LOG_START:
-                self.reset(LOG_START)
-            return None, tuple(self.entries)
-        facts = SnapshotFacts(snapshot.position, snapshot.epoch_starts, snapshot.member_state)
-        first = self.log_start.sequence
-        covered = snapshot.position.sequence - first
-        if covered < 0 or covered > len(self.entries):
-            self.reset(snapshot.position)
-            return facts, ()
-        held = self.entries[covered - 1].position if covered else self.log_start
-        if held != snapshot.position:
-            self.reset(snapshot.position)
-            return facts, ()
-        return facts, tuple(self.entries[covered:])
+        position = LOG_START if snapshot is None else snapshot.position
+        facts = None if snapshot is None else SnapshotFacts(position, snapshot.epoch_starts, snapshot.member_state)
+        if not self.entries or self.log_end.sequence < position.sequence:
+            self.reset(position)
+        return facts, tuple(entry for entry in self.entries if entry.sequence > position.sequence)
 
 
 def _is_valid(content: bytes) -> bool:

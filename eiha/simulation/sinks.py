@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from eiha.events.schema import AttributeType
+from eiha.events.wire import WireColumn
 from eiha.kernel.ids import BEFORE_FIRST, NO_EPOCH, Epoch, Sequence
 from eiha.ports import Committed, Displaced, Fenced, PublishOutcome
 from eiha.protocol.outputs import OutputBatch
@@ -92,8 +94,16 @@ def rows_of(output: OutputBatch) -> list[OutputRow]:
     """The rows of an output with their ids, as a table would hold them."""
     stamps = output.batch.timestamps
     assert stamps is not None
-    columns = [column.to_list() for column in output.batch.columns]
+    columns = [_values(column) for column in output.batch.columns]
     return [
         (output.plan, output.stream.name, int(output.sequence), output.first_ordinal + index, stamp, values)
         for index, (stamp, values) in enumerate(zip(stamps.tolist(), zip(*columns, strict=True), strict=True))
     ]
+
+
+def _values(column: WireColumn) -> list[Any]:
+    """Values that compare as bits do: a float by its text, so that NaN equals NaN and 0.0 is not -0.0."""
+    values = column.to_list()
+    if column.type in (AttributeType.FLOAT, AttributeType.DOUBLE):
+        return [repr(value) for value in values]
+    return values

@@ -21,7 +21,10 @@ LATE_US_MAX = 3000 * MS
 
 
 class SimulatedWitness:
-    """One row. ``version_is_checked`` False is a planted bug (rule R6): only epoch and active are compared."""
+    """One row. Two planted bugs: ``version_is_checked`` False, ``silence_is_consent`` True.
+
+    Without the version, only epoch and active are compared (rule R6); with consent, no answer is told as success.
+    """
 
     def __init__(
         self, scheduler: Scheduler, rng: random.Random, changed: Callable[[WitnessRow | None, WitnessRow], None]
@@ -37,6 +40,7 @@ class SimulatedWitness:
         self.latency_us = (300, 3 * MS)
         self.unreachable: dict[str, bool] = {}
         self.version_is_checked = True
+        self.silence_is_consent = False
         self._void_before: dict[str, int] = {}
 
     def read(self, node: str, answer: Callable[[ReadOutcome], None]) -> None:
@@ -52,7 +56,8 @@ class SimulatedWitness:
     ) -> None:
         """Try to replace the row for ``node``; ``answer`` gets the outcome later."""
         once = _Once(answer)
-        self._scheduler.after(TIMEOUT_US, once, Unknown("no answer in time"))
+        silence = Mine(row) if self.silence_is_consent else Unknown("no answer in time")
+        self._scheduler.after(TIMEOUT_US, once, silence)
         if self._lost(node):
             return
         delay = self._delay()

@@ -1,0 +1,366 @@
+"""One simulated node: a machine with a disk and clocks, and the process that runs on it now and then.
+
+The process is the effect interpreter: it gives inputs to ``Member.step`` in turns, as the real shell does, and carries
+out the effects with virtual latencies. What it has under way when it dies is lost, half done, or done without anybody
+hearing of it, as the part concerned has it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from eiha.ha import effects as fx
+from eiha.ha.inputs import (
+    ChangePlan,
+    ClientHello,
+    Flush,
+    Input,
+    Start,
+    StopAsked,
+    Submit,
+    SwitchoverAsked,
+    Tick,
+    WitnessCasDone,
+    WitnessReadDone,
+)
+from eiha.ha.member import Member
+from eiha.ha.witness_row import CasOutcome, ReadOutcome
+from eiha.kernel.ids import ClientId, ClientSequence, MonotonicMs, NodeId, Now, WallMs
+from eiha.ports import Engine
+from eiha.protocol.log_entry import DeployPlan, RemovePlan
+from eiha.protocol.peer_messages import Append, PeerIdentity
+from eiha.simulation.checkers import Checkers, Violation
+from eiha.simulation.disk import SimulatedDisk
+from eiha.simulation.engine_worker import EngineWorker
+from eiha.simulation.log_writer import LogWriter
+from eiha.simulation.network import Endpoint, SimulatedNetwork
+from eiha.simulation.randomness import microseconds
+from eiha.simulation.scheduler import MS, Scheduler
+from eiha.simulation.sink_worker import SinkWorker
+from eiha.simulation.sinks import SimulatedStore
+from eiha.simulation.trace import Trace
+from eiha.simulation.witness import SimulatedWitness
+
+WALL_START_MS = 1_767_225_600_000
+"""2026-01-01, when every simulation begins."""
+
+TURN_US = (20, 150)
+STEP_US = 15
+
+
+class ClientPort:
+    """What a process knows of its clients' connections: where acknowledgements and refusals go."""
+
+    def ack(self, node: str, client: ClientId, through: ClientSequence) -> None:
+        """Tell ``client``, if it is connected to ``node``."""
+        raise NotImplementedError
+
+    def reject(self, node: str, effect: fx.RejectClient) -> None:
+        """Tell the client of ``effect``, if it is connected to ``node``."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class World:
+    """What nodes share."""
+
+    scheduler: Scheduler
+    trace: Trace
+    checkers: Checkers
+    network: SimulatedNetwork
+    witness: SimulatedWitness
+    stores: dict[str, SimulatedStore]
+    make_member: Callable[[NodeId], Member]
+    make_engine: Callable[[], Engine]
+    plans: tuple[DeployPlan, ...]
+    tick_ms: int
+    durable: bool
+    clients: ClientPort
+
+
+class SimulatedNode:
+    """A machine: disk and clocks outlive its processes."""
+
+    def __init__(self, world: World, name: NodeId, disk: SimulatedDisk, rng: random.Random) -> None:
+        self.world = world
+        self.name = name
+        self.disk = disk
+        self.rng = rng
+        self.process: Process | None = None
+        self.runs = 0
+        self.wall_offset_ms = 0
+        self.drift = 1 + rng.uniform(-1e-3, 1e-3)
+        self.disk_us: tuple[int, int] = (50, 800)
+        self.apply_us: tuple[int, int] = (30, 300)
+        self.boot_offset_ms = rng.randint(0, 1_000_000)
+
+    @property
+    def identity(self) -> PeerIdentity:
+        """What a handshake with this node proves."""
+        return PeerIdentity(self.name, self.disk.incarnation)
+
+    def now(self) -> Now:
+        """What the machine's clocks read."""
+        elapsed_ms = int(self.world.scheduler.now_us * self.drift) // MS
+        return Now(
+            MonotonicMs(self.boot_offset_ms + elapsed_ms), WallMs(WALL_START_MS + elapsed_ms + self.wall_offset_ms)
+        )
+
+    def start(self) -> None:
+        """Start a process, unless one runs."""
+        if self.process is not None:
+            return
+        self.runs += 1
+        self.world.trace.note(self.name, "start", lambda: f"{self.disk.incarnation}, log end {self.disk.log_end}")
+        self.process = Process(self)
+        self.process.boot()
+
+    def kill(self, *, silently: bool = False) -> None:
+        """``kill -9``; ``silently``: the whole machine goes."""
+        process, self.process = self.process, None
+        if process is not None:
+            self.world.trace.note(self.name, "killed", "machine lost power" if silently else "")
+            process.die(silently=silently)
+
+
+class Process:
+    """One run of a node. All that is here is lost when it dies."""
+
+    def __init__(self, node: SimulatedNode) -> None:
+        self.node = node
+        self.world = node.world
+        self.name = node.name
+        self.label = f"{node.name}#{node.runs}"
+        self.incarnation = node.disk.incarnation
+        self.alive = True
+        self.intake_open = False
+        self.paused_until_us = 0
+        self.dies_after_effects = -1
+        self._member = node.world.make_member(node.name)
+        self._inbox: deque[Input] = deque()
+        self._waiting_submits: deque[Submit] = deque()
+        self._turn_planned = False
+        self._free_at_us = 0
+        self._rng = random.Random(node.rng.random())  # noqa: S311
+        self._endpoint = Endpoint(node.name, node.identity, self.deliver)
+        scheduler, checkers = self.world.scheduler, self.world.checkers
+        self._log = LogWriter(scheduler, self._rng, node.disk, self.deliver, durable=self.world.durable)
+        self._log.latency_us = lambda: node.disk_us
+        self._saver = LogWriter(scheduler, self._rng, node.disk, self.deliver, durable=True)
+        self._saver.latency_us = lambda: node.disk_us
+        self._engine = EngineWorker(
+            scheduler, self._rng, node.disk, self.world.make_engine(), self.deliver, checkers, node.name
+        )
+        self._engine.latency_us = lambda: node.apply_us
+        self._sinks = {
+            name: SinkWorker(scheduler, self._rng, store, self.deliver, self, checkers.outputs.store_committed)
+            for name, store in self.world.stores.items()
+        }
+
+    @property
+    def engine(self) -> Engine:
+        """The engine's state, for the fault that spoils it."""
+        return self._engine.engine
+
+    @property
+    def applied_through(self) -> int:
+        """The last sequence that the engine applied."""
+        return self._engine.applied_through
+
+    # Life
+
+    def boot(self) -> None:
+        """Read the disk and begin."""
+        snapshot, entries = self.node.disk.recover()
+        self.world.checkers.order.restarted_at(self.name, 0)
+        self.deliver(Start(self.incarnation, entries, snapshot, self.node.disk.witness_version_seen, self.world.plans))
+        self.world.network.attach(self._endpoint)
+        self._tick()
+
+    def die(self, *, silently: bool) -> None:
+        """Stop at once. Work handed to the disk or the witness may still land."""
+        self.alive = False
+        self._inbox.clear()
+        self._log.die()
+        self._saver.die()
+        self._engine.die()
+        for sink in self._sinks.values():
+            sink.die()
+        self.world.network.detach(self._endpoint, silently=silently)
+
+    def pause(self, duration_us: int) -> None:
+        """SIGSTOP: no turn until then; what is under way outside goes on."""
+        self.world.trace.note(self.name, "pause", f"{duration_us / MS:.0f} ms")
+        self.paused_until_us = max(self.paused_until_us, self.world.scheduler.now_us + duration_us)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.paused_until_us = 0
+        self._turn_planned = False
+        self._plan_turn()
+
+    # Inputs
+
+    def deliver(self, item: Input) -> None:
+        """Queue an input for the next turn."""
+        if self.alive:
+            self._inbox.append(item)
+            self._plan_turn()
+
+    def submit(self, item: Submit) -> None:
+        """A client's publications arrive; they wait in their socket while intake is closed."""
+        if not self.alive:
+            return
+        if self.intake_open:
+            self.deliver(item)
+        else:
+            self._waiting_submits.append(item)
+
+    def hello(self, client: ClientId) -> None:
+        """A client connected."""
+        self.deliver(ClientHello(client))
+
+    def ask(self, item: SwitchoverAsked | StopAsked | ChangePlan) -> None:
+        """An operator asks for something."""
+        self.deliver(item)
+
+    def change_plan(self, change: DeployPlan | RemovePlan) -> None:
+        """An operator deploys or removes a plan."""
+        self.deliver(ChangePlan(change))
+
+    def _tick(self) -> None:
+        if not self.alive:
+            return
+        now_us = self.world.scheduler.now_us
+        if now_us >= self.paused_until_us:
+            self.deliver(Tick())
+        next_us = max(now_us + self.world.tick_ms * MS, self.paused_until_us)
+        self.world.scheduler.at(next_us, self._tick)
+
+    def _plan_turn(self) -> None:
+        if self._turn_planned:
+            return
+        self._turn_planned = True
+        at_us = self.world.scheduler.now_us + microseconds(self._rng, *TURN_US)
+        self.world.scheduler.at(max(at_us, self._free_at_us, self.paused_until_us), self._turn)
+
+    def _turn(self) -> None:
+        self._turn_planned = False
+        if not self.alive or not self._inbox:
+            return
+        if self.world.scheduler.now_us < self.paused_until_us:
+            self._plan_turn()
+            return
+        now = self.node.now()
+        steps = 0
+        idle = True
+        while self._inbox:
+            item = self._inbox.popleft()
+            idle = idle and isinstance(item, Tick)
+            self._step(item, now)
+            steps += 1
+        if not idle and self._lives():
+            self._step(Flush(), now)
+        self._free_at_us = self.world.scheduler.now_us + steps * STEP_US
+        if self._inbox and self.alive:
+            self._plan_turn()
+
+    def _lives(self) -> bool:
+        """``alive`` as a call, for after steps that may have ended the process."""
+        return self.alive
+
+    def _step(self, item: Input, now: Now) -> None:
+        trace = self.world.trace
+        if trace.on and not isinstance(item, Tick | Flush):
+            trace.note(self.name, "< " + type(item).__name__, lambda: repr(item))
+        else:
+            trace.mark(self.name, type(item).__name__)
+        try:
+            outcome = self._member.step(item, now)
+        except AssertionError as failure:
+            raise Violation("assertion", f"{self.name} on {type(item).__name__}: {failure!r}") from failure
+        for effect in outcome:
+            if trace.on:
+                trace.note(self.name, "> " + type(effect).__name__, lambda e=effect: repr(e))  # type: ignore[misc]
+            else:
+                trace.mark(self.name, type(effect).__name__)
+            self._carry_out(effect)
+            if self.dies_after_effects >= 0:
+                self.dies_after_effects -= 1
+                if self.dies_after_effects < 0:
+                    self.node.kill()
+            if not self.alive:
+                return
+
+    # Effects
+
+    def _carry_out(self, effect: fx.Effect) -> None:  # one arm an effect, nothing else
+        world = self.world
+        match effect:
+            case fx.Send(_, link, message):
+                if isinstance(message, Append) and message.encoded:
+                    self._acts(message.epoch, "sequences")
+                world.network.send(self.name, link, message)
+            case fx.Persist(entries):
+                world.checkers.order.written(self.name, entries)
+                self._log.persist(entries)
+            case fx.Apply(entries):
+                for entry in entries:
+                    world.checkers.applied(self.name, entry)
+                self._engine.run(effect)
+            case fx.AckClient(client, through):
+                world.clients.ack(self.name, client, through)
+            case fx.RejectClient():
+                world.clients.reject(self.name, effect)
+            case fx.Publish():
+                self._acts(effect.permit.epoch, "publishes")
+                self._sinks[effect.sink].publish(effect)
+            case fx.OpenSink(sink, permit):
+                self._acts(permit.epoch, "opens a sink")
+                self._sinks[sink].open(permit)
+            case fx.RevokePermit():
+                for worker in self._sinks.values():
+                    worker.revoke()
+            case fx.ReadWitness(request):
+                world.witness.read(self.name, lambda outcome: self._was_read(request, outcome))
+            case fx.CompareAndSet(request, expected, row):
+                world.witness.compare_and_set(self.name, expected, row, lambda outcome: self._was_set(request, outcome))
+            case fx.CloseLink(_, link, reason):
+                world.network.close(self.name, link, reason)
+            case fx.SetIntake(is_open, _):
+                self._set_intake(is_open)
+            case fx.TruncateLog() | fx.ResetLog() | fx.TrimLog() | fx.RememberWitness():
+                self._log.run(effect)
+            case fx.SaveSnapshot():
+                self._saver.run(effect)
+            case fx.TakeSnapshot() | fx.RestoreSnapshot():
+                self._engine.run(effect)
+            case fx.RoleChanged() | fx.Fact():
+                pass
+            case fx.Halt(reason, failed):
+                self._halt(reason, failed=failed)
+            case _:
+                assert_never(effect)
+
+    def _acts(self, epoch: int, what: str) -> None:
+        self.world.checkers.active.acts(self.label, self.incarnation, epoch, what)  # type: ignore[arg-type]
+
+    def _was_read(self, request: int, outcome: ReadOutcome) -> None:
+        self.deliver(WitnessReadDone(request, outcome))
+
+    def _was_set(self, request: int, outcome: CasOutcome) -> None:
+        self.deliver(WitnessCasDone(request, outcome))
+
+    def _set_intake(self, is_open: bool) -> None:
+        self.intake_open = is_open
+        while is_open and self._waiting_submits:
+            self.deliver(self._waiting_submits.popleft())
+
+    def _halt(self, reason: str, *, failed: bool) -> None:
+        if failed:
+            raise Violation("halt", f"{self.name} stopped in doubt: {reason}")
+        self.node.kill()
