@@ -1,5 +1,5 @@
-"""High availability as pure state machines: roles, election, sequencing, replication, outbox, join, switchover.
+"""The pair as pure state machines: roles, election, replication, outbox, switchover; ``member`` composes them.
 
-``member.Member`` composes them: ``step(input, now) -> effects``. Imports ``protocol``, ``events``, ``kernel``,
-``errors``; never the engine, a clock, a socket or a database.
+``Member.step(input, now) -> effects``: no clock, no I/O, no randomness. Shells carry the effects out, in order.
+Imports ``protocol``, ``events``, ``kernel`` and ``errors``; never ``engine``, asyncio, sockets or a driver.
 """

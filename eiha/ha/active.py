@@ -1,0 +1,311 @@
+"""What a member does while it is active: take publications in, write the log, have it committed, publish."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from eiha.ha.context import Context
+from eiha.ha.effects import OpenSink, RevokePermit
+from eiha.ha.election import Election
+from eiha.ha.fencing import Fence
+from eiha.ha.heartbeat import Heartbeat
+from eiha.ha.inputs import Published, SinkOpened
+from eiha.ha.intake import DUPLICATE, Gap, Pending
+from eiha.ha.membership import Membership
+from eiha.ha.peer_service import PeerService
+from eiha.ha.replica import Replica
+from eiha.ha.sequencer import Sequencer
+from eiha.ha.switchover import Step, Switchover
+from eiha.ha.witness_row import WitnessRow
+from eiha.kernel.ids import BEFORE_FIRST, ClientSequence, Epoch, Sequence
+from eiha.protocol.log_entry import (
+    DeployPlan,
+    EntryBody,
+    EpochStart,
+    LogEntry,
+    Publication,
+    Publications,
+    RemovePlan,
+    TimeTick,
+)
+from eiha.protocol.peer_messages import SwitchoverAbort, SwitchoverPropose
+
+
+class Active:
+    """One epoch of being active, from the won row to the demotion."""
+
+    __slots__ = ("_bodies", "_ctx", "_fence", "_flush", "_heartbeat", "_pending", "_replica", "_sequencer",
+                 "_tick_sequence", "epoch", "membership", "service", "switchover")  # fmt: skip
+
+    def __init__(
+        self,
+        ctx: Context,
+        replica: Replica,
+        pending: Pending,
+        election: Election,
+        heartbeat: Heartbeat,
+        fence: Fence,
+        row: WitnessRow,
+    ) -> None:
+        self._ctx = ctx
+        self._replica = replica
+        self._pending = pending
+        self._heartbeat = heartbeat
+        self._fence = fence
+        self.epoch: Epoch = row.epoch
+        self.service = PeerService(ctx, replica, row.epoch)
+        self.membership = Membership(ctx, replica, election, heartbeat, self.service, row)
+        self.switchover = Switchover(ctx.policy)
+        log = replica.log
+        last_log_time = log.last_log_time_ms
+        self._sequencer = Sequencer(
+            row.epoch,
+            Sequence(log.end.sequence + 1),
+            replica.last_log_time_ms if last_log_time is None else last_log_time,
+        )
+        self._bodies: deque[EntryBody] = deque()
+        self._flush = False
+        self._tick_sequence: Sequence = BEFORE_FIRST
+
+    def begin(self, held: Iterable[Publication], plans: Iterable[DeployPlan]) -> None:
+        """Start the epoch: its first entry, plans whose text is new, what this node held as passive, the sinks."""
+        ctx, replica = self._ctx, self._replica
+        replica.became_author()
+        permit = self._fence.grant(self.epoch)
+        log = replica.log
+        texts = dict(replica.plans)
+        for entry in log.entries(max(log.committed_through, log.base.sequence), log.end.sequence):
+            if isinstance(entry.body, Publications):
+                for publication in entry.body.items:
+                    self._pending.note_logged(publication)
+            elif isinstance(entry.body, DeployPlan):
+                texts[entry.body.plan] = entry.body.text
+            elif isinstance(entry.body, RemovePlan):
+                texts.pop(entry.body.plan, None)
+        self._write([EpochStart(ctx.config.node, ctx.incarnation)])
+        self._write([plan for plan in plans if texts.get(plan.plan) != plan.text])
+        for publication in held:
+            self._pending.offer(publication)
+        for lane in replica.outbox.lanes.values():
+            ctx.emit(OpenSink(lane.sink, permit))
+        ctx.fact("coordinator_elected", f"{ctx.config.node} is coordinator of epoch {self.epoch}")
+        ctx.fact("became_active", f"{ctx.config.node} became active member, log ends at {log.end.sequence}")
+        self._flush = True
+        self.membership.commit()
+
+    # -- intake ------------------------------------------------------------------------------------------------
+
+    def submit(self, publications: tuple[Publication, ...]) -> None:
+        """Publications of this node's clients."""
+        ctx, pending = self._ctx, self._pending
+        for publication in publications:
+            if self.switchover.under_way:
+                ctx.refuse(publication, "a switchover is under way; retry")
+                continue
+            if pending.bytes > 2 * ctx.policy.pending_bytes_max:
+                ctx.refuse(publication, "as much waits for the log as may; retry later")
+                continue
+            offer = pending.offer(publication)
+            if offer is DUPLICATE:
+                committed = self._replica.sessions.committed(publication.client_id)
+                if committed >= publication.client_sequence:
+                    ctx.acknowledge(publication.client_id, committed)
+            elif isinstance(offer, Gap):
+                reason = "a publication before this one is missing"
+                if offer.expected == 1:
+                    reason = "the client is not known (any more); number from 1, under a new name if it had another"
+                ctx.refuse(publication, reason, offer.expected)
+
+    def forwarded(self, publications: tuple[Publication, ...]) -> None:
+        """Publications of the passive's clients; what cannot be taken now, the passive sends again."""
+        for publication in publications:
+            if self._pending.bytes > 2 * self._ctx.policy.pending_bytes_max or self.switchover.under_way:
+                return
+            self._pending.offer(publication)
+        self._flush = True
+
+    def change_plan(self, change: DeployPlan | RemovePlan) -> None:
+        """An operator's deployment goes through the log."""
+        if self.switchover.under_way:
+            self._ctx.fact("plan_change_refused", "a switchover is under way; try again", "warning")
+            return
+        self._bodies.append(change)
+        self._flush = True
+
+    def flush(self) -> None:
+        """What is pending becomes an entry at the end of this step, if there is room."""
+        self._flush = True
+
+    # -- log ---------------------------------------------------------------------------------------------------
+
+    def conclude(self) -> None:
+        """The step's last act: sequence, replicate, publish, and tell clients whether to go on."""
+        if self._flush and not self.switchover.log_is_frozen:
+            self._sequence_pending()
+        self.service.replicate()
+        self._publish()
+        self._drive_switchover()
+        self._set_intake()
+
+    def _sequence_pending(self) -> None:
+        if self._bodies:
+            bodies, self._bodies = list(self._bodies), deque()
+            self._write(bodies)
+        entries: list[LogEntry] = []
+        pending, policy, replica = self._pending, self._ctx.policy, self._replica
+        while len(pending):
+            uncommitted = replica.log.uncommitted_entries + len(entries)
+            size = replica.uncommitted_bytes + sum(len(entry.encoded) for entry in entries)
+            if uncommitted >= policy.inflight_entries_max or size >= policy.inflight_bytes_max or replica.backlog_full:
+                break
+            entries.append(self._sequencer.stamp(Publications(pending.next_entry()), self._ctx.wall_ms))
+        if entries:
+            replica.append(tuple(entries))
+        self._flush = len(pending) > 0
+
+    def _write(self, bodies: Iterable[EntryBody]) -> None:
+        entries = tuple(self._sequencer.stamp(body, self._ctx.wall_ms) for body in bodies)
+        if entries:
+            self._replica.append(entries)
+
+    def fire_timers(self) -> None:
+        """Add a TimeTick when a timer is due and nothing on its way will fire it."""
+        due = self._replica.next_timer_ms
+        if due is None or due > self._ctx.wall_ms or self.switchover.log_is_frozen:
+            return
+        replica = self._replica
+        if not replica.engine_known or replica.applied_through < replica.log.end.sequence:
+            return
+        if self._tick_sequence > replica.applied_through or replica.log.uncommitted_entries:
+            return
+        self._write([TimeTick()])
+        self._tick_sequence = replica.log.end.sequence
+
+    # -- outputs -----------------------------------------------------------------------------------------------
+
+    def sink_opened(self, answer: SinkOpened) -> None:
+        """The store is fenced for this epoch and told its progress."""
+        lane = self._replica.outbox.lanes.get(answer.sink)
+        if lane is None or answer.epoch != self.epoch or self._fence.permit is None:
+            return
+        lane.opened = True
+        lane.outstanding = None
+        lane.trim_through(answer.published_through)
+        lane.published_through = answer.published_through
+
+    def published(self, answer: Published) -> None:
+        """The store committed outputs."""
+        lane = self._replica.outbox.lanes.get(answer.sink)
+        if lane is None or answer.epoch != self.epoch:
+            return
+        if lane.outstanding is not None and answer.through >= lane.outstanding:
+            lane.outstanding = None
+        lane.trim_through(answer.through)
+        self._replica.pump()
+
+    def _publish(self) -> None:
+        permit = self._fence.permit
+        if permit is None or self.switchover.under_way:
+            return
+        policy, through = self._ctx.policy, self._replica.applied_through
+        for lane in self._replica.outbox.lanes.values():
+            publish = lane.next_publish(policy.publish_rows_max, through, permit)
+            if publish is not None:
+                self._ctx.emit(publish)
+
+    # -- switchover --------------------------------------------------------------------------------------------
+
+    def ask_switchover(self, *, stop_after: bool) -> bool:
+        """Begin a planned change of the active. False: it cannot be; a fact says why."""
+        if self.switchover.under_way:
+            self.switchover.stop_after = self.switchover.stop_after or stop_after
+            return True
+        if self.membership.state != "synced":
+            self._ctx.fact("switchover_refused", f"the pair is {self.membership.state}, not synced", "warning")
+            return False
+        self.switchover.begin(self._ctx.monotonic_ms, stop_after=stop_after)
+        self._ctx.fact("switchover_begins", f"log ends at {self._replica.log.end.sequence}")
+        self._flush = True
+        return True
+
+    def _drive_switchover(self) -> None:
+        switchover, replica, ctx = self.switchover, self._replica, self._ctx
+        if not switchover.under_way:
+            return
+        log = replica.log
+        if switchover.drained(
+            pending=len(self._pending) > 0 or bool(self._bodies),
+            all_committed=log.committed_through == log.end.sequence,
+            publishing=any(lane.outstanding is not None for lane in replica.outbox.lanes.values()),
+            now_ms=ctx.monotonic_ms,
+        ):
+            switchover.propose(log.end.sequence)
+            self.service.replicate()
+            ctx.send_management(SwitchoverPropose(self.epoch, log.end))
+        elif self.membership.state != "synced":
+            self.abort_switchover(f"the pair is {self.membership.state}")
+        elif switchover.overdue(ctx.monotonic_ms):
+            self.abort_switchover(f"not done within {ctx.policy.switchover_timeout_ms} ms")
+
+    def switchover_ready(self, epoch: Epoch) -> None:
+        """The peer holds and applied everything and is about to take the row: stop publishing."""
+        if epoch != self.epoch or self.switchover.step is not Step.PROPOSED:
+            return
+        self._ctx.emit(RevokePermit())
+        self._fence.revoke()
+        self._replica.outbox.close()
+        self.switchover.hand_over()
+
+    def abort_switchover(self, reason: str) -> None:
+        """Go on with the epoch that this node still has, as far as it knows; the witness knows better."""
+        if not self.switchover.under_way:
+            return
+        self._ctx.send_management(SwitchoverAbort(self.epoch, reason[:500]))
+        self._ctx.fact("switchover_aborted", reason, "warning")
+        stop = self.switchover.end()
+        if self._fence.permit is None:
+            permit = self._fence.restore()
+            for lane in self._replica.outbox.lanes.values():
+                self._ctx.emit(OpenSink(lane.sink, permit))
+        self._flush = True
+        if stop:
+            self._ctx.halt("stopped on request; the switchover before it did not succeed", failed=False)
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Time passed."""
+        self.membership.evaluate()
+        self.fire_timers()
+        self._flush = self._flush or len(self._pending) > 0
+        self._replica.trim_memory(self.service.keep_after)
+
+    def _set_intake(self) -> None:
+        ctx, pending, policy = self._ctx, self._pending, self._ctx.policy
+        if self.switchover.under_way:
+            ctx.set_intake(is_open=False, reason="switchover")
+        elif self.membership.state == "no-quorum":
+            ctx.set_intake(is_open=False, reason="no quorum: neither the peer nor the witness confirms")
+        elif self._replica.backlog_full:
+            ctx.set_intake(is_open=False, reason="outputs or the engine are behind")
+        elif pending.bytes > policy.pending_bytes_max or len(pending) > policy.pending_publications_max:
+            ctx.set_intake(is_open=False, reason="as much waits for the log as may")
+        elif ctx.intake_open or (
+            2 * pending.bytes <= policy.pending_bytes_max and 2 * len(pending) <= policy.pending_publications_max
+        ):
+            ctx.set_intake(is_open=True, reason="active")
+
+    def step_down(self) -> None:
+        """Not active any more: publishing stops before anything else, clients are told to send again."""
+        ctx = self._ctx
+        ctx.emit(RevokePermit())
+        self._fence.revoke()
+        self._replica.outbox.close()
+        ctx.set_intake(is_open=False, reason="not active any more")
+        for client_id in self._pending.unresolved():
+            expected = ClientSequence(self._replica.sessions.committed(client_id) + 1)
+            ctx.refuse(
+                Publication(client_id, expected, "", 0, b""), "this node is not active any more; resend", expected
+            )
+        self._pending.clear()

@@ -1,0 +1,84 @@
+"""A member's status from its parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eiha.ha.roles import Role
+from eiha.ha.status import MemberStatus, SinkStatus
+from eiha.kernel.ids import BEFORE_FIRST
+
+if TYPE_CHECKING:
+    from eiha.ha.member import Member
+
+
+def describe(member: Member) -> MemberStatus:
+    """What an operator sees of ``member`` now."""
+    ctx, replica = member.ctx, member.replica
+    log, active = replica.log, member.active
+    progress = None if active is None else active.service.progress
+    queue = member.held if active is None else member.pending
+    committed = log.committed_through
+    if active is not None:
+        lag = log.end.sequence - progress.acked if progress is not None else 0
+    else:
+        lag = max(0, member.follower.committed_heard - replica.applied_through)
+    return MemberStatus(
+        node=ctx.config.node,
+        incarnation=ctx.incarnation,
+        role=ctx.role.value,
+        state=_state(member),
+        epoch=member.epoch,
+        active=None if ctx.row is None else ctx.row.active,
+        peer=None if ctx.links.peer is None else ctx.links.peer.node,
+        peer_connected=ctx.links.any_open,
+        witness_version=0 if ctx.row is None else ctx.row.version,
+        log_end=log.end.sequence,
+        persisted_through=log.persisted.sequence,
+        acked_through=progress.acked if progress is not None else BEFORE_FIRST,
+        committed_through=committed,
+        applied_through=replica.applied_through,
+        peer_lag_entries=lag,
+        pending_publications=len(queue),
+        pending_bytes=queue.bytes,
+        log_memory_bytes=log.retained_bytes,
+        outbox_rows=replica.outbox.rows,
+        outbox_bytes=replica.outbox.bytes,
+        sinks=tuple(
+            SinkStatus(lane.sink, lane.opened, lane.published_through, lane.rows, lane.bytes)
+            for lane in replica.outbox.lanes.values()
+        ),
+        sessions=len(replica.sessions),
+        intake_open=ctx.intake_open,
+        intake_reason=ctx.intake_reason,
+        failover_cover=_cover(member),
+        dropped=tuple(sorted(ctx.dropped.items())),
+        transitions=tuple(ctx.transitions),
+    )
+
+
+def _state(member: Member) -> str:
+    match member.ctx.role:
+        case Role.STARTING:
+            return "starting"
+        case Role.HALTED:
+            return "halted"
+        case Role.JOINING:
+            fenced = member.fence.highest_epoch > 0 and not member.joiner.following
+            return "fenced" if fenced else "joining"
+        case Role.PASSIVE | Role.PROMOTING:
+            return "synced"
+        case Role.ACTIVE:
+            assert member.active is not None
+            return member.active.membership.state
+
+
+def _cover(member: Member) -> str:
+    """Whether the pair would survive the loss of its active now, in words."""
+    state = _state(member)
+    if state != "synced":
+        return f"none: {state}"
+    if member.active is not None and not member.witness_reachable:
+        peer_sees = member.heartbeat.peer_sees_witness
+        return "the peer can take over" if peer_sees else "none: the witness cannot be reached"
+    return "the peer can take over" if member.active is not None else "this node can take over"

@@ -1,0 +1,183 @@
+"""Getting this node's log and state to where the active's are: ask, cut the tail or take a snapshot, follow."""
+
+from __future__ import annotations
+
+from eiha.errors import CorruptFile
+from eiha.ha import rules
+from eiha.ha.context import Context
+from eiha.ha.effects import SaveSnapshot
+from eiha.ha.follower import Follower
+from eiha.ha.inputs import Channel, Restored
+from eiha.ha.replica import Replica
+from eiha.ha.transfer import SnapshotReceiver
+from eiha.kernel.ids import BEFORE_FIRST, LOG_START, NO_EPOCH, LogPosition, Sequence
+from eiha.protocol.peer_messages import JoinReply, JoinRequest, SnapshotBegin, SnapshotChunk
+
+
+class Joiner:
+    """The joiner's side of a join.
+
+    ``intact``: log and state on this disk hang together. False from the moment the log is discarded until the
+    snapshot that replaces it is restored and durable; a node that is not intact never takes the row.
+    """
+
+    __slots__ = ("_asked_ms", "_attempt", "_awaiting", "_content", "_ctx", "_discard", "_follower", "_receiver",
+                 "_replica", "_restoring", "_transfer", "intact")  # fmt: skip
+
+    def __init__(self, ctx: Context, replica: Replica, follower: Follower) -> None:
+        self._ctx = ctx
+        self._replica = replica
+        self._follower = follower
+        self._attempt = 0
+        self._asked_ms = 0
+        self._awaiting = False
+        self._discard = False
+        self._transfer: int | None = None
+        self._receiver: SnapshotReceiver | None = None
+        self._content: bytes | None = None
+        self._restoring = False
+        self.intact = True
+
+    @property
+    def following(self) -> bool:
+        """Whether this node's log follows an active."""
+        return self._follower.epoch != NO_EPOCH
+
+    def begin(self, *, discard: bool = False) -> None:
+        """Start from the beginning: follow nobody, ask again. ``discard``: the state is not to be trusted."""
+        self._follower.stop()
+        self._awaiting = False
+        self._transfer = None
+        self._receiver = None
+        self._asked_ms = 0
+        self._discard = self._discard or discard
+
+    def ask(self) -> None:
+        """Send a JoinRequest if both links are up and none is being answered."""
+        ctx, replica = self._ctx, self._replica
+        if ctx.links.link(Channel.EVENT_SYNC) is None or ctx.links.link(Channel.MANAGEMENT) is None:
+            return
+        if self._busy() or self._restoring:
+            return
+        self._attempt += 1
+        self._asked_ms = ctx.monotonic_ms
+        self._awaiting = True
+        log = replica.log
+        blank = self._discard or not self.intact
+        ctx.send_management(
+            JoinRequest(
+                ctx.incarnation,
+                Sequence(log.base.sequence + 1),
+                LOG_START if blank else log.end,
+                () if blank else log.epoch_starts,
+                Sequence(max(1, replica.handed_through)) if blank else replica.handed_through,
+                self._attempt,
+            )
+        )
+
+    def _busy(self) -> bool:
+        now_ms, policy = self._ctx.monotonic_ms, self._ctx.policy
+        if self._receiver is not None:
+            return now_ms - self._receiver.progressed_ms <= policy.transfer_timeout_ms
+        if self.following:
+            return True
+        waited = now_ms - self._asked_ms
+        if self._transfer is not None:
+            return waited <= policy.transfer_timeout_ms
+        return self._awaiting and waited <= policy.join_retry_ms
+
+    def reply(self, message: JoinReply) -> None:
+        """The active's answer. Answers to earlier requests, and of epochs that are over, are passed over."""
+        if not self._awaiting or message.attempt != self._attempt:
+            return
+        if self._ctx.row is not None and message.epoch < self._ctx.row.epoch:
+            return
+        self._awaiting = False
+        if message.snapshot is not None:
+            self._transfer = message.snapshot
+            return
+        replica = self._replica
+        fits = replica.log.holds(message.common) and message.common.sequence >= replica.log.base.sequence
+        if not fits or not rules.may_drop_tail(message.common.sequence, replica.handed_through):
+            self._ctx.fact("log_does_not_fit", f"the active keeps {message.common}; asking for a snapshot", "warning")
+            self.begin(discard=True)
+            return
+        if message.common.sequence < replica.log.committed_through:
+            self._ctx.fact("log_does_not_fit", f"committed beyond {message.common}; asking for a snapshot", "warning")
+            self.begin(discard=True)
+            return
+        cut = replica.truncate_after(message.common)
+        if cut:
+            self._ctx.fact("tail_cut", f"{cut} entries after {message.common.sequence} were never committed")
+        self._follower.state_complete = True
+        self._follower.follow(message.epoch)
+
+    def snapshot_begins(self, begin: SnapshotBegin) -> None:
+        """The snapshot's position is known: the log starts anew behind it, the live tail may come."""
+        if begin.transfer != self._transfer:
+            return
+        self._transfer = None
+        self._discard = False
+        self.intact = False
+        self._receiver = SnapshotReceiver(begin, self._ctx.monotonic_ms)
+        self._follower.state_complete = False
+        self._replica.reset(begin.position)
+        self._follower.follow(begin.epoch)
+        self._ctx.fact(
+            "snapshot_begins", f"{begin.size} bytes in {begin.chunks} chunks, cut at {begin.position.sequence}"
+        )
+
+    def chunk(self, chunk: SnapshotChunk) -> None:
+        """A part of the snapshot; the last one starts the restore."""
+        receiver = self._receiver
+        if receiver is None:
+            return
+        ack = receiver.take(chunk, self._ctx.monotonic_ms)
+        if ack is not None:
+            self._ctx.send_management(ack)
+        content = receiver.content()
+        if receiver.failure is not None:
+            self._ctx.fact("snapshot_damaged", f"{receiver.failure}; asking again", "warning")
+            self.begin()
+        elif content is not None:
+            self._receiver = None
+            self._content = content
+            self._restoring = True
+            self._replica.restore(content)
+
+    def restored(self, answer: Restored) -> None:
+        """The engine is where the snapshot was cut; make the file durable before anything rests on it."""
+        try:
+            newest = self._replica.restored(answer)
+        except CorruptFile as damage:
+            self.restore_refused(str(damage))
+            return
+        if not newest or self._content is None:
+            return
+        content, self._content = self._content, None
+        self._restoring = False
+        self._ctx.emit(SaveSnapshot(answer.facts.position, content))
+        self._ctx.fact("snapshot_restored", f"state as of {answer.facts.position.sequence}")
+
+    def restore_refused(self, reason: str) -> None:
+        """The snapshot that the active sent cannot be used; ask for another."""
+        self._content = None
+        self._restoring = False
+        self.intact = False
+        self._ctx.fact("snapshot_refused", reason, "error")
+        self.begin(discard=True)
+
+    def saved(self, position: LogPosition) -> None:
+        """A snapshot is durable: from here on, log and state on this disk hang together."""
+        if self.intact or self._restoring or self._receiver is not None or not self._replica.engine_known:
+            return
+        if position.sequence < self._replica.log.base.sequence:
+            return
+        self.intact = True
+        self._follower.state_complete = True
+        self._follower.acknowledge(always=True)
+
+    def state_lost(self) -> None:
+        """What the disk holds does not hang together: start from nothing."""
+        self.intact = False
+        self._replica.reset(LogPosition(BEFORE_FIRST, NO_EPOCH))

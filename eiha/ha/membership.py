@@ -1,0 +1,181 @@
+"""The active's dealings with the witness: who is required for commit, and what the row says of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eiha.ha import rules
+from eiha.ha.context import Context
+from eiha.ha.effects import RememberWitness
+from eiha.ha.election import Election
+from eiha.ha.heartbeat import Heartbeat
+from eiha.ha.inputs import Channel
+from eiha.ha.peer_service import PeerService
+from eiha.ha.replica import Replica
+from eiha.ha.witness_row import WitnessRow
+from eiha.kernel.ids import BEFORE_FIRST, Sequence
+from eiha.protocol.peer_messages import JoinDone, PeerIdentity
+
+
+class Membership:
+    """Within one epoch. Invariant: whoever the row may name beside this node is ``required``.
+
+    ``required`` is a superset of the synced set at all times: it is set before a sync-in is asked for, and lifted
+    only when the witness says solo in a row that is newer than the last sync-in asked for.
+    """
+
+    __slots__ = ("_ctx", "_election", "_heartbeat", "_must_hold", "_replica", "_service", "_sync_asked_version",
+                 "_told", "required", "row", "trouble")  # fmt: skip
+
+    def __init__(
+        self,
+        ctx: Context,
+        replica: Replica,
+        election: Election,
+        heartbeat: Heartbeat,
+        service: PeerService,
+        row: WitnessRow,
+    ) -> None:
+        assert row.synced == (ctx.me,), row
+        self._ctx = ctx
+        self._replica = replica
+        self._election = election
+        self._heartbeat = heartbeat
+        self._service = service
+        self.row = row
+        self.required: PeerIdentity | None = None
+        self.trouble: str | None = None
+        """Why the required peer cannot be waited for; None: it is fine."""
+        self._must_hold: Sequence = BEFORE_FIRST
+        self._sync_asked_version = -1
+        self._told: tuple[int, int | None] | None = None
+
+    @property
+    def state(self) -> str:
+        """``solo``, ``synced`` or ``no-quorum``, as an operator sees it."""
+        if self.required is None:
+            return "solo"
+        if self.trouble is not None:
+            return "no-quorum"
+        return "synced" if self.required in self.row.synced else "solo"
+
+    def commit(self) -> bool:
+        """Move the commit point to where the rule allows. Returns whether it moved."""
+        log = self._replica.log
+        acked: tuple[Sequence, ...] = ()
+        if self.required is not None:
+            progress = self._service.progress
+            acked = (progress.acked if progress is not None and progress.peer == self.required else BEFORE_FIRST,)
+        through = min(rules.commit_point(log.persisted.sequence, acked), log.end.sequence)
+        return through > log.committed_through and self._replica.commit(through)
+
+    def evaluate(self) -> None:
+        """See whether the row must change, and ask for it."""
+        self.trouble = self._find_trouble()
+        if self.required is None:
+            if self._service.must_leave is not None:
+                self._service.left()
+            self._service.serve_join(None)
+            self._consider_requiring()
+        else:
+            self._service.serve_join(self.required)
+            self.trouble = self._service.must_leave or self.trouble
+            if self.trouble is not None:
+                self._go_solo(self.trouble)
+            elif self.required not in self.row.synced:
+                self._sync_in(self.required)
+            else:
+                self._tell_joined(self.required)
+        if self._election.unclear and self._election.ready(self._ctx.monotonic_ms):
+            self._ctx.emit(self._election.read(self._ctx.monotonic_ms))
+
+    def _find_trouble(self) -> str | None:
+        ctx, policy = self._ctx, self._ctx.policy
+        suspicion = self._heartbeat.detector.suspicion(
+            ctx.monotonic_ms,
+            grace_ms=policy.link_closed_grace_ms // 2,
+            timeout_ms=policy.failure_timeout_ms - policy.heartbeat_ms,
+        )
+        if suspicion is not None:
+            return suspicion
+        progress, required = self._service.progress, self.required
+        if required is not None and (progress is None or progress.peer != required):
+            # a link was just made and its first acknowledgement may be on the way
+            here = ctx.links.identity(Channel.EVENT_SYNC) == required
+            return None if here else "the required peer's log is not known"
+        if required is None or progress is None:
+            return None
+        if progress.stalled(self._replica.log.end.sequence, ctx.monotonic_ms, policy.slow_peer_ms):
+            self._service.hold_until_ms = ctx.monotonic_ms + policy.slow_peer_hold_ms
+            return f"the peer acknowledged nothing new for {policy.slow_peer_ms} ms"
+        return None
+
+    def _consider_requiring(self) -> None:
+        progress = self._service.progress
+        if self.trouble is not None or not self._service.caught_up or progress is None:
+            return
+        if self._election.unclear or not self._election.ready(self._ctx.monotonic_ms):
+            return
+        self.required = progress.peer
+        self._must_hold = self._replica.log.end.sequence
+        self._sync_in(progress.peer)
+
+    def _sync_in(self, peer: PeerIdentity) -> None:
+        progress = self._service.progress
+        acked = progress.acked if progress is not None and progress.peer == peer else BEFORE_FIRST
+        if not rules.may_ask_sync_in(requires_peer=self.required == peer, acked=acked, must_hold=self._must_hold):
+            return
+        row = replace(self.row, synced=(self._ctx.me, peer), reason=f"{peer.node} caught up at {acked}")
+        if self._swap(row):
+            self._sync_asked_version = self.row.version
+
+    def _go_solo(self, reason: str) -> None:
+        if self._lift_requirement():
+            return
+        self._swap(replace(self.row, synced=(self._ctx.me,), reason=f"solo: {reason}"))
+
+    def _swap(self, row: WitnessRow) -> bool:
+        election, now_ms = self._election, self._ctx.monotonic_ms
+        if election.unclear or not election.ready(now_ms):
+            return False
+        row = replace(row, version=rules.next_version(self.row))
+        self._ctx.emit(election.swap(self.row, row, now_ms))
+        return True
+
+    def _lift_requirement(self) -> bool:
+        row = self.row
+        if not rules.solo_is_recorded(row, self._ctx.me) or not rules.solo_is_settled(row, self._sync_asked_version):
+            return False
+        reason = self.trouble or "the peer left"
+        self.required = None
+        self._told = None
+        self._service.left()
+        self._ctx.fact("went_solo", f"version {row.version}: {reason}", "warning")
+        self.commit()
+        return True
+
+    def adopt(self, row: WitnessRow, *, won: bool) -> None:
+        """The row, still of this epoch, is now this."""
+        before, self.row = self.row, row
+        self._ctx.row = row
+        self._ctx.emit(RememberWitness(row.version))
+        others = tuple(member for member in row.synced if member != self._ctx.me)
+        if others and self.required is None:
+            self.required = others[0]
+            self._must_hold = self._replica.log.end.sequence
+        if others and others != tuple(m for m in before.synced if m != self._ctx.me):
+            self._ctx.fact("synced_in", f"{others[0].node} is synced as of version {row.version}")
+        if won and not others and self.required is not None:
+            self._lift_requirement()
+        self.evaluate()
+
+    def _tell_joined(self, peer: PeerIdentity) -> None:
+        told = (self.row.version, self._ctx.links.link(Channel.MANAGEMENT))
+        progress = self._service.progress
+        if told == self._told or told[1] is None or progress is None or progress.peer != peer:
+            return
+        if progress.acked == BEFORE_FIRST:
+            return
+        self._told = told
+        self._ctx.send_management(JoinDone(self.row.epoch, self.row.version))
+        self._ctx.fact("member_joined", f"{peer.node} is passive as of version {self.row.version}")

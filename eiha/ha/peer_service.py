@@ -1,0 +1,288 @@
+"""The active's side of replication: how far the peer is, what it is sent, how it joins, whether its state agrees."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from eiha.ha import rules
+from eiha.ha.context import Context
+from eiha.ha.inputs import Channel, SnapshotTaken
+from eiha.ha.join import FollowLog, decide_join
+from eiha.ha.progress import PeerProgress, Phase
+from eiha.ha.replica import Replica
+from eiha.ha.transfer import SnapshotSender
+from eiha.kernel.ids import BEFORE_FIRST, Epoch, LogPosition, Sequence
+from eiha.protocol.peer_messages import (
+    Append,
+    AppendAck,
+    Committed,
+    DigestReport,
+    JoinReply,
+    JoinRequest,
+    PeerIdentity,
+    Resync,
+    SnapshotAck,
+)
+
+DIGESTS_KEPT = 64
+
+
+class PeerService:
+    """Serves the one peer within one epoch.
+
+    ``must_leave``: why the peer cannot stay in (or come into) the synced set as it is; the membership part sees to
+    it that the witness says so before anything is done that makes the peer's log incomplete.
+    """
+
+    __slots__ = ("_ctx", "_cutting", "_epoch", "_join", "_mine", "_replica", "_resync", "_sender", "_theirs",
+                 "_told_committed", "_transfers", "hold_until_ms", "must_leave", "progress")  # fmt: skip
+
+    def __init__(self, ctx: Context, replica: Replica, epoch: Epoch) -> None:
+        self._ctx = ctx
+        self._replica = replica
+        self._epoch = epoch
+        self.progress: PeerProgress | None = None
+        self.must_leave: str | None = None
+        self.hold_until_ms = 0
+        self._join: tuple[JoinRequest, PeerIdentity] | None = None
+        self._cutting: tuple[int, int] | None = None  # (snapshot request, transfer)
+        self._sender: SnapshotSender | None = None
+        self._transfers = 0
+        self._told_committed: Sequence = BEFORE_FIRST
+        self._mine: OrderedDict[Sequence, bytes] = OrderedDict()
+        self._theirs: OrderedDict[Sequence, bytes] = OrderedDict()
+        self._resync: str | None = None
+
+    # -- links -------------------------------------------------------------------------------------------------
+
+    def link_down(self, channel: Channel) -> None:
+        """A link is gone, with whatever was in flight on it."""
+        if channel is Channel.EVENT_SYNC and self.progress is not None:
+            self.progress.probe()
+        if channel is Channel.MANAGEMENT:
+            self._sender = None
+            self._cutting = None
+            self._join = None
+
+    def another_disk(self, identity: PeerIdentity, required: PeerIdentity | None) -> None:
+        """The peer connected; if it is not the disk that is required, that one will not come back."""
+        if required is not None and required != identity:
+            self.must_leave = "the peer came back as another disk"
+        if self.progress is not None and self.progress.peer != identity:
+            self.progress = None
+
+    # -- replication -------------------------------------------------------------------------------------------
+
+    def acknowledged(self, ack: AppendAck) -> bool:
+        """The peer told where its log stands. Returns whether the commit point may have moved."""
+        identity = self._ctx.links.identity(Channel.EVENT_SYNC)
+        assert identity is not None
+        if not rules.ack_counts(self._epoch, ack.epoch, identity, ack.incarnation):
+            return False
+        if self._cutting is not None or (self._join is not None):
+            return False  # it is about the log that the peer is about to discard
+        if self.progress is None:
+            self.progress = self._new_progress(identity)
+        progress = self.progress
+        if not self._replica.log.holds(ack.through):
+            self.order_resync(f"the peer's log holds {ack.through}, this one does not")
+            return False
+        if ack.rejected:
+            progress.reject(ack.through.sequence)
+            return False
+        return progress.acknowledge(ack.through.sequence, ack.applied_through, self._ctx.monotonic_ms)
+
+    def _new_progress(self, identity: PeerIdentity) -> PeerProgress:
+        policy = self._ctx.policy
+        return PeerProgress(
+            identity,
+            self._epoch,
+            self._ctx.monotonic_ms,
+            entries_max=policy.inflight_entries_max,
+            bytes_max=policy.inflight_bytes_max,
+        )
+
+    def replicate(self) -> None:
+        """Send what the window allows, and the commit watermark if it moved and no append carries it."""
+        progress, log = self.progress, self._replica.log
+        if progress is None or progress.phase is not Phase.REPLICATE:
+            return
+        if self._ctx.links.link(Channel.EVENT_SYNC) is None:
+            return
+        committed = log.committed_through
+        while progress.next <= log.end.sequence:
+            room = min(progress.room(), self._ctx.policy.append_entries_max)
+            if room <= 0:
+                break
+            if progress.next <= log.base.sequence:
+                self.order_resync(f"the log in memory begins after {log.base.sequence}")
+                return
+            self._append(progress, room, committed)
+        if committed > self._told_committed and progress.acked >= self._told_committed:
+            self._ctx.send_event_sync(Committed(self._epoch, committed))
+            self._told_committed = committed
+
+    def _append(self, progress: PeerProgress, room: int, committed: Sequence) -> None:
+        log = self._replica.log
+        after = Sequence(progress.next - 1)
+        epoch = log.epoch_at(after)
+        assert epoch is not None, (after, log.base)
+        encoded: list[bytes] = []
+        size = 0
+        for entry in log.entries(after, Sequence(min(log.end.sequence, after + room))):
+            if encoded and size + len(entry.encoded) > self._ctx.policy.append_bytes_max:
+                break
+            encoded.append(entry.encoded)
+            size += len(entry.encoded)
+        last = Sequence(after + len(encoded))
+        self._ctx.send_event_sync(Append(self._epoch, LogPosition(after, epoch), tuple(encoded), committed))
+        self._told_committed = committed
+        progress.sent(last, size, self._ctx.monotonic_ms)
+
+    # -- joining -----------------------------------------------------------------------------------------------
+
+    def join_requested(self, request: JoinRequest) -> None:
+        """The peer wants in; answered by ``serve_join`` as soon as the witness allows what it takes."""
+        identity = self._ctx.links.identity(Channel.MANAGEMENT)
+        if identity is None or identity.incarnation != request.incarnation:
+            return
+        self._join = (request, identity)
+
+    def serve_join(self, required: PeerIdentity | None) -> None:
+        """Answer a waiting joiner. While it is still required, nothing is done that loses its log."""
+        if self._join is None:
+            return
+        request, identity = self._join
+        if required is not None and required != identity:
+            self.must_leave = "the peer came back as another disk"
+            return
+        decision = decide_join(self._replica.log, request)
+        if isinstance(decision, FollowLog):
+            self._join = None
+            self._cutting = self._sender = None
+            self.progress = self._new_progress(identity)
+            self._ctx.send_management(JoinReply(self._epoch, decision.common, None, request.attempt))
+            self._ctx.fact("member_joining", f"{identity.node} follows the log after {decision.common.sequence}")
+            return
+        if required is not None:
+            self.must_leave = f"the peer needs a snapshot: {decision.reason}"
+            return
+        self._join = None
+        self._sender = None
+        if self._cutting is None:
+            self._transfers += 1
+            self.progress = self._new_progress(identity)
+            # set before asking: the answer may be cut at once
+            self._cutting = (0, self._transfers)
+            self._cutting = (self._replica.want_snapshot(), self._transfers)
+            self._ctx.fact("sync_publisher_initiated", f"snapshot for {identity.node}: {decision.reason}")
+        self._ctx.send_management(JoinReply(self._epoch, decision.common, self._cutting[1], request.attempt))
+
+    def snapshot_taken(self, taken: SnapshotTaken) -> None:
+        """A snapshot is cut; if it is the joiner's, send it while the tail after it flows."""
+        if self._cutting is None or self._cutting[0] != taken.request or self.progress is None:
+            return
+        transfer = self._cutting[1]
+        self._cutting = None
+        if taken.position.sequence < self._replica.log.base.sequence:
+            self.order_resync("the log went past the snapshot while it was cut")
+            return
+        policy = self._ctx.policy
+        self.progress.await_snapshot(taken.position.sequence)
+        self._sender = SnapshotSender(
+            transfer,
+            self._epoch,
+            taken.position,
+            taken.content,
+            chunk_bytes=policy.chunk_bytes,
+            window=policy.chunk_window,
+            now_ms=self._ctx.monotonic_ms,
+        )
+        self._ctx.send_management(self._sender.begin)
+        self._send_chunks()
+
+    def chunk_acknowledged(self, ack: SnapshotAck) -> None:
+        """The joiner has more of the snapshot."""
+        if self._sender is None:
+            return
+        self._sender.acknowledged(ack, self._ctx.monotonic_ms)
+        self._send_chunks()
+        if self._sender.done:
+            self._ctx.fact(
+                "snapshot_sent", f"{self._sender.begin.size} bytes as of {self._sender.begin.position.sequence}"
+            )
+            self._sender = None
+
+    def _send_chunks(self) -> None:
+        assert self._sender is not None
+        for chunk in self._sender.due():
+            self._ctx.send_management(chunk)
+
+    @property
+    def keep_after(self) -> Sequence:
+        """Entries after this are still needed by the peer."""
+        end = self._replica.log.end.sequence
+        if self.progress is None:
+            return end
+        if self._cutting is not None:
+            return self._replica.applied_through
+        return Sequence(max(self.progress.acked, self.progress.snapshot_position))
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the peer's log and state are close enough to make it required."""
+        progress, replica, policy = self.progress, self._replica, self._ctx.policy
+        if progress is None or progress.phase is not Phase.REPLICATE or self._sender is not None:
+            return False
+        if self._ctx.monotonic_ms < self.hold_until_ms or self._join is not None or self._cutting is not None:
+            return False
+        lag = replica.log.end.sequence - progress.acked
+        behind = replica.log.committed_through - progress.applied_through
+        return (
+            lag <= policy.inflight_entries_max
+            and behind <= 4 * policy.apply_entries_max
+            and (progress.applied_through >= progress.snapshot_position)
+        )
+
+    # -- digests -----------------------------------------------------------------------------------------------
+
+    def own_digest(self) -> None:
+        """This node's engine may have given a digest."""
+        digest = self._replica.last_digest
+        if digest is not None and digest[0] not in self._mine:
+            self._keep(self._mine, *digest)
+
+    def digest_reported(self, report: DigestReport) -> None:
+        """The peer's digest."""
+        if report.epoch == self._epoch:
+            self._keep(self._theirs, report.sequence, report.digest)
+
+    def _keep(self, kept: OrderedDict[Sequence, bytes], sequence: Sequence, digest: bytes) -> None:
+        kept[sequence] = digest
+        if len(kept) > DIGESTS_KEPT:
+            kept.popitem(last=False)
+        mine, theirs = self._mine.get(sequence), self._theirs.get(sequence)
+        if mine is not None and theirs is not None and mine != theirs:
+            self._ctx.fact(
+                "digest_mismatch",
+                f"after entry {sequence} this state is {mine.hex()}, the peer's {theirs.hex()}; it resyncs",
+                "error",
+            )
+            self._theirs.clear()
+            self.order_resync(f"state digests differ after entry {sequence}")
+
+    # -- putting the peer out ----------------------------------------------------------------------------------
+
+    def order_resync(self, reason: str) -> None:
+        """The peer must begin anew; told as soon as it is not required any more."""
+        self.must_leave = reason
+        self._resync = reason
+
+    def left(self) -> None:
+        """The peer is not required (any more): what waited for that can be done."""
+        self.must_leave = None
+        if self._resync is not None and self._ctx.send_management(Resync(self._epoch, self._resync)):
+            self._resync = None
+            self.progress = None
+            self._sender = None
+            self._cutting = None

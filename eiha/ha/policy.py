@@ -1,0 +1,112 @@
+"""Every knob of the pair's timing and bounds, with the inequalities that must hold between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eiha.errors import ConfigurationError
+from eiha.protocol.limits import ENTRY_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Timing (milliseconds) and bounds. Nothing here touches safety: it decides when to try and when to push back.
+
+    Raises:
+        ConfigurationError: two values contradict one another; the text names both.
+    """
+
+    tick_ms: int = 10
+    """The shell gives ``Tick`` at least this often; the granularity of timers in plans."""
+    heartbeat_ms: int = 100
+    failure_timeout_ms: int = 1_000
+    """No round trip for this long: the peer is suspected."""
+    link_closed_grace_ms: int = 50
+    """Both links closed for this long: the passive suspects. The active waits half of it, so that it goes first."""
+    cold_start_wait_ms: int = 3_000
+    """A certified passive that starts gives the active of the row this long to appear."""
+    slow_peer_ms: int = 2_000
+    """A required peer that acknowledges nothing new for this long is put out of the synced set."""
+    slow_peer_hold_ms: int = 10_000
+    """A slow peer is not synced in again before this has passed."""
+    join_retry_ms: int = 1_000
+    transfer_timeout_ms: int = 10_000
+    """A snapshot transfer without progress for this long is begun anew."""
+    witness_timeout_ms: int = 2_000
+    """A witness request without answer for this long counts as ``Unknown``."""
+    witness_retry_ms: int = 50
+    witness_retry_max_ms: int = 1_000
+    witness_poll_ms: int = 1_000
+    """How often a node that is neither active nor synced looks at the row."""
+    switchover_timeout_ms: int = 3_000
+    switchover_drain_ms: int = 500
+    """How long a switchover waits for writes to sinks that are under way."""
+    forward_retry_ms: int = 300
+    forward_gap_ms: int = 2_000
+    """A forwarded publication that cannot be next in its client's order for this long is refused."""
+    retry_after_ms: int = 100
+    """What a client that is refused for lack of room is told to wait."""
+
+    entry_publications_max: int = 4_096
+    entry_bytes_max: int = 1 << 20
+    """Publications are gathered into one entry up to here; a single larger one makes an entry of its own."""
+    inflight_entries_max: int = 64
+    inflight_bytes_max: int = 32 << 20
+    """Entries that are not committed yet, at most; what comes meanwhile is gathered into the next."""
+    append_bytes_max: int = 4 << 20
+    append_entries_max: int = 256
+    pending_bytes_max: int = 64 << 20
+    """Publications that wait for the log. Intake closes here and opens again at half; at twice it is refused."""
+    pending_publications_max: int = 200_000
+    unapplied_bytes_max: int = 128 << 20
+    """Committed entries that the engine has not applied; intake closes, and a passive stops acknowledging."""
+    apply_entries_max: int = 256
+    outbox_rows_max: int = 4_000_000
+    outbox_bytes_max: int = 512 << 20
+    """Outputs that no sink has yet: at the bound nothing more is applied."""
+    publish_rows_max: int = 100_000
+    log_tail_bytes: int = 64 << 20
+    """Applied entries that are kept in memory so that a peer that was away briefly needs no snapshot."""
+    catch_up_bytes_max: int = 512 << 20
+    """Entries that are kept in memory for a joining peer; past it the peer begins anew."""
+
+    digest_interval_entries: int = 1_024
+    snapshot_interval_ms: int = 60_000
+    snapshot_interval_bytes: int = 1 << 30
+    """A snapshot is due when either has passed since the last and something was applied. 0 ms: only by bytes."""
+    chunk_bytes: int = 1 << 20
+    chunk_window: int = 8
+
+    sessions_max: int = 100_000
+    session_age_ms: int = 24 * 3_600_000
+    """A client that sent nothing for this long (log time) is forgotten; its numbering starts at 1 again."""
+
+    def __post_init__(self) -> None:
+        _require(self.tick_ms > 0, "tick_ms must be positive")
+        _require(self.tick_ms <= self.heartbeat_ms, "tick_ms must not exceed heartbeat_ms")
+        _require(
+            3 * self.heartbeat_ms <= self.failure_timeout_ms,
+            "failure_timeout_ms must allow for three heartbeats: raise it or lower heartbeat_ms",
+        )
+        _require(
+            self.link_closed_grace_ms <= self.failure_timeout_ms,
+            "link_closed_grace_ms must not exceed failure_timeout_ms",
+        )
+        _require(
+            self.failure_timeout_ms <= self.cold_start_wait_ms,
+            "cold_start_wait_ms must not be below failure_timeout_ms: a starting node would not wait for the other",
+        )
+        _require(
+            self.witness_retry_ms <= self.witness_retry_max_ms, "witness_retry_ms must not exceed witness_retry_max_ms"
+        )
+        _require(0 < self.entry_bytes_max <= ENTRY_BYTES_MAX // 2, "entry_bytes_max must leave room in a frame")
+        _require(self.append_bytes_max <= ENTRY_BYTES_MAX, "append_bytes_max must fit a frame")
+        _require(0 < self.chunk_bytes <= SNAPSHOT_CHUNK_BYTES_MAX, "chunk_bytes must fit a frame")
+        _require(self.log_tail_bytes <= self.catch_up_bytes_max, "log_tail_bytes must not exceed catch_up_bytes_max")
+        for name in ("inflight_entries_max", "apply_entries_max", "digest_interval_entries", "chunk_window"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+
+
+def _require(condition: bool, text: str) -> None:
+    if not condition:
+        raise ConfigurationError(text)

@@ -1,0 +1,370 @@
+"""The replicated state of one node: log, sessions, plans, outbox, and the pipeline that applies what is committed.
+
+The same on both nodes, whatever their role. Nothing here knows how entries got into the log or why they are
+committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eiha.ha import rules
+from eiha.ha.context import Context
+from eiha.ha.effects import (
+    Apply,
+    Persist,
+    ResetLog,
+    RestoreSnapshot,
+    SaveSnapshot,
+    TakeSnapshot,
+    TrimLog,
+    TruncateLog,
+)
+from eiha.ha.event_log import EventLog
+from eiha.ha.inputs import Applied, Restored, SnapshotTaken
+from eiha.ha.member_state import MemberState, decode_member_state, encode_member_state
+from eiha.ha.outbox import Outbox
+from eiha.ha.sessions import Sessions
+from eiha.kernel.ids import BEFORE_FIRST, ClientId, ClientSequence, LogPosition, LogTimeMs, Sequence
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan
+
+
+class Replica:
+    """Log and state of this node.
+
+    Watermarks, each inclusive: ``log.committed_through >= handed_through >= applied_through``. ``handed_through``:
+    what the engine was given; ``applied_through``: what it answered for. ``engine_known`` is False while a restore
+    is under way.
+    """
+
+    __slots__ = (
+        "_acknowledged_through",
+        "_ctx",
+        "_last_snapshot_bytes",
+        "_last_snapshot_ms",
+        "_logged_bytes",
+        "_on_committed",
+        "_restores",
+        "_saved",
+        "_sessions_through",
+        "_snapshot_request",
+        "_snapshot_wanted",
+        "_unapplied_bytes",
+        "_void",
+        "applied_through",
+        "handed_through",
+        "last_digest",
+        "last_log_time_ms",
+        "log",
+        "next_timer_ms",
+        "outbox",
+        "plans",
+        "sessions",
+        "uncommitted_bytes",
+    )
+
+    def __init__(self, ctx: Context, on_committed: Callable[[ClientId, ClientSequence], None]) -> None:
+        self._ctx = ctx
+        self._on_committed = on_committed
+        self.log = EventLog()
+        self.sessions = Sessions(ctx.policy.sessions_max, ctx.policy.session_age_ms)
+        self.outbox = Outbox(ctx.config.sinks)
+        self.plans: dict[str, str] = {}
+        self.handed_through: Sequence = BEFORE_FIRST
+        self.applied_through: Sequence = BEFORE_FIRST
+        self.next_timer_ms: int | None = None
+        self.last_digest: tuple[Sequence, bytes] | None = None
+        self.last_log_time_ms = LogTimeMs(0)
+        self.uncommitted_bytes = 0
+        self._acknowledged_through: Sequence = BEFORE_FIRST
+        self._restores = 0
+        self._void = False
+        self._sessions_through: Sequence = BEFORE_FIRST
+        self._unapplied_bytes = 0
+        self._logged_bytes = 0
+        self._snapshot_request = 0
+        self._snapshot_wanted: int | None = None
+        self._last_snapshot_ms = 0
+        self._last_snapshot_bytes = 0
+        self._saved: LogPosition | None = None
+
+    # -- log ---------------------------------------------------------------------------------------------------
+
+    def append(self, entries: tuple[LogEntry, ...]) -> None:
+        """Add entries to the log and have them persisted."""
+        for entry in entries:
+            self.log.append(entry)
+            self._logged_bytes += len(entry.encoded)
+            self.uncommitted_bytes += len(entry.encoded)
+        self._ctx.emit(Persist(entries))
+        self._acknowledge_clients()
+
+    def truncate_after(self, last: LogPosition) -> int:
+        """Cut the uncommitted tail; returns how many entries that were."""
+        assert rules.may_drop_tail(last.sequence, self.log.committed_through), (last, self.log.committed_through)
+        cut = self.log.truncate_after(last)
+        if cut:
+            self._ctx.emit(TruncateLog(last))
+            self._acknowledged_through = min(self._acknowledged_through, last.sequence)
+            self._recount_uncommitted()
+        return cut
+
+    def load(self, entries: tuple[LogEntry, ...]) -> None:
+        """What the disk holds at start; nothing of it counts as committed yet."""
+        self.log.load(entries)
+        self._recount_uncommitted()
+
+    def discard_log_on_disk(self, start: LogPosition) -> None:
+        """The disk's log starts anew after ``start``, which a durable snapshot covers."""
+        self._ctx.emit(ResetLog(start))
+
+    def began_at(self, sequence: Sequence) -> None:
+        """The snapshot on disk was cut here; the log is loaded."""
+        self._acknowledged_through = sequence
+        self.handed_through = self.applied_through = sequence
+        self._recount_uncommitted()
+
+    def _recount_uncommitted(self) -> None:
+        log = self.log
+        self.uncommitted_bytes = sum(len(e.encoded) for e in log.entries(log.committed_through, log.end.sequence))
+
+    def reset(self, start: LogPosition) -> None:
+        """Discard the log: a snapshot cut at ``start`` will be restored. The engine's state is void until then."""
+        self.log.reset(start, ())
+        self._acknowledged_through = start.sequence
+        self.uncommitted_bytes = 0
+        self._unapplied_bytes = 0
+        self._void = True
+        self._snapshot_wanted = None
+        self._ctx.emit(ResetLog(start))
+
+    # -- commit and apply --------------------------------------------------------------------------------------
+
+    def commit(self, through: Sequence) -> bool:
+        """Everything through here is committed: sessions move, clients are acknowledged, the engine is fed."""
+        log = self.log
+        before = log.committed_through
+        if through <= before:
+            return False
+        log.mark_committed(through)
+        for entry in log.entries(before, through):
+            self._unapplied_bytes += len(entry.encoded)
+            self.uncommitted_bytes -= len(entry.encoded)
+            self._commit_entry(entry)
+        self._acknowledge_clients()
+        self.pump()
+        return True
+
+    def _acknowledge_clients(self) -> None:
+        log = self.log
+        through = rules.acknowledge_through(log.committed_through, log.end.sequence)
+        after = max(self._acknowledged_through, log.base.sequence)
+        if through <= after:
+            return
+        acknowledge = self._ctx.acknowledge
+        for entry in log.entries(after, through):
+            if isinstance(entry.body, Publications):
+                for publication in entry.body.items:
+                    acknowledge(publication.client_id, publication.client_sequence)
+        self._acknowledged_through = through
+
+    def _commit_entry(self, entry: LogEntry) -> None:
+        if entry.sequence <= self._sessions_through:
+            return  # the snapshot that was restored had counted it already
+        self.last_log_time_ms = entry.log_time_ms
+        body = entry.body
+        if isinstance(body, Publications):
+            commit, on_committed = self.sessions.commit, self._on_committed
+            for publication in body.items:
+                client_id, sequence = publication.client_id, publication.client_sequence
+                commit(client_id, sequence, entry.log_time_ms)
+                on_committed(client_id, sequence)
+        elif isinstance(body, DeployPlan):
+            self.plans[body.plan] = body.text
+        elif isinstance(body, RemovePlan):
+            self.plans.pop(body.plan, None)
+        self.sessions.expire(entry.log_time_ms)
+
+    def pump(self) -> None:
+        """Hand committed entries to the engine, as far as bounds allow; cut a snapshot when one is wanted."""
+        if not self.engine_known:
+            return
+        log, policy = self.log, self._ctx.policy
+        while True:
+            if self._snapshot_wanted is not None:
+                if self.applied_through < self.handed_through:
+                    return
+                self._cut_snapshot(self._snapshot_wanted)
+            release = rules.release_through(log.committed_through, log.end.sequence)
+            room = 2 * policy.apply_entries_max - (self.handed_through - self.applied_through)
+            if self.handed_through >= release or room <= 0 or not self._outbox_has_room():
+                return
+            after = self.handed_through
+            through = min(release, after + min(room, policy.apply_entries_max))
+            boundary = after - after % policy.digest_interval_entries + policy.digest_interval_entries
+            through = Sequence(min(through, boundary))
+            self.handed_through = through
+            self._ctx.emit(Apply(tuple(log.entries(after, through)), digest=through == boundary))
+
+    def applied(self, report: Applied) -> None:
+        """The engine answered for entries."""
+        if not self.engine_known:
+            return  # about a state that is being replaced
+        assert self.applied_through <= report.sequence <= self.handed_through, (report.sequence, self.handed_through)
+        if report.sequence > self.log.base.sequence:
+            for entry in self.log.entries(max(self.applied_through, self.log.base.sequence), report.sequence):
+                self._unapplied_bytes -= len(entry.encoded)
+        self.applied_through = report.sequence
+        self.next_timer_ms = report.next_timer_ms
+        self.outbox.add(report.outputs)
+        if report.digest is not None:
+            self.last_digest = (report.sequence, report.digest)
+        self.pump()
+
+    @property
+    def engine_known(self) -> bool:
+        """Whether the engine's state is that of ``handed_through``; False while it is being replaced."""
+        return self._restores == 0 and not self._void
+
+    @property
+    def backlog_full(self) -> bool:
+        """Whether the engine or the outbox is so far behind that nothing more should be taken in."""
+        return self._unapplied_bytes > self._ctx.policy.unapplied_bytes_max or not self._outbox_has_room()
+
+    def _outbox_has_room(self) -> bool:
+        policy = self._ctx.policy
+        return self.outbox.rows < policy.outbox_rows_max and self.outbox.bytes < policy.outbox_bytes_max
+
+    # -- snapshots ---------------------------------------------------------------------------------------------
+
+    def want_snapshot(self) -> int:
+        """Cut a snapshot as soon as the engine answered for what it was given. Returns the request's number."""
+        if self._snapshot_wanted is None:
+            self._snapshot_request += 1
+            self._snapshot_wanted = self._snapshot_request
+        request = self._snapshot_wanted
+        self.pump()
+        return request
+
+    def _cut_snapshot(self, request: int) -> None:
+        self._snapshot_wanted = None
+        sequence = self.handed_through
+        epoch = self.log.epoch_at(sequence)
+        assert epoch is not None, (sequence, self.log.base)
+        starts = tuple(pair for pair in self.log.epoch_starts if pair[1] <= sequence)
+        self._last_snapshot_ms = self._ctx.monotonic_ms
+        self._last_snapshot_bytes = self._logged_bytes
+        self._ctx.emit(TakeSnapshot(request, LogPosition(sequence, epoch), starts, self.member_state()))
+
+    def snapshot_taken(self, taken: SnapshotTaken) -> None:
+        """Write the snapshot to disk."""
+        self._ctx.emit(SaveSnapshot(taken.position, taken.content))
+
+    def snapshot_saved(self, position: LogPosition) -> None:
+        """The file is durable: the disk log may go as far as the file before it reaches (the fallback needs it)."""
+        before, self._saved = self._saved, position
+        if before is not None and before.sequence > 0:
+            self._ctx.emit(TrimLog(before.sequence))
+
+    def snapshot_due(self) -> bool:
+        """Whether the interval has passed and something was applied since the last snapshot."""
+        policy = self._ctx.policy
+        since = 0 if self._saved is None else self._saved.sequence
+        if self._snapshot_wanted is not None or not self.engine_known or self.handed_through <= since:
+            return False
+        by_time = policy.snapshot_interval_ms and (
+            self._ctx.monotonic_ms - self._last_snapshot_ms >= policy.snapshot_interval_ms
+        )
+        return bool(by_time) or self._logged_bytes - self._last_snapshot_bytes >= policy.snapshot_interval_bytes
+
+    def restore(self, content: bytes | None) -> None:
+        """Replace the engine's state; nothing is applied until it answers."""
+        self._restores += 1
+        self._snapshot_wanted = None
+        self._ctx.emit(RestoreSnapshot(content))
+
+    def restored(self, answer: Restored) -> bool:
+        """The engine's state is that of a snapshot. False: an older one than was asked for last.
+
+        Raises:
+            CorruptFile: the member's part of the snapshot cannot be read.
+        """
+        assert self._restores > 0
+        self._restores -= 1
+        if self._restores:
+            return False
+        facts = answer.facts
+        self._load_member_state(decode_member_state(facts.member_state), facts.position.sequence)
+        self._void = False
+        self.log.adopt_history(facts.epoch_starts)
+        self.handed_through = self.applied_through = facts.position.sequence
+        self.next_timer_ms = answer.next_timer_ms
+        self.last_digest = None
+        self._saved = facts.position
+        self._last_snapshot_ms = self._ctx.monotonic_ms
+        self._last_snapshot_bytes = self._logged_bytes
+        self._replay_sessions(facts.position.sequence)
+        self.pump()
+        return True
+
+    def restore_refused(self) -> None:
+        """The engine could not restore; its state is void."""
+        assert self._restores > 0
+        self._restores -= 1
+        self._void = True
+
+    def start_blank(self) -> None:
+        """The engine is as it was built, and the log is empty: the state of a node that never ran."""
+        assert self.log.end.sequence == self.log.base.sequence == 0, self.log.end
+        self._void = False
+        self._restores = 0
+        self.handed_through = self.applied_through = BEFORE_FIRST
+
+    def became_author(self) -> None:
+        """This node numbers the entries from here on: sessions cannot be ahead of the log any more."""
+        self._sessions_through = min(self._sessions_through, self.log.end.sequence)
+
+    def _replay_sessions(self, after: Sequence) -> None:
+        """What was committed behind the snapshot while it was on its way moves the sessions now."""
+        log = self.log
+        self._unapplied_bytes = 0
+        for entry in log.entries(max(after, log.base.sequence), log.committed_through):
+            self._unapplied_bytes += len(entry.encoded)
+            self._commit_entry(entry)
+
+    def member_state(self) -> bytes:
+        """Outbox as of ``applied_through``, which must be ``handed_through``; sessions and plans as of the commit.
+
+        These may be ahead of the position: the entries between are committed, so every log that follows has them,
+        and ``committed_through`` tells that they are counted already.
+        """
+        return encode_member_state(
+            MemberState(
+                max(self.log.committed_through, self._sessions_through),
+                self.last_log_time_ms,
+                self.sessions.rows(),
+                tuple(self.plans.items()),
+                self.outbox.progress(self.applied_through),
+                tuple(output for lane in self.outbox.lanes.values() for output, _ in lane.outputs),
+            )
+        )
+
+    def _load_member_state(self, state: MemberState, position: Sequence) -> None:
+        self._sessions_through = max(state.committed_through, position)
+        self.last_log_time_ms = state.last_log_time_ms
+        self.sessions.load(state.sessions)
+        self.plans = dict(state.plans)
+        self.outbox.load(state.progress, state.outputs)
+
+    def trim_memory(self, keep_after: Sequence) -> None:
+        """Forget entries in memory that are applied and beyond what is kept for a returning peer."""
+        log, policy = self.log, self._ctx.policy
+        limit = policy.catch_up_bytes_max if keep_after < self.applied_through else policy.log_tail_bytes
+        if log.retained_bytes <= limit:
+            return
+        through = log.base.sequence
+        excess = log.retained_bytes - limit // 2
+        while excess > 0 and through < self.applied_through:
+            through = Sequence(through + 1)
+            excess -= len(log.entry(through).encoded)
+        log.trim_through(through)

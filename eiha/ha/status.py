@@ -1,0 +1,66 @@
+"""What an operator sees of a member. Read by shells; nothing here steers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eiha.kernel.ids import Epoch, Incarnation, NodeId, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A move between roles, for the last few of them."""
+
+    at_wall_ms: int
+    before: str
+    after: str
+    trigger: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """One lane of the outbox."""
+
+    sink: str
+    open: bool
+    published_through: Sequence
+    waiting_rows: int
+    waiting_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """A member at one moment.
+
+    ``state``: ``solo | synced | joining | no-quorum | fenced | starting | halted``. ``peer_lag_entries``: how many
+    entries the peer is behind (active), or this node behind the active's commit watermark (passive).
+    """
+
+    node: NodeId
+    incarnation: Incarnation
+    role: str
+    state: str
+    epoch: Epoch
+    active: NodeId | None
+    peer: NodeId | None
+    peer_connected: bool
+    witness_version: int
+    log_end: Sequence
+    persisted_through: Sequence
+    acked_through: Sequence
+    committed_through: Sequence
+    applied_through: Sequence
+    peer_lag_entries: int
+    pending_publications: int
+    pending_bytes: int
+    log_memory_bytes: int
+    outbox_rows: int
+    outbox_bytes: int
+    sinks: tuple[SinkStatus, ...]
+    sessions: int
+    intake_open: bool
+    intake_reason: str
+    failover_cover: str
+    dropped: tuple[tuple[str, int], ...]
+    transitions: tuple[Transition, ...]

@@ -1,0 +1,78 @@
+"""A planned change of the active: stop, drain, hand over. Loses nothing and needs no suspicion.
+
+The active drives it: ``DRAINING`` (intake closed, everything pending goes through) → ``PROPOSED`` (the peer knows
+where the log ends) → ``HANDED_OVER`` (the peer holds and applied all of it and takes the row). The witness decides:
+if the peer does not take the row in time, the active goes on with the epoch it still has.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from eiha.ha.policy import Policy
+from eiha.kernel.ids import MonotonicMs, Sequence
+
+
+class Step(enum.Enum):
+    """Where the active stands in a switchover."""
+
+    NONE = "none"
+    DRAINING = "draining"
+    PROPOSED = "proposed"
+    HANDED_OVER = "handed over"
+
+
+class Switchover:
+    """The active's side."""
+
+    __slots__ = ("_policy", "began_ms", "position", "step", "stop_after")
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.step = Step.NONE
+        self.began_ms = MonotonicMs(0)
+        self.position = Sequence(0)
+        self.stop_after = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether one is."""
+        return self.step is not Step.NONE
+
+    @property
+    def log_is_frozen(self) -> bool:
+        """Whether nothing may be added to the log: the peer was told where it ends."""
+        return self.step in (Step.PROPOSED, Step.HANDED_OVER)
+
+    def begin(self, now_ms: MonotonicMs, *, stop_after: bool) -> None:
+        """Close the intake and drain."""
+        assert self.step is Step.NONE
+        self.step = Step.DRAINING
+        self.began_ms = now_ms
+        self.stop_after = stop_after
+
+    def drained(self, *, pending: bool, all_committed: bool, publishing: bool, now_ms: MonotonicMs) -> bool:
+        """Whether the log may be frozen. Writes to sinks are waited for only a while: their stores fence them."""
+        if self.step is not Step.DRAINING or pending or not all_committed:
+            return False
+        return not publishing or now_ms - self.began_ms >= self._policy.switchover_drain_ms
+
+    def propose(self, position: Sequence) -> None:
+        """The peer was told that the log ends at ``position``."""
+        assert self.step is Step.DRAINING
+        self.step = Step.PROPOSED
+        self.position = position
+
+    def hand_over(self) -> None:
+        """The peer is ready and takes the row."""
+        assert self.step is Step.PROPOSED
+        self.step = Step.HANDED_OVER
+
+    def overdue(self, now_ms: MonotonicMs) -> bool:
+        """Whether it took too long."""
+        return self.under_way and now_ms - self.began_ms > self._policy.switchover_timeout_ms
+
+    def end(self) -> bool:
+        """It is over, one way or the other. Returns whether the process should stop all the same."""
+        self.step = Step.NONE
+        return self.stop_after
