@@ -1,0 +1,57 @@
+"""``eiha switchover | snapshot | deploy | remove | accept-loss``: act on the active node."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from eiha.cli.node_client import act, add_target_arguments, read_target, send_signed
+from eiha.errors import ConfigurationError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments; the subcommand is the parser's last word."""
+    add_target_arguments(parser)
+    command = parser.prog.split()[-1]
+    if command == "deploy":
+        parser.add_argument("plan", type=Path, metavar="PLAN", help="a .siddhi file")
+        parser.add_argument("--name", default="", help="name of the plan; default: the file's")
+    elif command == "remove":
+        parser.add_argument("plan", metavar="NAME", help="name of the plan")
+    elif command == "accept-loss":
+        parser.add_argument("--yes", action="store_true", help="I know that acknowledged events may be lost")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Act; 0 when it is done. Raises ``EihaError``."""
+    target = read_target(options)
+    match options.command:
+        case "switchover":
+            print(f"{act(target, 'POST', '/v1/admin/switchover')['active']} is active")
+        case "snapshot":
+            print(f"snapshot saved at sequence {act(target, 'POST', '/v1/admin/snapshot')['sequence']}")
+        case "deploy":
+            name = options.name or options.plan.stem
+            try:
+                text = options.plan.read_bytes()
+            except OSError as error:
+                raise ConfigurationError(f"{options.plan}: cannot be read: {error.strerror}") from error
+            answer = act(target, "PUT", f"/v1/admin/plans/{name}", text)
+            print(f"plan {name} deployed at sequence {answer['deployed_at']}")
+        case "remove":
+            answer = act(target, "DELETE", f"/v1/admin/plans/{options.plan}")
+            print(f"plan {options.plan} removed at sequence {answer['removed_at']}")
+        case "accept-loss":
+            _accept_loss(options, target.urls, target.secret)
+    return 0
+
+
+def _accept_loss(options: argparse.Namespace, urls: tuple[str, ...], secret: str) -> None:
+    if not options.yes:
+        raise ConfigurationError(
+            "this node goes on with what it has; events that only the other node holds are lost. Start the other node "
+            "if it can be started. If it cannot, say --yes"
+        )
+    if len(options.config) + len(options.url) != 1:
+        raise ConfigurationError("name exactly one node, the one that is to go on")
+    print(f"{send_signed(urls[0], secret, 'POST', '/v1/admin/accept-loss', b'')['accepted']} is active")

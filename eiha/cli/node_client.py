@@ -1,0 +1,139 @@
+"""How the command line talks to running nodes: plain HTTP, signed where it acts."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eiha.errors import ConfigurationError, EihaError, StoreUnavailable
+from eiha.node.admin_signature import SIGNATURE_HEADER, TIME_HEADER, sign
+from eiha.node.config_reader import read_config
+from eiha.node.membership import http_url
+
+TIMEOUT_S = 15.0
+STATUS_TIMEOUT_S = 2.0
+
+
+class NodeUnreachable(StoreUnavailable):
+    """No node answers; the text names where it was looked for."""
+
+
+class NodeRefused(EihaError):
+    """The node answered that it will not; the text is its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where nodes are. ``secret``: empty when only reading."""
+
+    urls: tuple[str, ...]
+    secret: str
+
+
+def add_target_arguments(parser: ArgumentParser) -> None:
+    """``--config`` (repeatable) or ``--url`` (repeatable)."""
+    parser.add_argument(
+        "--config", type=Path, action="append", default=[], metavar="FILE", help="configuration of a node; repeatable"
+    )
+    parser.add_argument("--url", action="append", default=[], metavar="URL", help="a node's HTTP address; repeatable")
+
+
+def read_target(options: Namespace) -> Target:
+    """Where to look, from the options or ``EIHA_CONFIG``. Raises ``ConfigurationError``."""
+    paths = list(options.config)
+    if not paths and not options.url and "EIHA_CONFIG" in os.environ:
+        paths = [Path(os.environ["EIHA_CONFIG"])]
+    if not paths and not options.url:
+        raise ConfigurationError("say which node: --config FILE, --url URL, or the environment variable EIHA_CONFIG")
+    secret = os.environ.get("EIHA_CLUSTER_SECRET", "")
+    urls = [url.rstrip("/") for url in options.url]
+    for path in paths:
+        config = read_config(path, os.environ)
+        secret = config.cluster.secret
+        urls.append(http_url(config))
+        others = (member for member in config.cluster.members if member.node != config.cluster.node)
+        urls += [f"http://{member.host}:{member.http_port}" for member in others if member.http_port]
+    return Target(tuple(dict.fromkeys(urls)), secret)
+
+
+def read_json(url: str, timeout_s: float = STATUS_TIMEOUT_S) -> Any:
+    """The JSON at ``url``. Raises ``NodeUnreachable``."""
+    try:
+        with urllib.request.urlopen(_checked(url), timeout=timeout_s) as answer:  # noqa: S310  scheme was checked
+            return json.loads(answer.read())
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise NodeUnreachable(f"{url}: {_reason(error)}") from error
+
+
+def act(target: Target, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
+    """Do something on the active node; its answer.
+
+    Raises:
+        NodeUnreachable: no node is active, or it does not answer.
+        NodeRefused: it answered that it will not.
+    """
+    if not target.secret:
+        raise ConfigurationError("actions are signed: give --config FILE, or the secret in EIHA_CLUSTER_SECRET")
+    return send_signed(find_active(target), target.secret, method, path, body)
+
+
+def find_active(target: Target) -> str:
+    """URL of the active node. Raises ``NodeUnreachable``."""
+    seen = []
+    for url in target.urls:
+        try:
+            role = read_json(f"{url}/role")
+        except NodeUnreachable as error:
+            seen.append(str(error))
+            continue
+        if role["role"] == "active":
+            return url
+        seen.append(f"{url}: {role['node']} is {role['role']}")
+    raise NodeUnreachable("no active node found: " + "; ".join(seen))
+
+
+def send_signed(url: str, secret: str, method: str, path: str, body: bytes) -> dict[str, Any]:
+    """A signed request to one node; its answer. Raises as ``act``."""
+    quoted = urllib.parse.quote(path)
+    time_ms = int(time.time() * 1_000)
+    request = urllib.request.Request(  # noqa: S310  scheme is checked in _checked
+        _checked(url + quoted),
+        data=body,
+        method=method,
+        headers={TIME_HEADER: str(time_ms), SIGNATURE_HEADER: sign(secret, method, path, time_ms, body)},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  scheme was checked
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+    except urllib.error.HTTPError as error:
+        raise NodeRefused(_problem(error)) from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise NodeUnreachable(f"{url}: {_reason(error)}") from error
+
+
+def _checked(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"{url!r} is not an HTTP address; write it as http://host:port")
+    return url
+
+
+def _problem(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["detail"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return f"{error.code} {error.reason}"
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or reason)
