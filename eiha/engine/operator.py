@@ -18,7 +18,7 @@ filter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,10 @@ from eiha.events.batch import EventBatch
 OperatorState = dict[str, Any]
 """Plain values by name: int, float, str, bytes, bool, None, NumPy arrays (no object dtype), lists and dicts of
 these. The snapshot codec writes them with a format version; nothing else is allowed in."""
+
+
+FIRED_CHUNK: Final = 1
+"""Number of a chunk that ``fire`` puts out: not a multiple of ``CHUNK_STRIDE``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Operator(Protocol):
     def fire(self, now_ms: int) -> EventBatch | None:
         """The rows of the earliest due timer (``next_timer_ms() <= now_ms``), as one chunk; None: none to put out.
 
-        All rows carry chunk number 0; the caller renumbers. A caller repeats while ``next_timer_ms() <= now_ms``.
+        All rows carry ``FIRED_CHUNK``, so that operators further on see that a timer caused them. A caller repeats while ``next_timer_ms() <= now_ms``.
         """
 
     def next_timer_ms(self) -> int | None:

@@ -123,7 +123,7 @@ def _put_out_when_full(
                 out += 1
             out_positions[out] = current
             out_kinds[out] = RESET
-            out_timestamps[out] = timestamps[current]
+            out_timestamps[out] = now_ms[index]
             out += 1
         for position in range(current, stop):
             out_positions[out] = position
@@ -177,7 +177,7 @@ def _put_out_at_once(
                     out += 1
             out_positions[out] = start
             out_kinds[out] = RESET
-            out_timestamps[out] = timestamps[start]
+            out_timestamps[out] = now_ms[index]
             out_chunks[out] = number
             out += 1
             start = stop

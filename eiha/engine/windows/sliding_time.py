@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from eiha.engine.jit import ReadInt64, ReadUInt8, WriteInt64, WriteUInt8, kernel
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, Emission
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
@@ -86,7 +86,7 @@ class TimeWindow:
         emission.positions[:] = np.arange(store.start, store.start + rows)
         emission.kinds[:] = EXPIRED
         emission.timestamps[:] = at_ms
-        emission.chunks[:] = 0
+        emission.chunks[:] = FIRED_CHUNK
         out = emission.batch(rows, self._schema, store)
         start = store.start + rows
         self._drop_before(start, _next_mark(store.marks, max(start, store.start + self._timer), store.stop))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
@@ -212,9 +212,9 @@ def _end_one_period(
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int]:
-    """As ``_end_period``, alone and as chunk 0."""
+    """As ``_end_period``, alone, as what a timer puts out."""
     return _end_period(
-        timestamps, start, stop, expired, at_ms, 0, streams, wants_expired,
+        timestamps, start, stop, expired, at_ms, FIRED_CHUNK, streams, wants_expired,
         0, out_positions, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip
 
