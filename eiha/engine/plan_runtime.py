@@ -7,6 +7,7 @@ by then fire first, earliest first. Listeners (the conformance runner) see each 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -31,8 +32,11 @@ _BEFORE_ANY_EVENT = 0
 class Listener(Protocol):
     """Told of each chunk as it happens. A plan with a listener is fed one chunk at a time."""
 
-    def query_put_out(self, query: Query, batch: EventBatch) -> None:
-        """A query put out a chunk; rows have their kinds."""
+    def query_put_out(self, query: Query, batch: EventBatch, turned_ms: int | None) -> None:
+        """A query put out a chunk; rows have their kinds.
+
+        No rows: a batch window turned, with a reset stamped ``turned_ms``, but all of its rows were kept back.
+        """
 
     def stream_got(self, stream: str, batch: EventBatch) -> None:
         """A stream got a chunk, and its queries are through with it."""
@@ -63,6 +67,8 @@ class PlanRuntime:
         self._outputs: dict[str, list[EventBatch]] = {}
         self._faults: list[str] = []
         self._clock_ms = _BEFORE_ANY_EVENT
+        self._alarms: dict[int, tuple[int, int]] = {}
+        self._alarms_seen = 0
 
     @property
     def clock_ms(self) -> int:
@@ -85,6 +91,7 @@ class PlanRuntime:
         if not self.plan.playback:
             self.advance(log_time_ms)
             self._feed(stream, batch, self._clock_ms)
+            self._note_alarms()
         elif one_chunk or len(batch) == 1:
             self.advance(int(batch.timestamps[-1]))
             self._feed(stream, batch, self._clock_ms)
@@ -126,13 +133,17 @@ class PlanRuntime:
         """The state of the clock, of all queries and of the keys already seen."""
         return {
             "clock_ms": self._clock_ms,
+            "alarms": [[index, *self._alarms[index]] for index in sorted(self._alarms)],
+            "alarms_seen": self._alarms_seen,
             "queries": [query.snapshot() for query in self._queries],
             "deduplicators": {stream: each.snapshot() for stream, each in self._deduplicators.items()},
         }
 
     def restore(self, state: OperatorState) -> None:
-        """Take over what ``snapshot`` gave; ``clock_ms`` does not move back by it."""
+        """Take over what ``snapshot`` of an equal plan gave."""
         self._clock_ms = state["clock_ms"]
+        self._alarms = {index: (due, order) for index, due, order in state["alarms"]}
+        self._alarms_seen = state["alarms_seen"]
         for query, part in zip(self._queries, state["queries"], strict=True):
             query.restore(part)
         for stream, part in state["deduplicators"].items():
@@ -175,44 +186,64 @@ class PlanRuntime:
                 self._deliver(stream, _rows(batch, row, row + 1), clock, 0)
 
     def _fire_due(self) -> None:
+        """In playback a move of the clock is told query by query, in the order of the text."""
         while (due := self.next_timer_ms()) is not None and due <= self._clock_ms:
-            self._fire_earliest(self._clock_ms)
+            for index in sorted(self._timed):
+                while (own := self._queries[index].next_timer_ms()) is not None and own <= self._clock_ms:
+                    self._fire(index, self._clock_ms)
 
     def _fire_earliest(self, now_ms: int) -> None:
-        """One timer fires; ties go to the query that stands first in the text."""
-        best: int | None = None
-        chosen = -1
+        """In a live plan one timer fires; of equal ones that which was set first."""
+        due, _, index = min((due, order, index) for index, (due, order) in self._alarms.items())
+        assert due <= now_ms
+        self._fire(index, now_ms)
+        self._note_alarms()
+
+    def _fire(self, index: int, now_ms: int) -> None:
+        runtime = self._queries[index]
+        self._guarded(runtime, lambda: runtime.fire(now_ms), ChunkClock(now_ms), 0)
+
+    def _note_alarms(self) -> None:
+        """Remember in which order the queries' next timers were first seen."""
         for index in sorted(self._timed):
             due = self._queries[index].next_timer_ms()
-            if due is not None and (best is None or due < best):
-                best, chosen = due, index
-        runtime = self._queries[chosen]
-        self._guarded(runtime.query, lambda: runtime.fire(now_ms), ChunkClock(now_ms), 0)
+            known = self._alarms.get(index)
+            if due is None:
+                self._alarms.pop(index, None)
+            elif known is None or known[0] != due:
+                self._alarms_seen += 1
+                self._alarms[index] = (due, self._alarms_seen)
 
     def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
         """One chunk, depth first."""
         for index in self._readers.get(stream, ()):
             runtime = self._queries[index]
-            if not self._guarded(runtime.query, _receiving(runtime, stream, batch, clock), clock, depth):
+            if not self._guarded(runtime, _receiving(runtime, stream, batch, clock), clock, depth):
                 return
         if self._listener is not None:
             self._listener.stream_got(stream, batch)
         if stream in self._keep:
             self._outputs.setdefault(stream, []).append(batch)
 
-    def _guarded(self, query: Query, run: Callable[[], EventBatch | None], clock: ChunkClock, depth: int) -> bool:
+    def _guarded(
+        self, runtime: QueryRuntime, run: Callable[[], EventBatch | None], clock: ChunkClock, depth: int
+    ) -> bool:
         """Pass on what ``run`` puts out; False if it failed: later readers of the stream do not get the chunk."""
         try:
             if depth > _DEPTH_MAX:
                 raise EngineFault(f"queries feed one another more than {_DEPTH_MAX} deep")
             out = run()
         except EngineFault as fault:
-            self._faults.append(f"plan {self.plan.name!r}, query {query.name!r}: {fault}; the events are dropped")
+            self._faults.append(
+                f"plan {self.plan.name!r}, query {runtime.query.name!r}: {fault}; the events are dropped"
+            )
             return False
         if out is not None:
-            if self._listener is not None:
-                self._listener.query_put_out(query, out)
-            self._deliver(query.output.target, as_current(out), clock, depth + 1)
+            for chunk in _chunks(out):
+                if self._listener is not None:
+                    self._listener.query_put_out(runtime.query, chunk, runtime.select.turned_ms)
+                if len(chunk):
+                    self._deliver(runtime.query.output.target, as_current(chunk), clock, depth + 1)
         return True
 
     def _deliver_batched(self, source: str, batch: EventBatch, clock: ChunkClock) -> None:
@@ -227,7 +258,7 @@ class PlanRuntime:
                 if rows is None:
                     continue
                 out = runtime.receive(stream, rows, clock)
-                if out is not None:
+                if out is not None and len(out):
                     pieces[index] = as_current(out)
         for stream in self._keep:
             if stream == source or stream in way.feeders:
@@ -251,6 +282,15 @@ def _rows(batch: EventBatch, start: int, stop: int) -> EventBatch:
         return batch
     columns = tuple(column.slice(start, stop) for column in batch.columns)
     return EventBatch(batch.schema, batch.timestamps[start:stop], columns)
+
+
+def _chunks(batch: EventBatch) -> list[EventBatch]:
+    """The chunks of a batch, one by one."""
+    if batch.chunks is None or len(batch) < 2 or batch.chunks[0] == batch.chunks[-1]:
+        return [batch]
+    cuts = np.flatnonzero(batch.chunks[1:] != batch.chunks[:-1]) + 1
+    bounds = [0, *cuts.tolist(), len(batch)]
+    return [batch.take(np.arange(first, last)) for first, last in pairwise(bounds)]
 
 
 def _merged(

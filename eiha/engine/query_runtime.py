@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
 
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import Operator, OperatorState
@@ -10,6 +13,9 @@ from eiha.engine.operators.select import Select
 from eiha.engine.pattern_stage import PatternStage
 from eiha.events.batch import EventBatch
 from eiha.plan.nodes import Query
+
+_BY_TIMER: Final = 1
+"""Number of a chunk that a timer caused: not one from outside, so no further timer fires inside ``process``."""
 
 
 @dataclass(slots=True)
@@ -23,6 +29,8 @@ class QueryRuntime:
 
     def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         """What the rows of ``stream`` make the query put out, kinds as they are; None for nothing.
+
+        A batch without rows says that a batch window turned and all of its rows were kept back.
 
         Raises:
             EngineFault: a row cannot be processed.
@@ -53,7 +61,8 @@ class QueryRuntime:
         fired = chosen.fire(now_ms)
         if fired is None:
             return None
-        return self._run(fired, after if self.pattern is None else after - 1, ChunkClock(now_ms))
+        caused = replace(fired, chunks=np.full(len(fired), _BY_TIMER, dtype=np.int64))
+        return self._run(caused, after if self.pattern is None else after - 1, ChunkClock(now_ms))
 
     def _timed(self) -> tuple[Operator | PatternStage, ...]:
         return self.stages if self.pattern is None else (self.pattern, *self.stages)
@@ -66,7 +75,7 @@ class QueryRuntime:
         if not len(batch):
             return None
         out = self.select.process(batch, clock.of(batch))
-        return out if len(out) else None
+        return out if len(out) or self.select.turned_ms is not None else None
 
     def snapshot(self) -> OperatorState:
         """The state of each stage."""

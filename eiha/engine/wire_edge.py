@@ -5,10 +5,13 @@ A string costs one lookup per entry of the batch's dictionary; per row there are
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.aggregators.growth import grown
+from eiha.engine.expressions.java_text import object_text
 from eiha.engine.kernels.local_codes import local_codes
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column, make_column
@@ -52,6 +55,8 @@ class WireEdge:
         return make_column(column.type, values, valid)
 
     def _left(self, column: Column) -> WireColumn:
+        if column.type is AttributeType.OBJECT:
+            return WireColumn(column.type, _plain_objects(column), column.valid)
         if column.type is not AttributeType.STRING:
             return WireColumn(column.type, column.values, column.valid)
         self._stamps = grown(self._stamps, len(self._strings))
@@ -62,3 +67,23 @@ class WireEdge:
         count = local_codes(column.values, column.mask(), self._stamps, self._codes, self._stamp, out, used)
         dictionary = tuple(self._strings.text(number) for number in used[:count].tolist())
         return WireColumn(column.type, out, column.valid, dictionary)
+
+
+def _plain_objects(column: Column) -> npt.NDArray[np.object_]:
+    """Objects as msgpack has them: sets as lists, ordered by their text."""
+    values = np.empty(len(column), dtype=np.object_)
+    for row, value in enumerate(column.values.tolist()):
+        values[row] = _plain(value)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case frozenset():
+            return [_plain(each) for each in sorted(value, key=object_text)]
+        case tuple() | list():
+            return [_plain(each) for each in value]
+        case np.generic():
+            return value.item()
+        case _:
+            return value

@@ -50,16 +50,18 @@ class _Recorder:
         for query in queries:
             self.recording.calls[query] = []
 
-    def query_put_out(self, query: Query, batch: EventBatch) -> None:
+    def query_put_out(self, query: Query, batch: EventBatch, turned_ms: int | None) -> None:
         """A call of a query listener."""
         calls = self.recording.calls.get(query.name)
         if calls is None:
             return
         events = events_of(batch, self.strings)
         expired = batch.kind_array() == Kind.EXPIRED
+        # a reset stands before the current rows of its chunk, and a listener sees the time of the last event
+        ends_with_reset = turned_ms is not None and bool(expired.all())
         calls.append(
             {
-                "ts": events[-1][0],
+                "ts": turned_ms if ends_with_reset else events[-1][0],
                 "current": [event for event, gone in zip(events, expired, strict=True) if not gone] or None,
                 "expired": [[*event, True] for event, gone in zip(events, expired, strict=True) if gone] or None,
                 "step": self.step,

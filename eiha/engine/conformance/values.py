@@ -80,6 +80,10 @@ def _object(value: Any) -> Any:
     match value:
         case {"$set": list() as members}:
             return frozenset(_object(member) for member in members)
+        case {"$long": int() as number}:
+            return np.int64(number)
+        case {"$float": int() | float() as number}:
+            return np.float32(number)
         case list():
             return tuple(_object(member) for member in value)
         case _:
@@ -119,6 +123,10 @@ def _json(value: Any) -> Any:
             return {"$set": [_json(member) for member in value]}
         case tuple() | list():
             return [_json(member) for member in value]
+        case np.integer():
+            return {"$long": int(value)}
+        case np.floating():
+            return {"$float": float(value)}
         case float():
             return value if math.isfinite(value) else _special_text(value)
         case _:

@@ -105,6 +105,23 @@ def may_fail(expression: Expression) -> bool:
             assert_never(expression)
 
 
+def aggregate_indices(expression: Expression) -> tuple[int, ...]:
+    """The aggregates that ``expression`` reads, each once, in order of the text."""
+    match expression:
+        case AggregateRef(index):
+            return (index,)
+        case Literal() | AttributeRef() | OutputRef() | EventIsNull():
+            return ()
+        case Arithmetic(_, left, right) | Compare(_, left, right) | Logic(_, left, right):
+            return tuple(dict.fromkeys((*aggregate_indices(left), *aggregate_indices(right))))
+        case Not(operand) | IsNull(operand):
+            return aggregate_indices(operand)
+        case Call(_, arguments):
+            return tuple(dict.fromkeys(index for argument in arguments for index in aggregate_indices(argument)))
+        case _:
+            assert_never(expression)
+
+
 def _literal(literal: Literal, scope: Scope) -> Evaluate:
     value: Any
     if literal.type is AttributeType.STRING:

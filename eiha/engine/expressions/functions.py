@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from eiha.engine.expressions.conversion import cast, conversion
 from eiha.engine.expressions.rows import Rows, Scope
-from eiha.engine.expressions.values import Value, column_of, lifted, lifted_one
+from eiha.engine.expressions.values import Constant, Value, column_of, lifted, lifted_one
 from eiha.engine.faults import EngineFault
 from eiha.errors import UnsupportedConstruct
 from eiha.events.column import Column, make_column
@@ -87,24 +87,37 @@ def _coalesce(_call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Eval
     return run
 
 
-def _extreme(pick: Callable[[Any, Any], Any]) -> Build:
-    """Nulls are passed over; null when all are null."""
+_MAXIMUM_STARTS: Final = {
+    AttributeType.INT: 0,
+    AttributeType.LONG: 0,
+    AttributeType.FLOAT: 0.0,
+    AttributeType.DOUBLE: 5e-324,
+}
+_MINIMUM_STARTS: Final = {
+    AttributeType.INT: 2**31 - 1,
+    AttributeType.LONG: 2**63 - 1,
+    AttributeType.FLOAT: np.inf,
+    AttributeType.DOUBLE: float(np.finfo(np.float64).max),
+}
+
+
+def _extreme(pick: Callable[[Any, Any], Any], starts: Mapping[AttributeType, Any]) -> Build:
+    """As recorded: of two or more arguments, nulls are passed over and the search begins with a constant."""
 
     def two(left: Column, right: Column) -> Column:
-        if left.valid is None and right.valid is None:
-            return Column(left.type, pick(left.values, right.values))
-        a, b = left.mask(), right.mask()
-        values = np.where(a & b, pick(left.values, right.values), np.where(a, left.values, right.values))
-        return make_column(left.type, values, a | b)
+        picked = pick(left.values, right.values)
+        return Column(left.type, picked if right.valid is None else np.where(right.valid, picked, left.values))
 
-    def build(_call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+    def build(call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
+        start = Constant(call.type, call.type.dtype.type(starts[call.type]))
+
         def run(rows: Rows) -> Value:
-            value = arguments[0](rows)
-            for argument in arguments[1:]:
+            value: Value = start
+            for argument in arguments:
                 value = lifted(two, value, argument(rows))
             return value
 
-        return run
+        return arguments[0] if len(arguments) == 1 else run
 
     return build
 
@@ -154,7 +167,10 @@ def _instance_of(type_: AttributeType) -> Build:
 
 
 def _is_instance(value: object, type_: AttributeType) -> bool:
-    """In an object, a plain integer is an int (a long beyond 32 bits), a plain decimal a double."""
+    """In an object, a plain integer is an int (a long beyond 32 bits), a plain decimal a double.
+
+    ``np.int64`` stands for a long, ``np.float32`` for a float.
+    """
     match type_:
         case AttributeType.BOOL:
             return isinstance(value, bool)
@@ -163,9 +179,12 @@ def _is_instance(value: object, type_: AttributeType) -> bool:
         case AttributeType.INT:
             return isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31
         case AttributeType.LONG:
-            return isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31
+            wide = isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31
+            return wide or isinstance(value, np.int64)
         case AttributeType.DOUBLE:
             return isinstance(value, float)
+        case AttributeType.FLOAT:
+            return isinstance(value, np.float32)
         case _:
             return False
 
@@ -212,8 +231,8 @@ _FUNCTIONS: Final[dict[str, Build]] = {
     "cast": _cast,
     "coalesce": _coalesce,
     "default": _coalesce,
-    "maximum": _extreme(np.maximum),
-    "minimum": _extreme(np.minimum),
+    "maximum": _extreme(np.maximum, _MAXIMUM_STARTS),
+    "minimum": _extreme(np.minimum, _MINIMUM_STARTS),
     "UUID": _uuid,
     "currentTimeMillis": _current_time,
     "eventTimestamp": _event_timestamp,

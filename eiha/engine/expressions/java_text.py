@@ -50,6 +50,8 @@ def object_text(value: Any) -> str:
             return "null"
         case bool():
             return "true" if value else "false"
+        case np.floating():
+            return floating_text(value)
         case float():
             return floating_text(np.float64(value))
         case list() | tuple():

@@ -28,9 +28,9 @@ def arithmetic(op: ArithmeticOp, type_: AttributeType) -> Callable[[Column, Colu
 
     def run(left: Column, right: Column) -> Column:
         with np.errstate(all="ignore"):
-            a = as_number(left, type_)
-            b = as_number(right, type_)
             valid = both_valid(left.valid, right.valid)
+            a = as_number(left, type_, valid)
+            b = as_number(right, type_, valid)
             if divides:
                 nonzero = b != 0
                 if not nonzero.all():
@@ -41,18 +41,18 @@ def arithmetic(op: ArithmeticOp, type_: AttributeType) -> Callable[[Column, Colu
     return run
 
 
-def as_number(column: Column, type_: AttributeType) -> Values:
-    """The values as ``type_``: Java's narrowing for numbers, a check for each object; zeros under nulls.
+def as_number(column: Column, type_: AttributeType, valid: Mask | None) -> Values:
+    """The values as ``type_``: Java's narrowing for numbers, a check for each object that is ``valid``.
 
     Raises:
-        EngineFault: a string, a bool, or an object that is not a number.
+        EngineFault: a string, a bool, or an object that is not a number, in a row that counts.
     """
     if column.type is type_:
         return column.values
     if column.type is AttributeType.OBJECT:
-        return _numbers_of_objects(column, type_)
+        return _numbers_of_objects(column, type_, valid)
     if not column.type.is_numeric:
-        if (column.valid is None and len(column)) or (column.valid is not None and column.valid.any()):
+        if len(column) if valid is None else valid.any():
             raise EngineFault(f"a {column.type.value} cannot be taken as a number")
         return np.zeros(len(column), dtype=type_.dtype)
     return narrowed(column.values, column.type, type_)
@@ -73,14 +73,15 @@ def narrowed(values: Values, source: AttributeType, target: AttributeType) -> Va
     return whole
 
 
-def _numbers_of_objects(column: Column, type_: AttributeType) -> Values:
+def _numbers_of_objects(column: Column, type_: AttributeType, valid: Mask | None) -> Values:
     values = np.zeros(len(column), dtype=type_.dtype)
-    for row, value in enumerate(column.values.tolist()):
-        if value is None:
+    counts = np.broadcast_to(True if valid is None else valid, len(column)).tolist()
+    for row, (value, is_valid) in enumerate(zip(column.values.tolist(), counts, strict=True)):
+        if not is_valid:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise EngineFault(f"{value!r} is not a number")
-        source = AttributeType.LONG if isinstance(value, int) else AttributeType.DOUBLE
+        source = AttributeType.LONG if isinstance(value, int | np.integer) else AttributeType.DOUBLE
         values[row] = narrowed(np.array([value], dtype=source.dtype), source, type_)[0]
     return values
 
@@ -119,13 +120,15 @@ def comparison(op: CompareOp, left: AttributeType, right: AttributeType) -> Call
     compare = _COMPARISONS[op]
     null_gives = op is CompareOp.NOT_EQUAL
     type_ = comparison_type(left, right) if left.is_numeric and right.is_numeric else None
+    if op is CompareOp.NOT_EQUAL and {left, right} == {AttributeType.LONG, AttributeType.FLOAT}:
+        type_ = AttributeType.DOUBLE  # as recorded: this pair alone is not compared as floats
 
     def run(a: Column, b: Column) -> Column:
         if type_ is None:
             values = compare(a.values, b.values)
         else:
             with np.errstate(all="ignore"):
-                values = compare(as_number(a, type_), as_number(b, type_))
+                values = compare(as_number(a, type_, None), as_number(b, type_, None))
         valid: Mask | None = both_valid(a.valid, b.valid)
         if valid is not None:
             values = (values | ~valid) if null_gives else (values & valid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,21 @@ from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.factory import make_aggregator
 from eiha.engine.aggregators.growth import grown
 from eiha.engine.aggregators.key_index import GroupIndex
-from eiha.engine.expressions.compile_expression import compile_column, compile_condition
+from eiha.engine.expressions.compile_expression import (
+    aggregate_indices,
+    compile_column,
+    compile_condition,
+    may_fail,
+)
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.kernels.collapse import last_of_groups
 from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.operators.ordering import ordered, within_limits
 from eiha.engine.operators.stateless import rows_of
 from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch, Kind, Kinds
-from eiha.events.column import Indices
+from eiha.events.column import Column, Indices, concatenate
+from eiha.events.schema import AttributeType
+from eiha.plan.expressions import Expression
 from eiha.plan.nodes import OutputEvents, Selector
 
 Numbers = npt.NDArray[np.int64]
@@ -55,6 +62,9 @@ class Select:
         expires: whether rows can leave (the query has a window), so that min and max must remember what is in.
     """
 
+    turned_ms: int | None
+    """Timestamp of a reset in the last ``process`` that a listener is told of, even if no row is left."""
+
     __slots__ = (
         "_aggregators",
         "_arguments",
@@ -64,12 +74,15 @@ class Select:
         "_group_keys",
         "_having",
         "_keeps",
+        "_needed",
+        "_one_by_one",
         "_places",
         "_projections",
         "_selector",
         "_stamp",
         "_stamps",
         "_strings",
+        "turned_ms",
     )
 
     def __init__(self, selector: Selector, events: OutputEvents, scope: Scope, *, expires: bool) -> None:
@@ -86,8 +99,11 @@ class Select:
         )
         self._projections = [compile_column(each.expression, scope) for each in selector.projections]
         self._having = None if selector.having is None else compile_condition(selector.having, scope)
+        self._one_by_one = any(map(may_fail, _evaluated(selector)))
+        self._needed = _first_needs(selector)
         self._collapses = bool(selector.aggregates or selector.group_by)
         self._epoch = 0
+        self.turned_ms = None
         # scratch of the collapse: what is in it does not outlive a call
         self._stamps: Numbers = np.zeros(1, dtype=np.int64)
         self._places: Numbers = np.zeros(1, dtype=np.int64)
@@ -98,13 +114,16 @@ class Select:
         left, epochs = self._without_resets(batch, clock)
         if self._group_index is not None:
             left.groups = self._group_index.find(tuple(key(left.rows) for key in self._group_keys))
-        if self._aggregators:
+        if self._one_by_one:
+            left.rows = self._each_row_in_turn(left, epochs)
+        elif self._aggregators:
             left.rows = self._aggregate(left, epochs)
         if self._keeps is not None and batch.kinds is not None:
             left = self._chosen(left, left.kinds == self._keeps)
         elif self._keeps is Kind.EXPIRED:
             left = left.take(np.empty(0, dtype=np.int64))
-        left.rows = left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
+        if not self._one_by_one:
+            left.rows = left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
         if self._having is not None:
             passes = self._having(left.rows)
             if not isinstance(passes, bool):
@@ -121,6 +140,7 @@ class Select:
         kinds = batch.kind_array()
         chunks = batch.chunk_numbers() if batch.chunks is not None or batch.kinds is not None else None
         left = _Rows(rows, kinds, chunks, None)
+        self.turned_ms = None
         if batch.kinds is None:
             return left, None
         kept = np.flatnonzero(kinds <= Kind.EXPIRED)
@@ -128,6 +148,8 @@ class Select:
             return left, None
         epochs = self._epoch + np.cumsum(kinds == Kind.RESET)
         self._epoch = int(epochs[-1])
+        if not (self._collapses and batch.collapses):
+            self.turned_ms = int(batch.timestamps[np.flatnonzero(kinds == Kind.RESET)[-1]])
         return left.take(kept), epochs.take(kept)
 
     def _aggregate(self, left: _Rows, epochs: Numbers | None) -> Rows:
@@ -143,6 +165,27 @@ class Select:
             for aggregator, argument in zip(self._aggregators, arguments, strict=True)
         )
         return Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values)
+
+    def _each_row_in_turn(self, left: _Rows, epochs: Numbers | None) -> Rows:
+        """Where a projection may fail: row by row, column by column, so that what came before is aggregated."""
+        parts: list[tuple[Column, ...]] = []
+        for row in range(left.rows.count):
+            index = np.array([row], dtype=np.int64)
+            single = left.take(index)
+            epoch = np.full(1, self._epoch, dtype=np.int64) if epochs is None else epochs.take(index)
+            groups = np.zeros(1, dtype=np.int64) if single.groups is None else single.groups
+            touched = Touched(groups, self._group_count(), single.kinds, epoch)
+            aggregates: dict[int, Column] = {}
+            outputs: list[Column] = []
+            for projection, needed in zip(self._projections, self._needed, strict=True):
+                for number in needed:
+                    argument = self._arguments[number]
+                    value = None if argument is None else argument(single.rows)
+                    aggregates[number] = self._aggregators[number].update(touched, value)
+                known = tuple(aggregates.get(number, _UNKNOWN) for number in range(len(self._aggregators)))
+                outputs.append(projection(replace(single.rows, aggregates=known)))
+            parts.append(tuple(outputs))
+        return left.rows.with_outputs(tuple(concatenate(list(columns)) for columns in zip(*parts, strict=True)))
 
     def _group_count(self) -> int:
         return 1 if self._group_index is None else self._group_index.count
@@ -193,6 +236,26 @@ class Select:
         parts: list[dict[str, Any]] = state["aggregators"]
         for aggregator, part in zip(self._aggregators, parts, strict=True):
             aggregator.restore(part)
+
+
+_UNKNOWN = Column(AttributeType.LONG, np.zeros(1, dtype=np.int64))
+"""Stands for an aggregate that no column so far has asked for."""
+
+
+def _evaluated(selector: Selector) -> list[Expression]:
+    arguments = [each.argument for each in selector.aggregates if each.argument is not None]
+    return [*arguments, *(each.expression for each in selector.projections)]
+
+
+def _first_needs(selector: Selector) -> tuple[tuple[int, ...], ...]:
+    """For each projection, the aggregates that it is the first to read."""
+    needs: list[tuple[int, ...]] = []
+    known: set[int] = set()
+    for projection in selector.projections:
+        fresh = tuple(number for number in aggregate_indices(projection.expression) if number not in known)
+        known.update(fresh)
+        needs.append(fresh)
+    return tuple(needs)
 
 
 def _numbers(left: _Rows) -> Chunks:
