@@ -22,7 +22,8 @@ EihaError
 │   └── Overloaded            (retry later)
 ├── ClientError               the client library
 │   ├── NoNodeReachable
-│   └── ClientClosed
+│   ├── ClientClosed
+│   └── SessionLost
 ├── StorageError
 │   ├── CorruptFile
 │   ├── StoreUnavailable      (retry later)
@@ -161,6 +162,10 @@ class NoNodeReachable(ClientError):
 
 class ClientClosed(ClientError):
     """The client was closed before this was acknowledged: it may be in the log, or not."""
+
+
+class SessionLost(ClientError):
+    """The cluster does not know the client's session any more: this may be in the log, or not."""
 
 
 class StorageError(EihaError):

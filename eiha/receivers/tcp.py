@@ -71,15 +71,15 @@ class TcpReceiver:
 
     async def close(self, *, redirect: str = "") -> None:
         """Stop listening, say goodbye (and where to go) to every client, close."""
-        if self._server is None:
+        server, self._server = self._server, None
+        if server is None:
             return
-        self._server.close()
+        server.close()
         if self._end_watch is not None:
             self._end_watch()
         for connection in list(self.connections):
             connection.leave(redirect)
-        await self._server.wait_closed()
-        self._server = None
+        await server.wait_closed()
 
     def _intake_changed(self, state: IntakeState) -> None:
         for connection in list(self.connections):
