@@ -86,7 +86,9 @@ class Active:
         self._write([EpochStart(ctx.config.node, ctx.incarnation)])
         self._write([plan for plan in plans if texts.get(plan.plan) != plan.text])
         for publication in held:
-            self._pending.offer(publication)
+            offer = self._pending.offer(publication)
+            if isinstance(offer, Gap):
+                ctx.refuse(publication, "a publication before this one is missing", offer.expected)
         for lane in replica.outbox.lanes.values():
             ctx.emit(OpenSink(lane.sink, permit))
         ctx.fact("coordinator_elected", f"{ctx.config.node} is coordinator of epoch {self.epoch}")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from eiha.ha import rules
 from eiha.ha.context import Context
-from eiha.ha.effects import RememberWitness
 from eiha.ha.election import Election
 from eiha.ha.heartbeat import Heartbeat
 from eiha.ha.joiner import Joiner
@@ -110,7 +109,7 @@ class Candidate:
         ctx = self._ctx
         ctx.row = row
         if row is not None:
-            ctx.emit(RememberWitness(row.version))
+            ctx.remember(row)
         match ctx.role:
             case Role.STARTING:
                 self._starting(row)
@@ -161,8 +160,11 @@ class Candidate:
             self.promote(Trigger.ACTIVE_SUSPECTED, reason)
 
     def _passive(self, row: WitnessRow | None) -> None:
-        if row is None or not rules.names_this_disk(row, self._ctx.me):
+        ctx = self._ctx
+        if row is None or not rules.names_this_disk(row, ctx.me):
             self._lost("the row does not name this disk any more")
+        elif rules.holds_the_row(row, ctx.config.node, ctx.incarnation):
+            self.promote(Trigger.ACTIVE_SUSPECTED, "the row is this node's own")
 
     def _promoting(self, row: WitnessRow | None) -> None:
         if row is None:

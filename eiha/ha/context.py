@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from eiha.ha import roles
-from eiha.ha.effects import AckClient, Effect, Fact, Halt, RejectClient, RoleChanged, Send, SetIntake
+from eiha.ha.effects import AckClient, Effect, Fact, Halt, RejectClient, RememberWitness, RoleChanged, Send, SetIntake
 from eiha.ha.inputs import Channel
 from eiha.ha.links import Links
 from eiha.ha.policy import Policy
@@ -45,6 +45,7 @@ class Context:
         "links",
         "monotonic_ms",
         "policy",
+        "remembered_version",
         "role",
         "row",
         "transitions",
@@ -65,6 +66,7 @@ class Context:
         self.wall_ms = WallMs(0)
         self.turns = 0
         self.halted = False
+        self.remembered_version = 0
         self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS_KEPT)
         self.dropped: dict[str, int] = {}
         self.intake_reason = "starting"
@@ -137,6 +139,13 @@ class Context:
         self.move(Trigger.STOPPED, reason)
         self.fact("halted", reason, "error" if failed else "info")
         self.emit(Halt(reason, failed))
+
+    def remember(self, row: WitnessRow) -> None:
+        """This row was seen; its version is kept on disk, so that a witness gone backwards is noticed later."""
+        self.row = row
+        if row.version > self.remembered_version:
+            self.remembered_version = row.version
+            self.emit(RememberWitness(row.version))
 
     def set_intake(self, *, is_open: bool, reason: str) -> None:
         """Tell the shell to read from clients or not; said only when it changes."""

@@ -215,6 +215,11 @@ class AcceptLossAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotAsked:
+    """An operator wants a snapshot now."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """The process was asked to end: hand over if possible, then ``Halt``."""
 
@@ -242,5 +247,6 @@ Input = (
     | ChangePlan
     | SwitchoverAsked
     | AcceptLossAsked
+    | SnapshotAsked
     | StopAsked
 )

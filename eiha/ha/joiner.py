@@ -10,7 +10,7 @@ from eiha.ha.follower import Follower
 from eiha.ha.inputs import Channel, Restored
 from eiha.ha.replica import Replica
 from eiha.ha.transfer import SnapshotReceiver
-from eiha.kernel.ids import BEFORE_FIRST, LOG_START, NO_EPOCH, LogPosition, Sequence
+from eiha.kernel.ids import LOG_START, NO_EPOCH, LogPosition, Sequence
 from eiha.protocol.peer_messages import JoinReply, JoinRequest, SnapshotBegin, SnapshotChunk
 
 
@@ -178,6 +178,10 @@ class Joiner:
         self._follower.acknowledge(always=True)
 
     def state_lost(self) -> None:
-        """What the disk holds does not hang together: start from nothing."""
+        """What the disk holds does not hang together: join with nothing.
+
+        The disk is left as it is: cleared now, a restart would find an old snapshot without a log, which looks whole,
+        while the row may still name this disk.
+        """
         self.intact = False
-        self._replica.reset(LogPosition(BEFORE_FIRST, NO_EPOCH))
+        self._replica.forget(LOG_START)

@@ -13,7 +13,7 @@ from eiha.ha.active import Active
 from eiha.ha.candidate import Candidate
 from eiha.ha.context import Context, MemberConfig
 from eiha.ha.describe import describe
-from eiha.ha.effects import CloseLink, Effect, RememberWitness
+from eiha.ha.effects import CloseLink, Effect
 from eiha.ha.election import Election, RowSeen, Unclear, Verdict, WentBackwards, Won
 from eiha.ha.fencing import Fence
 from eiha.ha.follower import Follower
@@ -34,6 +34,7 @@ from eiha.ha.inputs import (
     Restored,
     SinkFenced,
     SinkOpened,
+    SnapshotAsked,
     SnapshotRefused,
     SnapshotSaved,
     SnapshotTaken,
@@ -164,6 +165,8 @@ class Member:
                 self._switchover_asked()
             case AcceptLossAsked():
                 self._accept_loss()
+            case SnapshotAsked():
+                self.replica.want_snapshot()
             case StopAsked():
                 self._stop()
             case Start():
@@ -363,12 +366,14 @@ class Member:
             self.active.membership.adopt(row, won=False)
 
     def _won(self, row: WitnessRow) -> None:
-        self.ctx.row = row
+        ctx = self.ctx
         if self.active is not None:
             self.active.membership.adopt(row, won=True)
             return
-        ctx = self.ctx
-        ctx.emit(RememberWitness(row.version))
+        if ctx.role not in (Role.STARTING, Role.PROMOTING):
+            self.candidate.row_seen(row)  # asked for as something else than this node is now: decide afresh
+            return
+        ctx.remember(row)
         first_start = ctx.role is Role.STARTING
         ctx.move(Trigger.TOOK_THE_ROW, f"epoch {row.epoch}: {row.reason}")
         self.follower.stop()

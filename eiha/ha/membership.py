@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from eiha.ha import rules
 from eiha.ha.context import Context
-from eiha.ha.effects import RememberWitness
 from eiha.ha.election import Election
 from eiha.ha.heartbeat import Heartbeat
 from eiha.ha.inputs import Channel
@@ -73,7 +72,7 @@ class Membership:
         """See whether the row must change, and ask for it."""
         self.trouble = self._find_trouble()
         if self.required is None:
-            if self._service.must_leave is not None:
+            if self._service.must_leave is not None or self._service.resync_due:
                 self._service.left()
             self._service.serve_join(None)
             self._consider_requiring()
@@ -157,8 +156,7 @@ class Membership:
     def adopt(self, row: WitnessRow, *, won: bool) -> None:
         """The row, still of this epoch, is now this."""
         before, self.row = self.row, row
-        self._ctx.row = row
-        self._ctx.emit(RememberWitness(row.version))
+        self._ctx.remember(row)
         others = tuple(member for member in row.synced if member != self._ctx.me)
         if others and self.required is None:
             self.required = others[0]

@@ -219,6 +219,11 @@ class PeerService:
             self._ctx.send_management(chunk)
 
     @property
+    def resync_due(self) -> bool:
+        """Whether the peer still has to be told to begin anew."""
+        return self._resync is not None
+
+    @property
     def keep_after(self) -> Sequence:
         """Entries after this are still needed by the peer."""
         end = self._replica.log.end.sequence
@@ -233,6 +238,8 @@ class PeerService:
         """Whether the peer's log and state are close enough to make it required."""
         progress, replica, policy = self.progress, self._replica, self._ctx.policy
         if progress is None or progress.phase is not Phase.REPLICATE or self._sender is not None:
+            return False
+        if self._resync is not None:
             return False
         if self._ctx.monotonic_ms < self.hold_until_ms or self._join is not None or self._cutting is not None:
             return False

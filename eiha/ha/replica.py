@@ -130,13 +130,17 @@ class Replica:
 
     def reset(self, start: LogPosition) -> None:
         """Discard the log: a snapshot cut at ``start`` will be restored. The engine's state is void until then."""
+        self.forget(start)
+        self._ctx.emit(ResetLog(start))
+
+    def forget(self, start: LogPosition) -> None:
+        """Discard the log in memory only: the disk keeps what it has until a snapshot is really on its way."""
         self.log.reset(start, ())
         self._acknowledged_through = start.sequence
         self.uncommitted_bytes = 0
         self._unapplied_bytes = 0
         self._void = True
         self._snapshot_wanted = None
-        self._ctx.emit(ResetLog(start))
 
     # -- commit and apply --------------------------------------------------------------------------------------
 
@@ -191,7 +195,7 @@ class Replica:
             return
         log, policy = self.log, self._ctx.policy
         while True:
-            if self._snapshot_wanted is not None:
+            if self._snapshot_wanted is not None and self.handed_through > BEFORE_FIRST:
                 if self.applied_through < self.handed_through:
                     return
                 self._cut_snapshot(self._snapshot_wanted)
@@ -312,13 +316,6 @@ class Replica:
         assert self._restores > 0
         self._restores -= 1
         self._void = True
-
-    def start_blank(self) -> None:
-        """The engine is as it was built, and the log is empty: the state of a node that never ran."""
-        assert self.log.end.sequence == self.log.base.sequence == 0, self.log.end
-        self._void = False
-        self._restores = 0
-        self.handed_through = self.applied_through = BEFORE_FIRST
 
     def became_author(self) -> None:
         """This node numbers the entries from here on: sessions cannot be ahead of the log any more."""
