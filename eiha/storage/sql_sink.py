@@ -31,6 +31,8 @@ PROCESSED: Final = "processed"
 TIMEOUT_S: Final = 30.0
 _OPEN_ATTEMPTS: Final = 3
 _LOCK_WAIT: Final = 1205
+_WORTH_ANOTHER_TRY: Final = frozenset({_LOCK_WAIT, 1213, 2006, 2013})
+"""Lock wait, deadlock, connection gone, connection lost."""
 _MENDED_BY_RETRY: Final = frozenset({1146, 1054})
 """No such table, no such column: somebody changed it under us; the next attempt makes it anew."""
 
@@ -119,8 +121,9 @@ class SqlSink:
             try:
                 return await self._connection.run(lambda s: self._open(s, permit), timeout_s=self._timeout_s)
             except DATABASE_ERRORS as cause:
-                # another node inserted the row at the same time, or a former writer still held it: once more
-                again = isinstance(cause, IntegrityError) or error_code(cause) == _LOCK_WAIT
+                # another node inserted the row at the same time, or a former writer still held it, or the server had
+                # closed the connection: once more
+                again = isinstance(cause, IntegrityError) or error_code(cause) in _WORTH_ANOTHER_TRY
                 if not again or attempt == _OPEN_ATTEMPTS - 1:
                     raise unavailable(self._source, f"opening sink {self.name!r}", cause) from cause
         raise AssertionError("unreachable")

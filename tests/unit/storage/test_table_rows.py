@@ -1,0 +1,89 @@
+"""Rows as literals and as tuples say the same."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
+from eiha.events.wire import WireBatch, WireColumn
+from eiha.kernel.ids import LogTimeMs, Sequence
+from eiha.protocol.outputs import OutputBatch
+from eiha.storage.sql_tables import IDENTIFIER_LENGTH_MAX, plan_table
+from eiha.storage.table_rows import RowCounts, mysql_rows, mysql_string, sqlite_rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymysql.converters import escape_string
+
+TYPES = {"t": AttributeType.STRING, "d": AttributeType.DOUBLE, "i": AttributeType.INT}
+STREAM = StreamDefinition("S", Schema(tuple(Attribute(name, type_) for name, type_ in TYPES.items())))
+
+text = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+row = st.tuples(
+    st.none() | text,
+    st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.integers(-(2**31), 2**31 - 1),
+)
+
+
+def output(rows: list[tuple[Any, ...]], plan: str) -> OutputBatch:
+    texts, doubles, integers = ([r[c] for r in rows] for c in range(3))
+    known = sorted({t for t in texts if t is not None})
+
+    def mask(values: list[Any]) -> Any:
+        return np.array([v is not None for v in values]) if None in values else None
+
+    columns = (
+        WireColumn(
+            AttributeType.STRING,
+            np.array([known.index(t) if t is not None else 0 for t in texts], dtype=np.int32),
+            mask(texts),
+            tuple(known),
+        ),
+        WireColumn(AttributeType.DOUBLE, np.array([d or 0.0 for d in doubles]), mask(doubles)),
+        WireColumn(AttributeType.INT, np.array([i or 0 for i in integers], dtype=np.int32), mask(integers)),
+    )
+    batch = WireBatch(len(rows), np.arange(len(rows), dtype=np.int64), columns)
+    return OutputBatch("processed", plan, STREAM, Sequence(7), LogTimeMs(70), 5, batch)
+
+
+def literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return f"'{escape_string(value)}'" if isinstance(value, str) else repr(value)
+
+
+@given(st.lists(row, min_size=1, max_size=6), text)
+@settings(max_examples=200)
+def test_literals_are_those_of_the_driver(rows: list[tuple[Any, ...]], plan: str) -> None:
+    table = plan_table(STREAM)
+    tuples = sqlite_rows(output(rows, plan), table, RowCounts())
+    assert [t[5:] for t in tuples] == [(t, None if d is None else d or 0.0, i) for t, d, i in rows]
+    expected = ["(" + ",".join(literal(v) for v in t) + ")" for t in tuples]
+    assert mysql_rows(output(rows, plan), table, RowCounts()) == expected
+
+
+@given(text)
+def test_a_string_is_escaped_as_the_driver_does(value: str) -> None:
+    assert mysql_string(value) == f"'{escape_string(value)}'"
+
+
+def test_numbers_that_are_not_finite_are_null_in_both_forms() -> None:
+    batch = output([("a", 1.0, 1)] * 4, "p")
+    values = np.array([1.0, math.nan, math.inf, -math.inf])
+    columns = (batch.batch.columns[0], WireColumn(AttributeType.DOUBLE, values), batch.batch.columns[2])
+    odd = OutputBatch("s", "p", STREAM, Sequence(1), LogTimeMs(1), 0, WireBatch(4, batch.batch.timestamps, columns))
+    counts = RowCounts()
+    assert [t[6] for t in sqlite_rows(odd, plan_table(STREAM), counts)] == [1.0, None, None, None]
+    assert counts.non_finite_as_null == 3
+    assert sum("NULL" in r for r in mysql_rows(odd, plan_table(STREAM), counts)) == 3
+
+
+@given(st.lists(text.filter(bool), min_size=1, max_size=8))
+def test_column_names_are_short_and_unlike_each_other_whatever_the_attributes(names: list[str]) -> None:
+    stream = StreamDefinition("S" * 100, Schema(tuple(Attribute(n * 10, AttributeType.INT) for n in names)))
+    table = plan_table(stream, prefix="events_")
+    columns = [column.name for column in table.columns]
+    assert len({name.lower() for name in columns}) == len(columns)
+    assert all(len(name) <= IDENTIFIER_LENGTH_MAX for name in (*columns, table.name))
