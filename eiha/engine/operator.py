@@ -54,7 +54,8 @@ class Operator(Protocol):
     def fire(self, now_ms: int) -> EventBatch | None:
         """The rows of the earliest due timer (``next_timer_ms() <= now_ms``), as one chunk; None: none to put out.
 
-        All rows carry ``FIRED_CHUNK``, so that operators further on see that a timer caused them. A caller repeats while ``next_timer_ms() <= now_ms``.
+        All rows carry ``FIRED_CHUNK``, so that operators further on see that a timer caused them. A caller repeats
+        while ``next_timer_ms() <= now_ms``.
         """
 
     def next_timer_ms(self) -> int | None:
