@@ -23,7 +23,17 @@ FORWARD_ITEMS_MAX = 4_096
 class Follower:
     """The following side of replication. ``epoch`` is 0 while no active is followed."""
 
-    __slots__ = ("_ctx", "_last_ack", "_replica", "_reported", "committed_heard", "epoch", "held", "state_complete")
+    __slots__ = (
+        "_applied_told",
+        "_ctx",
+        "_last_ack",
+        "_replica",
+        "_reported",
+        "committed_heard",
+        "epoch",
+        "held",
+        "state_complete",
+    )
 
     def __init__(self, ctx: Context, replica: Replica, held: Held) -> None:
         self._ctx = ctx
@@ -34,6 +44,7 @@ class Follower:
         self.state_complete = True
         """False while a snapshot is on its way: what is acknowledged is only the tail behind it."""
         self._last_ack: LogPosition | None = None
+        self._applied_told: Sequence = Sequence(0)
         self._reported: Sequence = Sequence(0)
 
     def follow(self, epoch: Epoch) -> None:
@@ -131,8 +142,10 @@ class Follower:
         through = rules.acknowledge_peer_through(replica.log.end, replica.log.persisted)
         if not always and (through == self._last_ack or replica.backlog_full):
             return
-        if self._ctx.send_event_sync(AppendAck(self.epoch, self._ctx.incarnation, through, self._applied())):
+        applied = self._applied()
+        if self._ctx.send_event_sync(AppendAck(self.epoch, self._ctx.incarnation, through, applied)):
             self._last_ack = through
+            self._applied_told = applied
 
     def applied(self) -> None:
         """The engine went on: report a new digest, and acknowledge what was held back while it lagged."""
@@ -192,5 +205,5 @@ class Follower:
         if self.epoch != NO_EPOCH:
             self.held.resend_overdue(now_ms)
             self.forward()
-            if self._last_ack != self._replica.log.persisted:
-                self.acknowledge()
+            # the active waits for the engine of a joiner too; told once a tick, not once an apply
+            self.acknowledge(always=self._applied_told != self._applied() and not self._replica.backlog_full)
