@@ -12,6 +12,8 @@ from eiha.node.exit_status import OK, UNAVAILABLE
 
 WATCH_INTERVAL_S: Final = 1.0
 TRANSITIONS_SHOWN: Final = 5
+PLAIN_WIDTH: Final = 160
+"""Characters of a line where there is no terminal to ask."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
     if not options.watch:
         found = read_status(target)
         console.print(render(found))
@@ -76,11 +80,11 @@ def render(statuses: list[dict[str, Any]]) -> Any:
     parts: list[Any] = [Text(_headline(answering))]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("NODE", "ROLE", "STATE", "EPOCH"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("LOG END", "COMMITTED", "APPLIED", "LAG", "IN/s", "OUT/s", "WAITING"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for name in ("DIGEST", "UPTIME", "SINCE"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for status in statuses:
         table.add_row(*_row(status))
     parts.append(table)

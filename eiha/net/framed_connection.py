@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from eiha.errors import ProtocolError
 from eiha.protocol.framing import Frame, FrameDecoder, encode_frame_parts
@@ -56,11 +56,10 @@ class FramedConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport and set the socket up for small frames and large windows."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses of asyncio's
         self._loop = asyncio.get_running_loop()
-        transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
-        raw = transport.get_extra_info("socket")
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        raw = self._transport.get_extra_info("socket")
         if raw is not None:
             _tune(raw, self._socket_buffer_bytes)
         if not self.made.done():

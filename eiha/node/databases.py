@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from eiha.engine.runtime import EVENTS_SINK, PROCESSED_SINK
 from eiha.errors import ConfigurationError
 from eiha.node.config import NodeConfig
 from eiha.ports import Sink, Witness
 from eiha.storage.datasource import DataSource, parse_datasource
 from eiha.storage.sql_sink import SqlSink
 from eiha.storage.witness_sql import SqlWitness
-
-EVENTS_SINK = "events"
-PROCESSED_SINK = "processed"
 
 
 def open_witness(config: NodeConfig) -> Witness:
@@ -25,9 +23,9 @@ def open_sinks(config: NodeConfig) -> tuple[Sink, ...]:
     events = _source(config, analytics.event_store, "event_store")
     processed = _source(config, analytics.processed_store, "processed_store")
     return (
-        SqlSink(EVENTS_SINK, events, config.cluster.domain, table_prefix=analytics.event_table_prefix or None),
+        SqlSink(EVENTS_SINK, config.cluster.domain, events, table_prefix=analytics.event_table_prefix or None),
         SqlSink(
-            PROCESSED_SINK, processed, config.cluster.domain, table_prefix=analytics.processed_table_prefix or None
+            PROCESSED_SINK, config.cluster.domain, processed, table_prefix=analytics.processed_table_prefix or None
         ),
     )
 

@@ -80,7 +80,7 @@ class Node:
         self._stop_asked = False
         self._peer_lost_s = 0.0
         self.metrics = NodeMetrics()
-        self._operator_log = OperatorLog(log, context, self.metrics)
+        self._operator_log = OperatorLog(log, self.metrics)
         policy = policy_of(config)
         sinks = open_sinks(config)
         self.member = Member(
@@ -214,10 +214,7 @@ class Node:
 
     def _halt(self, halt: Halt) -> None:
         if halt.failed:
-            self._log.error("halted", halt.reason)
             self._exit_status = FAILED
-        else:
-            self._log.info("halted", halt.reason)
         self._ended.set()
 
     def _persisted(self, position: LogPosition) -> None:

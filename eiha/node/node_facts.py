@@ -191,7 +191,7 @@ class FactsOfNode:
 
 def _covered(status: MemberStatus) -> bool:
     """Whether a failover now loses nothing: both nodes hold everything that was acknowledged."""
-    return status.state == "synced"
+    return not status.failover_cover.startswith("none")
 
 
 def _finite_ms(seconds: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eiha.ha.effects import Fact, RoleChanged
-from eiha.observability.logs import EventLog, LogContext
+from eiha.observability.logs import EventLog
 from eiha.observability.node_metrics import ROLES, NodeMetrics
 
 
@@ -12,13 +12,11 @@ class OperatorLog:
 
     Args:
         log: where lines go.
-        context: node, epoch and sequence of each line.
         metrics: the role gauge.
     """
 
-    def __init__(self, log: EventLog, context: LogContext, metrics: NodeMetrics) -> None:
+    def __init__(self, log: EventLog, metrics: NodeMetrics) -> None:
         self._log = log
-        self._context = context
         self._metrics = metrics
         self.set_role("starting")
 
@@ -28,15 +26,10 @@ class OperatorLog:
             self._metrics.role.set(1 if name == role else 0, name)
 
     def role_changed(self, change: RoleChanged) -> None:
-        """A line for each change of role, and the words that operators of the predecessors look for."""
+        """A line for each change of role."""
         self.set_role(change.after)
         text = f"{change.before} → {change.after}: {change.trigger}"
         self._log.info("role_changed", f"{text} ({change.detail})" if change.detail else text)
-        if change.after == "active":
-            self._log.info("coordinator_elected", f"{self._context.node} was elected as coordinator")
-            self._log.info("became_active", f"{self._context.node} became HA active member")
-        elif change.after == "passive":
-            self._log.info("became_passive", f"{self._context.node} became HA passive member")
 
     def fact(self, fact: Fact) -> None:
         """A fact of the core."""

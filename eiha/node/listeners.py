@@ -1,0 +1,55 @@
+"""Where clients and operators come in: the TCP receiver, and HTTP with events, health, status and actions."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+
+from eiha.net.listening import unavailable
+from eiha.node.config import NodeConfig
+from eiha.node.http_server import HttpServer
+from eiha.node.node_intake import NodeIntake
+from eiha.node.operations_http import Operations, operations_routes
+from eiha.observability.logs import EventLog
+from eiha.receivers.tcp import TcpLimits, TcpReceiver
+
+
+class Listeners:
+    """Both listeners of one node.
+
+    Args:
+        config: addresses and bounds.
+        intake: what receivers hand events to.
+        operations: what operators see and do.
+        log: a line for each listener.
+    """
+
+    def __init__(self, config: NodeConfig, intake: NodeIntake, operations: Operations, log: EventLog) -> None:
+        self._config = config
+        self._log = log
+        ingest = config.ingest
+        limits = TcpLimits(
+            credit_rows=ingest.credit_rows, credit_bytes=ingest.credit_bytes, connections_max=ingest.connections_max
+        )
+        self.tcp = TcpReceiver(intake, token=ingest.token, limits=limits)
+        app = Starlette(routes=[*operations_routes(operations, config.cluster.secret)])
+        self._http = HttpServer(app, config.http.host, config.http.port)
+
+    async def start(self) -> None:
+        """Bind both ports. Raises ``AddressUnavailable``."""
+        ingest, http = self._config.ingest, self._config.http
+        self._http.bind()
+        try:
+            await self.tcp.start(ingest.host, ingest.port)
+        except OSError as cause:
+            raise unavailable(cause, ingest.host, ingest.port, "ingest.port") from cause
+        self._log.info("ingest_started", f"TCP receiver started on {ingest.host}:{ingest.port}")
+        self._log.info("http_started", f"HTTP receiver, status and metrics started on {http.host}:{http.port}")
+
+    async def run(self) -> None:
+        """Serve HTTP until stopped."""
+        await self._http.run()
+
+    async def stop(self, redirect: str) -> None:
+        """Say goodbye to clients, with the address where to go on."""
+        await self.tcp.close(redirect=redirect)
+        await self._http.stop()
