@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
-
-import numpy as np
+from dataclasses import dataclass
 
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import Operator, OperatorState
@@ -13,9 +10,6 @@ from eiha.engine.operators.select import Select
 from eiha.engine.pattern_stage import PatternStage
 from eiha.events.batch import EventBatch
 from eiha.plan.nodes import Query
-
-_BY_TIMER: Final = 1
-"""Number of a chunk that a timer caused: not one from outside, so no further timer fires inside ``process``."""
 
 
 @dataclass(slots=True)
@@ -61,8 +55,7 @@ class QueryRuntime:
         fired = chosen.fire(now_ms)
         if fired is None:
             return None
-        caused = replace(fired, chunks=np.full(len(fired), _BY_TIMER, dtype=np.int64))
-        return self._run(caused, after if self.pattern is None else after - 1, ChunkClock(now_ms))
+        return self._run(fired, after if self.pattern is None else after - 1, ChunkClock(now_ms))
 
     def _timed(self) -> tuple[Operator | PatternStage, ...]:
         return self.stages if self.pattern is None else (self.pattern, *self.stages)

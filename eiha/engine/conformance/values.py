@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eiha.engine.conformance.case import MalformedCase
+from eiha.engine.expressions.java_text import object_text
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column, make_column
 from eiha.events.schema import Attribute, AttributeType, Schema
@@ -57,9 +58,7 @@ def _column(attribute: Attribute, values: list[Any], strings: StringTable) -> Co
 def _native(type_: AttributeType, value: Any, strings: StringTable) -> Any:
     match type_:
         case AttributeType.STRING:
-            if not isinstance(value, str):
-                raise TypeError(value)
-            return strings.intern(value)
+            return strings.intern(object_text(value))
         case AttributeType.BOOL:
             if not isinstance(value, bool):
                 raise TypeError(value)

@@ -48,17 +48,26 @@ def conversion(target: AttributeType, strings: StringTable) -> Callable[[Column]
     return run
 
 
+def is_castable(source: AttributeType, target: AttributeType) -> bool:
+    """Whether every value of ``source`` is one of ``target``, as numbers are of each other."""
+    return source is target or (source.is_numeric and target.is_numeric)
+
+
 def cast(target: AttributeType, strings: StringTable) -> Callable[[Column], Column]:
     """``cast(x, target)``: numbers are converted, an object must hold a value of ``target``; null to bool is false.
 
+    Siddhi lets any value pass under the new type and fails where it is used; here it fails in the cast.
+
     Raises:
-        EngineFault: by the function, for an object that holds something else.
+        EngineFault: by the function, for a value that is not one of ``target``.
     """
     convert = conversion(target, strings)
 
     def run(column: Column) -> Column:
         if column.type is AttributeType.OBJECT and target is not AttributeType.OBJECT:
             return _unboxed(column, target, strings)
+        if not is_castable(column.type, target) and column.mask().any():
+            raise EngineFault(f"a {column.type.value} cannot be cast to {target.value}; convert() converts it")
         return convert(column)
 
     return run

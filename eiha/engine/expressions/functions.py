@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from eiha.engine.expressions.conversion import cast, conversion
+from eiha.engine.expressions.conversion import cast, conversion, is_castable
+from eiha.engine.expressions.numeric import as_number, narrowed
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.expressions.values import Constant, Value, column_of, lifted, lifted_one
 from eiha.engine.faults import EngineFault
@@ -42,11 +43,13 @@ def functions() -> tuple[str, ...]:
 
 def may_fail(call: Call) -> bool:
     """Whether the function can raise ``EngineFault`` for some row, by its argument types alone."""
-    takes_objects = any(argument.type is AttributeType.OBJECT for argument in call.arguments)
-    return call.function in _CHECKING and takes_objects
+    first = call.arguments[0].type if call.arguments else None
+    if call.function == "cast":
+        return not is_castable(call.arguments[0].type, call.type)
+    return call.function in _CHECKING and first is AttributeType.OBJECT
 
 
-_CHECKING: Final = frozenset({"convert", "cast", "sizeOfSet"})
+_CHECKING: Final = frozenset({"convert", "sizeOfSet"})
 
 
 def _target(call: Call) -> AttributeType:
@@ -67,7 +70,7 @@ def _cast(call: Call, arguments: Sequence[Evaluate], scope: Scope) -> Evaluate:
 
 def _first_of(left: Column, right: Column) -> Column:
     if left.valid is None:
-        return left if len(left) >= len(right) else column_of_row(left, len(right))
+        return left if len(left) != 1 or len(right) == 1 else column_of_row(left, len(right))
     values = np.where(left.valid, left.values, right.values)
     return make_column(left.type, values, left.valid | right.mask())
 
@@ -105,8 +108,12 @@ def _extreme(pick: Callable[[Any, Any], Any], starts: Mapping[AttributeType, Any
     """As recorded: of two or more arguments, nulls are passed over and the search begins with a constant."""
 
     def two(left: Column, right: Column) -> Column:
-        picked = pick(left.values, right.values)
-        return Column(left.type, picked if right.valid is None else np.where(right.valid, picked, left.values))
+        # longs are compared, and come out, as doubles
+        type_ = AttributeType.DOUBLE if left.type is AttributeType.LONG else left.type
+        a, b = as_number(left, type_, None), as_number(right, type_, None)
+        picked = pick(a, b)
+        values = narrowed(picked if right.valid is None else np.where(right.valid, picked, a), type_, left.type)
+        return Column(left.type, values)
 
     def build(call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> Evaluate:
         start = Constant(call.type, call.type.dtype.type(starts[call.type]))

@@ -17,15 +17,19 @@ Numbers = npt.NDArray[np.int64]
 def ordered(
     keys: tuple[OrderKey, ...], outputs: tuple[Column, ...], chunks: Chunks, kinds: Kinds, strings: StringTable
 ) -> Indices:
-    """Rows in order: by chunk, expired before current, then by the keys; stable, nulls last in both directions."""
+    """Rows in order, by the keys within each run of rows of one chunk and kind; stable, nulls last both ways.
+
+    Siddhi orders runs: as a rule the expired rows of a chunk and then the current ones, but with group by over batches
+    a current row that took the place of an expired one keeps it.
+    """
     columns: list[npt.NDArray[np.generic]] = []
     for key in reversed(keys):
         column = outputs[key.column.attribute]
         ranks = _ranks(column, strings)
         columns.append(-ranks if key.descending else ranks)
         columns.append(~column.mask())
-    columns.append(kinds != Kind.EXPIRED)
-    columns.append(chunks)
+    changes = (chunks[1:] != chunks[:-1]) | (kinds[1:] != kinds[:-1])
+    columns.append(np.concatenate(([0], np.cumsum(changes))))
     return np.lexsort(columns).astype(np.int64, copy=False)
 
 

@@ -122,6 +122,8 @@ class Select:
             left = self._chosen(left, left.kinds == self._keeps)
         elif self._keeps is Kind.EXPIRED:
             left = left.take(np.empty(0, dtype=np.int64))
+        if not left.rows.count:
+            return self._nothing()
         if not self._one_by_one:
             left.rows = left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
         if self._having is not None:
@@ -133,6 +135,11 @@ class Select:
         if batch.collapses and self._collapses and left.rows.count > 1:
             left = left.take(self._last_of_chunks(left))
         return self._in_order(left, has_kinds=batch.kinds is not None)
+
+    def _nothing(self) -> EventBatch:
+        schema = self._selector.schema
+        columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
+        return EventBatch(schema, np.empty(0, dtype=np.int64), columns)
 
     def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
         """Current and expired rows, and for each how many resets came before it, ever."""
