@@ -21,6 +21,11 @@ import mariadb
 SERVER_DIRECTORY_VARIABLE = "EIHA_TEST_MARIADB_DIRECTORY"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--rewrite`` writes golden files anew instead of comparing with them; review the difference."""
+    parser.addoption("--rewrite", action="store_true", help="write golden files anew (review the difference)")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name the server's directory once per run; workers of xdist inherit the name."""
     if not hasattr(config, "workerinput") and SERVER_DIRECTORY_VARIABLE not in os.environ:

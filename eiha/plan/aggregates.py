@@ -50,10 +50,10 @@ _SIGNATURES: Final = (
     AggregateSignature("max", _NUMBERS, _same),
     AggregateSignature("stdDev", _NUMBERS, _always(AttributeType.DOUBLE)),
     AggregateSignature("distinctCount", _NUMBERS | {AttributeType.STRING}, _always(AttributeType.LONG)),
-    AggregateSignature("minForever", _NUMBERS, _same, is_run=False),
-    AggregateSignature("maxForever", _NUMBERS, _same, is_run=False),
-    AggregateSignature("and", _BOOL, _always(AttributeType.BOOL), is_run=False),
-    AggregateSignature("or", _BOOL, _always(AttributeType.BOOL), is_run=False),
+    AggregateSignature("minForever", _NUMBERS, _same),
+    AggregateSignature("maxForever", _NUMBERS, _same),
+    AggregateSignature("and", _BOOL, _always(AttributeType.BOOL)),
+    AggregateSignature("or", _BOOL, _always(AttributeType.BOOL)),
     AggregateSignature("unionSet", _OBJECT, _always(AttributeType.OBJECT), is_run=False),
 )
 

@@ -40,7 +40,7 @@ def bind(application: definition_tree.Application, text: str, *, name: str | Non
     Args:
         application: the tree of ``text``.
         text: for the excerpts in errors.
-        name: of a plan whose text gives none (``@app:name``).
+        name: under which the plan is deployed; None: the one that its text gives (``@app:name``).
 
     Raises:
         PlanSemanticError: names or types do not fit; ``UnsupportedConstruct`` for valid SiddhiQL not run yet.
@@ -63,6 +63,10 @@ class _PlanBinder:
     def bind(self, application: definition_tree.Application, name: str | None) -> Plan:
         header = bind_header(application.annotations, self.refusals)
         self.warnings += header.warnings
+        if name is not None and header.name not in (None, name):
+            self.warnings.append(
+                f"the name {header.name!r} in the text has no effect: the plan is deployed as {name!r}"
+            )
         self._refuse_conflicting_definitions(application.definitions)
         for definition in application.definitions:
             self._define(definition)
@@ -73,7 +77,7 @@ class _PlanBinder:
                 self.refusals.unsupported(element.span, "partition")
             self._query(element)
         return Plan(
-            name=header.name or name or UNNAMED_PLAN,
+            name=name or header.name or UNNAMED_PLAN,
             streams=tuple(self.streams.values()),
             defined=defined,
             queries=tuple(self.queries),

@@ -67,16 +67,12 @@ def bind_pattern(
 
 def all_captured(scope: PatternScope, span: Span) -> tuple[Projection, ...]:
     """What ``select *`` puts out for a pattern: the attributes of all steps, whose names must differ."""
-    projections: list[Projection] = []
-    seen: set[str] = set()
-    for source in scope.sources:
-        for name in source.schema.names:
-            if name in seen:
-                message = f"select * would put out {name!r} twice; name the attributes of the pattern one by one"
-                scope.refusals.refuse(span, message)
-            seen.add(name)
-            projections.append(Projection(name, scope.attribute(tree.AttributeReference(name, span=span))))
-    return tuple(projections)
+    names = [name for source in scope.sources for name in source.schema.names]
+    for name in names:
+        if names.count(name) > 1:
+            message = f"select * would put out {name!r} twice; name the attributes of the pattern one by one"
+            scope.refusals.refuse(span, message)
+    return tuple(Projection(name, scope.attribute(tree.AttributeReference(name, span=span))) for name in names)
 
 
 # --- the tree

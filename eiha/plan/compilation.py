@@ -13,7 +13,7 @@ def compile_plan(text: str, *, name: str | None = None) -> Plan:
 
     Args:
         text: SiddhiQL.
-        name: of the plan, if its text does not name it (``@app:name`` or ``@Plan:name``).
+        name: under which the plan is deployed; None: the one that its text gives (``@app:name``, ``@Plan:name``).
 
     Raises:
         PlanSyntaxError: ``text`` is not SiddhiQL.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from eiha.events.schema import AttributeType
+from eiha.events.schema import AttributeType, Schema
 from eiha.plan.expressions import (
     LAST_EVENT,
     WHOLE_LIST,
@@ -46,37 +46,44 @@ from eiha.plan.nodes import (
 )
 from eiha.siddhiql.expression_tree import Literal as TreeLiteral
 from eiha.siddhiql.unparse_expressions import literal as literal_text
+from eiha.siddhiql.unparse_expressions import name as quoted
 
 
 def plan_text(plan: Plan) -> str:
     """The whole plan, ending in a line break."""
-    lines = [f"plan {plan.name}" + (" (playback)" if plan.playback else "")]
+    lines = [f"plan {quoted(plan.name)}" + (" (playback)" if plan.playback else "")]
     for stream in plan.streams:
         marks = [] if stream.name in plan.defined else ["inferred"]
         marks += ["stored"] if stream.name in plan.stored_streams else []
         marks += ["published"] if stream.name in plan.published_streams else []
-        lines.append(f"stream {stream.name}{stream.schema}" + (f" [{', '.join(marks)}]" if marks else ""))
+        lines.append(
+            f"stream {quoted(stream.name)}{_schema(stream.schema)}" + (f" [{', '.join(marks)}]" if marks else "")
+        )
     for each in plan.deduplicated:
         name = plan.stream(each.stream).schema.names[each.attribute]
-        lines.append(f"deduplicate {each.stream} by {name}, last {each.size} keys")
+        lines.append(f"deduplicate {quoted(each.stream)} by {quoted(name)}, last {each.size} keys")
     for query in plan.queries:
         lines += _query(query)
     lines += [f"warning {warning}" for warning in plan.warnings]
     return "".join(f"{line}\n" for line in lines)
 
 
+def _schema(schema: Schema) -> str:
+    return "(" + ", ".join(f"{quoted(each.name)} {each.type.value}" for each in schema.attributes) + ")"
+
+
 def _query(query: Query) -> list[str]:
-    lines = [f"query {query.name}" + ("" if query.named else " (unnamed)")]
+    lines = [f"query {quoted(query.name)}" + ("" if query.named else " (unnamed)")]
     match query.input:
         case StreamInput(stream, handlers):
-            lines.append(f"  from {stream}")
+            lines.append(f"  from {quoted(stream)}")
             lines += [f"    {_handler(handler)}" for handler in handlers]
         case PatternInput():
             lines += _pattern(query.input)
         case _:
             assert_never(query.input)
     lines += _selector(query.selector)
-    lines.append(f"  insert {query.output.events.value} events into {query.output.target}{query.selector.schema}")
+    lines.append(f"  insert {query.output.events.value} events into {quoted(query.output.target)}")
     return lines
 
 
@@ -87,7 +94,7 @@ def _handler(handler: Handler) -> str:
         case Window(name, arguments):
             return f"window {name}({_list(arguments)})"
         case StreamFunction(name, arguments, schema):
-            return f"function {name}({_list(arguments)}) giving {schema}"
+            return f"function {name}({_list(arguments)}) giving {_schema(schema)}"
         case _:
             assert_never(handler)
 
@@ -103,7 +110,7 @@ def _step(step: PatternStep) -> str:
     most = "" if step.max_count is None else str(step.max_count)
     count = "" if step.min_count == step.max_count == 1 else f"<{step.min_count}:{most}>"
     condition = "" if step.condition is None else f" where {expression_text(step.condition)}"
-    return f"{step.reference}={step.stream}{count}{condition}"
+    return f"{quoted(step.reference)}={quoted(step.stream)}{count}{condition}"
 
 
 def _pattern_node(node: PatternNode) -> str:
@@ -125,7 +132,7 @@ def _pattern_node(node: PatternNode) -> str:
 def _selector(selector: Selector) -> list[str]:
     lines = [f"  aggregate {index}: {aggregate_text(each)}" for index, each in enumerate(selector.aggregates)]
     lines += [
-        f"  select {expression_text(item.expression)} as {item.name} ({item.expression.type.value})"
+        f"  select {expression_text(item.expression)} as {quoted(item.name)} ({item.expression.type.value})"
         for item in selector.projections
     ]
     if selector.group_by:
@@ -160,11 +167,11 @@ def expression_text(node: Expression) -> str:
         case Literal(value, type_):
             return literal_text(TreeLiteral(value, type_)) if type_ is not AttributeType.OBJECT else repr(value)
         case AttributeRef(source, _, name, _, event_index):
-            return f"${source}{_event(event_index)}.{name}"
+            return f"${source}{_event(event_index)}.{quoted(name)}"
         case AggregateRef(index):
             return f"#{index}"
         case OutputRef(_, name):
-            return f"out.{name}"
+            return f"out.{quoted(name)}"
         case Arithmetic(op, left, right, type_):
             return f"({expression_text(left)} {op.value} {expression_text(right)}):{type_.value}"
         case Compare(op, left, right) | Logic(op, left, right):
@@ -186,4 +193,6 @@ def _event(index: int) -> str:
         return ""
     if index == WHOLE_LIST:
         return "[*]"
-    return f"[{index}]" if index > 0 else f"[last - {LAST_EVENT - index}]"
+    if index > 0:
+        return f"[{index}]"
+    return "[last]" if index == LAST_EVENT else f"[last - {LAST_EVENT - index}]"

@@ -184,11 +184,20 @@ class Cursor:
         """The error of a parse that did not fit: at the farthest token that was tried."""
         token = self.tokens[self._farthest]
         expected = sorted(set(self._expected), key=self._expected.index)
-        found = "the text ends" if token.kind is TokenKind.END else f"{token.text!r} is not valid here"
-        message = found + (f"; expected {_one_of(expected)}" if expected else "")
+        ends = token.kind is TokenKind.END
+        message = "the text ends here" if ends else f"{token.text!r} is not valid here"
+        message += f"; expected {_one_of(expected)}" if expected else ""
         if token.kind in (TokenKind.NAME, TokenKind.KEYWORD):
             message += did_you_mean(token.text, [word for word in expected if word in KEYWORDS])
-        return syntax_error(self.text, token.span, message)
+        return syntax_error(self.text, self._end_of_last_token() if ends else token.span, message)
+
+    def _end_of_last_token(self) -> Span:
+        """Where a text that ends too early ends, spaces and comments aside."""
+        if len(self.tokens) == 1:
+            return self.tokens[0].span
+        end = self.tokens[-2].span.end
+        line_start = self.text.rfind("\n", 0, end) + 1
+        return Span(self.text.count("\n", 0, end) + 1, end - line_start, end, end)
 
     def _note(self, what: str) -> None:
         if self.position > self._farthest:

@@ -1,0 +1,83 @@
+import pytest
+from eiha.errors import PlanSemanticError, UnsupportedConstruct
+from eiha.plan.bind import bind
+from eiha.plan.nodes import Deduplication, Plan
+from eiha.siddhiql.parser import parse
+
+QUERY = "from S select id insert into Out;"
+
+
+def bound(annotations: str, stream: str = "define stream S (v double, id long, o object);") -> Plan:
+    text = f"{annotations}\n{stream}\n{QUERY}"
+    return bind(parse(text), text)
+
+
+@pytest.mark.parametrize("header", ["@app:name('X')", "@Plan:name('X')", "@plan:Name('X')", "@App:name(name='X')"])
+def test_the_name_comes_from_either_header(header: str) -> None:
+    assert bound(header).name == "X"
+
+
+def test_playback_is_switched_on_by_its_header() -> None:
+    assert bound("@app:playback").playback
+    assert not bound("@app:description('playback')").playback
+
+
+def test_what_has_no_effect_is_a_warning_and_what_only_documents_is_not() -> None:
+    assert bound("@app:description('d') @app:version('1') @Plan:description('e')").warnings == ()
+    noted = "@app:statistics('true') @app:nosuch('x') @Async(buffer.size='16') @sink(type='log') @Import('s:1.0.0')"
+    assert bound(noted).warnings == (
+        "@app:statistics has no effect",
+        "@app:nosuch has no effect",
+        "@Async on stream 'S' has no effect",
+        "@sink on stream 'S' has no effect",
+        "@Import on stream 'S' has no effect",
+    )
+
+
+def test_a_plan_cannot_be_async_as_a_whole() -> None:
+    with pytest.raises(PlanSemanticError, match="before a stream"):
+        bound("@app:async(buffer.size='64')")
+
+
+def test_streams_are_marked_for_the_stores() -> None:
+    plan = bound("@store(type='events') @sink(type='store')")
+    assert plan.stored_streams == ("S",)
+    assert plan.published_streams == ("S",)
+
+
+def test_a_dedup_key_is_bound_to_its_attribute() -> None:
+    source = "@source(type='eiha', events.duplicated.in.cluster='true', dedup.key='id', dedup.size='500')"
+    assert bound(source).deduplicated == (Deduplication("S", 1, 500),)
+    unsized = bound("@source(type='eiha', events.duplicated.in.cluster='true', dedup.key='id')")
+    assert unsized.deduplicated == (Deduplication("S", 1, 100_000),)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "events.duplicated.in.cluster='true', dedup.key='ident'",
+        "events.duplicated.in.cluster='true', dedup.key='o'",
+        "events.duplicated.in.cluster='true', dedup.key='id', dedup.size='0'",
+        "events.duplicated.in.cluster='true', dedup.key='id', dedup.size='many'",
+        "events.duplicated.in.cluster='maybe'",
+        "events.duplicated.in.cluster='true', dedup.kye='id'",
+    ],
+)
+def test_wrong_dedup_keys_are_refused_since_duplicates_would_pass(keys: str) -> None:
+    with pytest.raises(PlanSemanticError):
+        bound(f"@source(type='eiha', {keys})")
+
+
+def test_a_dedup_key_without_duplicated_events_is_a_warning() -> None:
+    plan = bound("@source(type='eiha', dedup.key='id')")
+    assert plan.deduplicated == ()
+    assert "events.duplicated.in.cluster='true'" in plan.warnings[0]
+
+
+def test_errors_may_be_logged_and_fault_streams_are_named_as_not_run() -> None:
+    assert bound("@OnError(action='LOG')").warnings == ()
+    with pytest.raises(UnsupportedConstruct) as caught:
+        bound("@OnError(action='stream')")
+    assert caught.value.construct == "stream.fault"
+    with pytest.raises(PlanSemanticError, match="LOG, STREAM"):
+        bound("@OnError(action='RETRY')")
