@@ -56,6 +56,10 @@ def type_of(expression: str) -> str:
         ("stdDev(l)", "double"),
         ("distinctCount(s)", "long"),
         ("max(i) + 1L", "long"),
+        ("minForever(f)", "float"),
+        ("maxForever(i)", "int"),
+        ("and(b)", "bool"),
+        ("or(b)", "bool"),
     ],
 )
 def test_expressions_have_siddhis_types(expression: str, type_: str) -> None:
@@ -122,10 +126,6 @@ def test_what_siddhi_refuses_is_refused_at_its_place(expression: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "construct"),
     [
-        ("minForever(i)", "aggregator.minForever"),
-        ("maxForever(i)", "aggregator.maxForever"),
-        ("and(b)", "aggregator.and"),
-        ("or(b)", "aggregator.or"),
         ("unionSet(createSet(s))", "aggregator.unionSet"),
         ("sum(sum(i))", "aggregator.nested"),
         ("(i in T)", "in"),
