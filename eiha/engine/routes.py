@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from eiha.engine.aggregators.factory import NULL_AVERSE
 from eiha.engine.expressions.compile_expression import may_fail
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import (
@@ -144,7 +145,7 @@ def _no_faults(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _rea
     """No query reached can fail on a row: a fault drops exactly one chunk."""
     reached = {query for queries in arrivals.values() for query in queries}
     return not any(may_fail(each) for index in reached for each in expressions(plan.queries[index])) and not any(
-        aggregate.name in ("and", "or") for index in reached for aggregate in plan.queries[index].selector.aggregates
+        aggregate.name in NULL_AVERSE for index in reached for aggregate in plan.queries[index].selector.aggregates
     )
 
 

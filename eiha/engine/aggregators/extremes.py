@@ -15,15 +15,16 @@ from eiha.events.schema import AttributeType
 
 
 class ExtremeSoFar(ArrayState):
-    """Least or greatest of all that came; with ``forever`` resets do not end it. For queries that expire nothing."""
+    """Least or greatest of all rows since the last reset, also of those that expire: ``minForever``, ``maxForever``,
+    and ``min`` and ``max`` of queries that expire nothing.
+    """
 
-    __slots__ = ("_forever", "_is_max", "_type")
+    __slots__ = ("_is_max", "_type")
 
-    def __init__(self, type_: AttributeType, *, is_max: bool, forever: bool) -> None:
+    def __init__(self, type_: AttributeType, *, is_max: bool) -> None:
         super().__init__(best=type_.dtype.type, known=np.bool_)
         self._type = type_
         self._is_max = is_max
-        self._forever = forever
 
     def update(self, touched: Touched, argument: Column | None) -> Column:
         """See ``Aggregator``."""
@@ -31,12 +32,11 @@ class ExtremeSoFar(ArrayState):
         state = self.reserve(touched.group_count)
         out = np.zeros(len(touched), self._type.dtype)
         valid = np.empty(len(touched), np.bool_)
-        epochs = np.zeros(len(touched), np.int64) if self._forever else touched.epochs
         extreme_so_far(
             touched.groups,
             argument.values,
             argument.mask(),
-            epochs,
+            touched.epochs,
             self._is_max,
             state["best"],
             state["known"],

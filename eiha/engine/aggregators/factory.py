@@ -15,6 +15,9 @@ from eiha.plan.nodes import Aggregate
 
 _WHOLE: Final = frozenset({AttributeType.INT, AttributeType.LONG})
 
+NULL_AVERSE: Final = frozenset({"and", "or"})
+"""Aggregators that fail on a null."""
+
 
 def make_aggregator(aggregate: Aggregate, strings: StringTable, *, expires: bool) -> Aggregator:
     """``expires``: whether rows can leave (the query has a window).
@@ -38,9 +41,9 @@ def make_aggregator(aggregate: Aggregate, strings: StringTable, *, expires: bool
             is_max = aggregate.name == "max"
             if expires:
                 return ExtremeInWindow(type_, is_max=is_max)
-            return ExtremeSoFar(type_, is_max=is_max, forever=False)
+            return ExtremeSoFar(type_, is_max=is_max)
         case "minForever" | "maxForever":
-            return ExtremeSoFar(type_, is_max=aggregate.name == "maxForever", forever=True)
+            return ExtremeSoFar(type_, is_max=aggregate.name == "maxForever")
         case "and" | "or":
             return Truth(every=aggregate.name == "and")
         case _:

@@ -84,7 +84,7 @@ class LongSum(ArrayState):
 
 
 class Truth(LongSum):
-    """``and``, ``or``: whether all, or any, of what is in is true."""
+    """``and``, ``or``: whether all, or any, of what is in is true; false while nothing is in."""
 
     __slots__ = ("_every",)
 
@@ -98,7 +98,7 @@ class Truth(LongSum):
         if argument.valid is not None:
             raise EngineFault(f"{'and' if self._every else 'or'}() cannot take a null")
         trues, counts = self.totals(touched, argument)
-        return Column(AttributeType.BOOL, trues == counts if self._every else trues > 0)
+        return Column(AttributeType.BOOL, (trues > 0) & (trues == counts) if self._every else trues > 0)
 
 
 class DoubleSum(ArrayState):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.aggregators.aggregator import Touched
-from eiha.engine.aggregators.factory import make_aggregator
+from eiha.engine.aggregators.factory import NULL_AVERSE, make_aggregator
 from eiha.engine.aggregators.growth import grown
 from eiha.engine.aggregators.key_index import GroupIndex
 from eiha.engine.expressions.compile_expression import (
@@ -75,6 +75,7 @@ class Select:
         "_having",
         "_keeps",
         "_needed",
+        "_offsets_chunks",
         "_one_by_one",
         "_places",
         "_projections",
@@ -99,7 +100,11 @@ class Select:
         )
         self._projections = [compile_column(each.expression, scope) for each in selector.projections]
         self._having = None if selector.having is None else compile_condition(selector.having, scope)
-        self._one_by_one = any(map(may_fail, _evaluated(selector)))
+        self._one_by_one = any(map(may_fail, _evaluated(selector))) or any(
+            each.name in NULL_AVERSE for each in selector.aggregates
+        )
+        # as recorded: offset is not applied to the chunks of a query with group by, unless they are whole batches
+        self._offsets_chunks = not selector.group_by
         self._needed = _first_needs(selector)
         self._collapses = bool(selector.aggregates or selector.group_by)
         self._epoch = 0
@@ -134,7 +139,8 @@ class Select:
                 left = left.take(np.empty(0, dtype=np.int64))
         if batch.collapses and self._collapses and left.rows.count > 1:
             left = left.take(self._last_of_chunks(left))
-        return self._in_order(left, has_kinds=batch.kinds is not None)
+        offset = self._selector.offset if self._offsets_chunks or batch.collapses else None
+        return self._in_order(left, offset, has_kinds=batch.kinds is not None)
 
     def _nothing(self) -> EventBatch:
         schema = self._selector.schema
@@ -213,16 +219,16 @@ class Select:
         self._stamp += len(groups) + 1
         return chosen[:out]
 
-    def _in_order(self, left: _Rows, *, has_kinds: bool) -> EventBatch:
+    def _in_order(self, left: _Rows, offset: int | None, *, has_kinds: bool) -> EventBatch:
         selector = self._selector
         outputs, timestamps, kinds, chunks = left.rows.outputs, left.rows.timestamps, left.kinds, left.chunks
-        if left.rows.count and (selector.order_by or selector.limit is not None or selector.offset is not None):
+        if left.rows.count and (selector.order_by or selector.limit is not None or offset is not None):
             chunks = _numbers(left)
             order: Indices = np.arange(left.rows.count, dtype=np.int64)
             if selector.order_by:
                 order = ordered(selector.order_by, outputs, chunks, kinds, self._strings)
-            if selector.limit is not None or selector.offset is not None:
-                order = order.take(within_limits(selector.limit, selector.offset, chunks, kinds.take(order)))
+            if selector.limit is not None or offset is not None:
+                order = order.take(within_limits(selector.limit, offset, chunks, kinds.take(order)))
             outputs = tuple(column.take(order) for column in outputs)
             timestamps, kinds, chunks = timestamps.take(order), kinds.take(order), chunks.take(order)
         return EventBatch(selector.schema, timestamps, outputs, kinds if has_kinds else None, chunks)
