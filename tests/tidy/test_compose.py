@@ -45,10 +45,8 @@ def test_secrets_come_from_the_environment_only(compose: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("node", ["node1", "node2"])
-def test_the_nodes_configurations_are_valid(node: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
-    config = read_config(ROOT / "examples" / "compose" / f"{node}.toml")
+def test_the_nodes_configurations_are_valid(node: str) -> None:
+    config = read_config(ROOT / "examples" / "compose" / f"{node}.toml", SECRETS)
     assert config.cluster.node == node
     assert {member.node for member in config.cluster.members} == {"node1", "node2"}
 
