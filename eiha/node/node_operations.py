@@ -68,8 +68,10 @@ class NodeOperations:
                 f"{before.node} is {before.state}: a switchover needs a passive that is synced; see `eiha status`"
             )
         self._feed(SwitchoverAsked())
-        await self._until(lambda status: status.role != "active", "the passive did not take over; this node goes on")
-        await self._until(lambda status: bool(status.active), "nobody is active yet")
+        await self._until(
+            lambda status: status.role != "active" and status.active not in (None, before.node),
+            "the passive did not take over",
+        )
         return str(self._status().active)
 
     async def snapshot(self) -> int:
