@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from starlette.applications import Starlette
-
 from eiha.net.listening import unavailable
 from eiha.node.config import NodeConfig
 from eiha.node.http_server import HttpServer
 from eiha.node.node_intake import NodeIntake
 from eiha.node.operations_http import Operations, operations_routes
 from eiha.observability.logs import EventLog
+from eiha.observability.node_metrics import NodeMetrics
+from eiha.receivers.http import HttpLimits, HttpReceiver, build_app
 from eiha.receivers.tcp import TcpLimits, TcpReceiver
 
 
@@ -31,13 +31,14 @@ class Listeners:
             credit_rows=ingest.credit_rows, credit_bytes=ingest.credit_bytes, connections_max=ingest.connections_max
         )
         self.tcp = TcpReceiver(intake, token=ingest.token, limits=limits)
-        app = Starlette(routes=[*operations_routes(operations, config.cluster.secret)])
-        self._http = HttpServer(app, config.http.host, config.http.port)
+        self.http = HttpReceiver(intake, HttpLimits(body_bytes_max=config.http.body_bytes_max))
+        app = build_app(self.http, operations_routes(operations, config.cluster.secret))
+        self._server = HttpServer(app, config.http.host, config.http.port)
 
     async def start(self) -> None:
         """Bind both ports. Raises ``AddressUnavailable``."""
         ingest, http = self._config.ingest, self._config.http
-        self._http.bind()
+        self._server.bind()
         try:
             await self.tcp.start(ingest.host, ingest.port)
         except OSError as cause:
@@ -45,11 +46,18 @@ class Listeners:
         self._log.info("ingest_started", f"TCP receiver started on {ingest.host}:{ingest.port}")
         self._log.info("http_started", f"HTTP receiver, status and metrics started on {http.host}:{http.port}")
 
+    def count_refusals(self, metrics: NodeMetrics) -> None:
+        """Bring the metric of refusals up to date."""
+        for receiver, refused in (("tcp", self.tcp.rejected_by_code), ("http", self.http.rejected_by_code)):
+            for code, count in refused.items():
+                metrics.refused.add(count - metrics.refused.value(receiver, code), receiver, code)
+
     async def run(self) -> None:
         """Serve HTTP until stopped."""
-        await self._http.run()
+        await self._server.run()
 
     async def stop(self, redirect: str) -> None:
         """Say goodbye to clients, with the address where to go on."""
         await self.tcp.close(redirect=redirect)
-        await self._http.stop()
+        await self.http.close()
+        await self._server.stop()

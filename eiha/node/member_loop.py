@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from eiha.ha.effects import Effect
-from eiha.ha.inputs import Flush, Input, Tick
+from eiha.ha.inputs import Flush, Input, Start, Tick
 from eiha.kernel.ids import Now
 from eiha.observability.node_metrics import NodeMetrics
 
@@ -56,15 +56,24 @@ class MemberLoop:
         self._late = late
         self._loop = asyncio.get_running_loop()
         self._inputs: deque[Input] = deque()
+        self._early: list[Input] = []
+        self._started = False
         self._stepping = False
         self._flush_due = False
         self._ended = False
 
     def feed(self, input_: Input) -> None:
-        """Give the member an input. On the event loop only."""
+        """Give the member an input. On the event loop only. What comes before ``Start`` waits for it."""
         if self._ended:
             return
+        if not self._started and not isinstance(input_, Start):
+            self._early.append(input_)
+            return
         self._inputs.append(input_)
+        if not self._started:
+            self._started = True
+            self._inputs.extend(self._early)
+            self._early.clear()
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)

@@ -129,6 +129,7 @@ class Node:
         self._interpreter = Interpreter(self.shells, role_changed=self._role_changed, fact=self._fact, halt=self._halt)
         self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells)
         self._listeners = Listeners(config, self.shells.intake, self._operations, log)
+        self.facts.count_refusals = self._listeners.count_refusals
         self._tick_s = policy.tick_ms / 1_000
 
     async def run(self) -> int:

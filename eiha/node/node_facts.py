@@ -63,6 +63,8 @@ class FactsOfNode:
         self._started_s = time.monotonic()
         self._role_since_ms = time.time_ns() // 1_000_000
         self._rates = {"in": Rate(), "applied": Rate(), "out": Rate()}
+        self.count_refusals: Callable[[NodeMetrics], None] | None = None
+        """Set by whoever has the receivers."""
         self.digest_sequence = 0
         self.digest = b""
         metrics.build_info.set(1, build_version())
@@ -93,6 +95,8 @@ class FactsOfNode:
         metrics.engine_queue_entries.set(shells.engine.waiting_entries)
         for channel, links in shells.links.items():
             metrics.link_queue_bytes.set(links.queue_bytes, channel.value)
+        if self.count_refusals is not None:
+            self.count_refusals(metrics)
         metrics.snapshot_age.set(self._snapshot_age_s())
         metrics.resident_bytes.set(resident_bytes())
 

@@ -18,6 +18,9 @@ class NodeMetrics:
         self.events_rejected = counter(
             "eiha_events_rejected_total", "Events refused; none of them was acknowledged.", ("reason",)
         )
+        self.refused = counter(
+            "eiha_refused_total", "Publications and requests refused where they came in.", ("receiver", "reason")
+        )
         self.events_acked = counter("eiha_events_acked_total", "Events acknowledged to clients of this node.")
         self.events_applied = counter("eiha_events_applied_total", "Events that the engine of this node applied.")
         self.entries_applied = counter("eiha_entries_applied_total", "Log entries that the engine applied.")
