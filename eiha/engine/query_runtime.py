@@ -36,7 +36,8 @@ class QueryRuntime:
     def next_timer_ms(self) -> int | None:
         """The earliest timer of any stage."""
         dues = [due for operator in self._timed() if (due := operator.next_timer_ms()) is not None]
-        return min(dues, default=None)
+        # interpreted kernels give NumPy scalars where compiled ones give plain numbers
+        return int(min(dues)) if dues else None
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """Let the stage with the earliest timer fire and pass on what it puts out.

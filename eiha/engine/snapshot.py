@@ -26,8 +26,6 @@ _HEADER: Final = struct.Struct(f"<4sH{DIGEST_BYTES}s")
 _ARRAY: Final = 1
 _SET: Final = 2
 _BIG_INTEGER: Final = 3
-_SCALAR: Final = 4
-_SCALARS: Final = (np.dtype(np.int64), np.dtype(np.float32))
 
 
 def encode_state(state: dict[str, Any]) -> bytes:
@@ -85,9 +83,9 @@ def _pack_extension(value: Any) -> Any:
         case frozenset():
             # a set has no order of its own: by bytes, so that equal sets have equal bytes
             return msgpack.ExtType(_SET, b"".join(sorted(_pack(each) for each in value)))
-        case np.generic() if value.dtype in _SCALARS:
-            # in an object they stand for Java's long and float
-            return msgpack.ExtType(_SCALAR, _pack([value.dtype.str, value.item()]))
+        case np.generic():
+            # interpreted kernels give NumPy scalars where compiled ones give plain numbers
+            return value.item()
         case int():
             return msgpack.ExtType(_BIG_INTEGER, str(value).encode())
         case _:
@@ -105,9 +103,6 @@ def _unpack_extension(code: int, data: bytes) -> Any:
             return frozenset(_hashable(each) for each in unpacker)
         case 3:
             return int(data)
-        case 4:
-            dtype, value = msgpack.unpackb(data, raw=False)
-            return np.dtype(dtype).type(value)
         case _:
             raise ValueError(f"unknown extension {code}")
 

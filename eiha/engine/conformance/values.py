@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eiha.engine.conformance.case import MalformedCase
-from eiha.engine.expressions.java_text import object_text
+from eiha.engine.expressions.java_text import JavaFloat, JavaLong, object_text
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column, make_column
 from eiha.events.schema import Attribute, AttributeType, Schema
@@ -80,9 +80,9 @@ def _object(value: Any) -> Any:
         case {"$set": list() as members}:
             return frozenset(_object(member) for member in members)
         case {"$long": int() as number}:
-            return np.int64(number)
+            return JavaLong(number)
         case {"$float": int() | float() as number}:
-            return np.float32(number)
+            return JavaFloat(number)
         case list():
             return tuple(_object(member) for member in value)
         case _:
@@ -122,9 +122,9 @@ def _json(value: Any) -> Any:
             return {"$set": [_json(member) for member in value]}
         case tuple() | list():
             return [_json(member) for member in value]
-        case np.integer():
+        case JavaLong():
             return {"$long": int(value)}
-        case np.floating():
+        case JavaFloat():
             return {"$float": float(value)}
         case float():
             return value if math.isfinite(value) else _special_text(value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 
 from eiha.engine.expressions.conversion import cast, conversion, is_castable
+from eiha.engine.expressions.java_text import INT_MAX, INT_MIN, JavaFloat, JavaLong
 from eiha.engine.expressions.numeric import as_number, narrowed
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.expressions.values import Constant, Value, column_of, lifted, lifted_one
@@ -174,26 +175,30 @@ def _instance_of(type_: AttributeType) -> Build:
 
 
 def _is_instance(value: object, type_: AttributeType) -> bool:
-    """In an object, a plain integer is an int (a long beyond 32 bits), a plain decimal a double.
-
-    ``np.int64`` stands for a long, ``np.float32`` for a float.
-    """
+    """In an object, a plain integer is an int (a long beyond 32 bits), a plain decimal a double."""
     match type_:
         case AttributeType.BOOL:
             return isinstance(value, bool)
         case AttributeType.STRING:
             return isinstance(value, str)
         case AttributeType.INT:
-            return isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31
+            return _is_whole(value) and not _is_long(value)
         case AttributeType.LONG:
-            wide = isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31
-            return wide or isinstance(value, np.int64)
+            return _is_whole(value) and _is_long(value)
         case AttributeType.DOUBLE:
-            return isinstance(value, float)
+            return isinstance(value, float) and not isinstance(value, JavaFloat)
         case AttributeType.FLOAT:
-            return isinstance(value, np.float32)
+            return isinstance(value, JavaFloat)
         case _:
             return False
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_long(value: int) -> bool:
+    return isinstance(value, JavaLong) or not INT_MIN <= value <= INT_MAX
 
 
 def _objects(values: list[Any]) -> Column:

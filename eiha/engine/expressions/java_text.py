@@ -23,6 +23,14 @@ _PLAIN_MIN: Final = -3
 _PLAIN_MAX: Final = 6
 
 
+class JavaLong(int):
+    """A long in an object attribute, where a plain integer is an int. A snapshot keeps the number only."""
+
+
+class JavaFloat(float):
+    """A float in an object attribute, where a plain decimal is a double. A snapshot keeps the number only."""
+
+
 def floating_text(value: np.floating[Any]) -> str:
     """``Double.toString`` or ``Float.toString``: shortest digits, plain from 1e-3 up to 1e7, else ``d.dddEn``."""
     if np.isnan(value):
@@ -50,8 +58,8 @@ def object_text(value: Any) -> str:
             return "null"
         case bool():
             return "true" if value else "false"
-        case np.floating():
-            return floating_text(value)
+        case JavaFloat():
+            return floating_text(np.float32(value))
         case float():
             return floating_text(np.float64(value))
         case list() | tuple():

@@ -79,9 +79,9 @@ def _numbers_of_objects(column: Column, type_: AttributeType, valid: Mask | None
     for row, (value, is_valid) in enumerate(zip(column.values.tolist(), counts, strict=True)):
         if not is_valid:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise EngineFault(f"{value!r} is not a number")
-        source = AttributeType.LONG if isinstance(value, int | np.integer) else AttributeType.DOUBLE
+        source = AttributeType.LONG if isinstance(value, int) else AttributeType.DOUBLE
         values[row] = narrowed(np.array([value], dtype=source.dtype), source, type_)[0]
     return values
 
