@@ -6,7 +6,7 @@ Queries are bound in textual order: a query reads streams that are defined, or f
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, assert_never
 
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.plan.bind_annotations import bind_header, bind_query_notes, bind_stream_notes
@@ -30,8 +30,11 @@ from eiha.siddhiql import definition_tree, query_tree
 from eiha.siddhiql.diagnostics import did_you_mean
 from eiha.siddhiql.span import Span
 
-UNNAMED_PLAN = "plan"
+UNNAMED_PLAN: Final = "plan"
 """The name of a plan that neither its text nor its caller names."""
+
+SCRIPT_LANGUAGES: Final = ("javascript", "js", "python", "r", "scala")
+"""Languages of ``define function`` for which Siddhi has an extension; others it refuses."""
 
 
 def bind(application: definition_tree.Application, text: str, *, name: str | None = None) -> Plan:
@@ -111,7 +114,11 @@ class _PlanBinder:
                 self.refusals.unsupported(span, "trigger")
             case definition_tree.DefineAggregation(span=span):
                 self.refusals.unsupported(span, "aggregation")
-            case definition_tree.DefineFunction(span=span):
+            case definition_tree.DefineFunction(language=language, span=span):
+                if language.lower() not in SCRIPT_LANGUAGES:
+                    known = ", ".join(SCRIPT_LANGUAGES)
+                    message = f"there is no script language {language!r}; there are {known}"
+                    self.refusals.refuse(span, message + did_you_mean(language, SCRIPT_LANGUAGES))
                 self.refusals.unsupported(span, "function.script")
             case _:
                 assert_never(definition)

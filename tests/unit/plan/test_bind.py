@@ -201,6 +201,11 @@ def test_windows_refuse_what_siddhis_refuse_and_name_the_valid_forms(window: str
     assert "valid: " in error.message or "one by one" in error.message
 
 
+def test_an_unknown_script_language_is_refused() -> None:
+    error = refusal("define function f[cobol] return int { return 1; };")
+    assert not isinstance(error, UnsupportedConstruct)
+
+
 def test_equal_definitions_may_be_repeated_and_different_ones_may_not() -> None:
     bound("define stream S (a int); define stream S (a int); from S insert into O;")
     error = refusal("define stream S (a int);\ndefine stream S (a long);")
