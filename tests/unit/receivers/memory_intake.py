@@ -74,12 +74,12 @@ class MemoryIntake:
 
     def attach(self, client, listener):
         self.listeners.setdefault(client, []).append(listener)
-        asyncio.get_running_loop().call_soon(self._answer, client, listener)
+        asyncio.get_running_loop().call_soon(self._answer, client, listener, self.log.sessions.get(client, 0))
         return lambda: self.listeners[client].remove(listener)
 
-    def _answer(self, client, listener):
+    def _answer(self, client, listener, committed):
         if listener in self.listeners[client]:
-            listener.acked(self.log.sessions.get(client, 0))
+            listener.acked(committed)
 
     def submit(self, publications, *, duplicated=False):
         self.submissions.append(publications)

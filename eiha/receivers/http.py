@@ -1,0 +1,208 @@
+"""HTTP ingest: ``POST /v1/streams/{stream}``, answered when the events are committed.
+
+Answers are 200, or a problem document (RFC 9457) that says where in the body what is wrong. At a bound the answer is
+429 or 503 with ``Retry-After``, at once: a request never waits in a queue for room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from eiha.errors import Overloaded, WrongSchema, WrongValue
+from eiha.events.rows import objects_to_batch
+from eiha.events.wire import encode
+from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
+from eiha.receivers.http_session import KeyedRequests, NodeSession, OutcomeUnknown
+from eiha.receivers.intake import Intake
+
+KEY_LENGTH_MAX: Final = 200
+"""Characters of an ``Idempotency-Key``: with its prefix it must fit a client's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bounds. ``body_bytes_max``: 413 above. ``unacked_*``: 429 above. ``ack_timeout_s``: 504 after."""
+
+    body_bytes_max: int = 16 << 20
+    unacked_requests_max: int = 4_096
+    unacked_rows_max: int = 1_000_000
+    ack_timeout_s: float = 30.0
+    keys_max: int = 10_000
+
+
+class Problem(Exception):
+    """A refusal on its way to the client. ``more``: further members of the document."""
+
+    def __init__(self, status: int, code: str, detail: str, *, retry_after_ms: int = 0, **more: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retry_after_ms = retry_after_ms
+        self.more = more
+
+    def response(self) -> Response:
+        """The problem document."""
+        document: dict[str, Any] = {
+            "type": f"urn:eiha:problem:{self.code}",
+            "title": self.code.replace("-", " "),
+            "status": self.status,
+            "detail": self.detail,
+            **self.more,
+        }
+        headers = {}
+        if self.retry_after_ms:
+            document["retry_after_ms"] = self.retry_after_ms
+            headers["Retry-After"] = str(math.ceil(self.retry_after_ms / 1000))
+        return Response(orjson.dumps(document), self.status, headers, "application/problem+json")
+
+
+class HttpReceiver:
+    """The ingest routes of one node. Counters are read by metrics."""
+
+    def __init__(self, intake: Intake, limits: HttpLimits | None = None) -> None:
+        self.limits = limits or HttpLimits()
+        self.rejected_by_code: dict[str, int] = {}
+        self.unacked_requests = 0
+        self.unacked_rows = 0
+        self._intake = intake
+        self._session = NodeSession(intake)
+        self._keyed = KeyedRequests(intake, self.limits.keys_max, self.limits.ack_timeout_s)
+
+    def routes(self) -> list[BaseRoute]:
+        """To be mounted in the node's application."""
+        return [Route("/v1/streams/{stream}", self.publish, methods=["POST"])]
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        self._session.close()
+        await self._keyed.close()
+
+    async def publish(self, request: Request) -> Response:
+        """One request: one publication."""
+        try:
+            return await self._publish(request)
+        except Problem as problem:
+            self.rejected_by_code[problem.code] = self.rejected_by_code.get(problem.code, 0) + 1
+            return problem.response()
+
+    async def _publish(self, request: Request) -> Response:
+        definition = self._intake.streams().get(request.path_params["stream"])
+        if definition is None:
+            known = ", ".join(sorted(self._intake.streams())) or "none: no plan is deployed"
+            detail = f"no deployed plan defines stream {request.path_params['stream']!r}; there are: {known}"
+            raise Problem(404, "unknown-stream", detail)
+        self._check_open()
+        body = await self._body(request)
+        try:
+            objects = parse_body(body, request.headers.get("content-type", ""))
+            batch = objects_to_batch(objects, definition.schema, request.query_params.get("event_time"))
+        except UnsupportedType as refusal:
+            raise Problem(415, "unsupported-type", str(refusal)) from refusal
+        except MalformedBody as refusal:
+            place = {"line": refusal.line} if refusal.line else {}
+            raise Problem(400, "malformed-body", str(refusal), **place) from refusal
+        except WrongValue as refusal:
+            raise Problem(422, "wrong-value", str(refusal), row=refusal.row, field=refusal.attribute) from refusal
+        except WrongSchema as refusal:
+            raise Problem(422, "wrong-schema", str(refusal)) from refusal
+        if not batch.rows:
+            return _accepted(0, replayed=False)
+        return await self._commit(request, definition.name, batch.rows, encode(batch), body)
+
+    def _check_open(self) -> None:
+        state = self._intake.state()
+        if not state.open:
+            raise Problem(503, "not-taking-events", state.reason, retry_after_ms=state.retry_after_ms)
+
+    async def _body(self, request: Request) -> bytes:
+        limit = self.limits.body_bytes_max
+        length = request.headers.get("content-length", "0")
+        too_large = Problem(413, "body-too-large", f"a body may have {limit} bytes: send the events in parts")
+        if not length.isdecimal() or int(length) > limit:
+            raise too_large
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise too_large
+                chunks.append(chunk)
+        except ClientDisconnect as gone:
+            raise Problem(400, "incomplete-body", "the connection ended before the body did") from gone
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _commit(self, request: Request, stream: str, rows: int, payload: bytes, body: bytes) -> Response:
+        limits = self.limits
+        self._check_open()
+        if self.unacked_requests >= limits.unacked_requests_max or (
+            self.unacked_rows and self.unacked_rows + rows > limits.unacked_rows_max
+        ):
+            detail = f"{self.unacked_requests} requests with {self.unacked_rows} events wait for their commit"
+            raise Problem(429, "overloaded", detail, retry_after_ms=self._intake.state().retry_after_ms)
+        self.unacked_requests += 1
+        self.unacked_rows += rows
+        try:
+            async with asyncio.timeout(limits.ack_timeout_s):
+                return await self._committed(request, stream, rows, payload, body)
+        except Overloaded as refusal:
+            is_open = self._intake.state().open
+            raise Problem(
+                429 if is_open else 503,
+                "overloaded" if is_open else "not-taking-events",
+                str(refusal),
+                retry_after_ms=refusal.retry_after_ms or 100,
+            ) from refusal
+        except TimeoutError as late:
+            raise _unknown(f"not committed within {limits.ack_timeout_s:g} s") from late
+        except OutcomeUnknown as stopped:
+            raise _unknown(str(stopped)) from stopped
+        finally:
+            self.unacked_requests -= 1
+            self.unacked_rows -= rows
+
+    async def _committed(self, request: Request, stream: str, rows: int, payload: bytes, body: bytes) -> Response:
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            await self._session.submit(stream, rows, payload)
+            return _accepted(rows, replayed=False)
+        if not 0 < len(key) <= KEY_LENGTH_MAX:
+            raise Problem(400, "bad-idempotency-key", f"an Idempotency-Key must have 1 to {KEY_LENGTH_MAX} characters")
+        fingerprint = hashlib.blake2b(
+            b"\0".join((request.url.path.encode(), request.url.query.encode(), body))
+        ).digest()
+        replayed = await self._keyed.submit(key, fingerprint, stream, rows, payload)
+        if replayed is None:
+            detail = f"Idempotency-Key {key!r} was used for another request: a key belongs to one body for ever"
+            raise Problem(422, "idempotency-key-reused", detail)
+        return _accepted(rows, replayed=replayed)
+
+
+def build_app(receiver: HttpReceiver, routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """The application of the node's HTTP port: ingest, and whatever routes the node adds (health, metrics, status)."""
+    return Starlette(routes=[*receiver.routes(), *routes])
+
+
+def _unknown(why: str) -> Problem:
+    detail = (
+        f"{why}: the events may be committed, or not. Repeat the request with its Idempotency-Key; without one, "
+        "a repeat may count twice"
+    )
+    return Problem(504, "outcome-unknown", detail, retry_after_ms=1_000)
+
+
+def _accepted(rows: int, *, replayed: bool) -> Response:
+    headers = {"Idempotent-Replayed": "true"} if replayed else None
+    return Response(b'{"accepted":%d}' % rows, 200, headers, "application/json")
