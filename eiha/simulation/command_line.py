@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", choices=tuple(PROFILES), help="fault profile (default swarm)")
     parser.add_argument("--durability", choices=DURABILITIES, help="default: the seed decides")
     parser.add_argument("--mutation", choices=tuple(MUTATIONS), help="plant a bug; stop when it is found")
-    parser.add_argument("--safety-ms", type=int, default=6_000, help="virtual time with faults (default %(default)s)")
+    parser.add_argument("--safety-ms", type=int, default=10_000, help="virtual time with faults (default %(default)s)")
     parser.add_argument("--healing-ms", type=int, default=30_000, help="virtual time to converge (default %(default)s)")
     parser.add_argument("--clients", type=int, help="default: the seed decides")
     parser.add_argument("--publications", type=int, help="of each client; default: the seed decides")

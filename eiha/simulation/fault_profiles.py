@@ -51,7 +51,7 @@ class Profile:
 
     faults: tuple[Fault, ...]
     swarm: bool = True
-    between_ms: tuple[int, int] = (120, 1_500)
+    between_ms: tuple[int, int] = (80, 900)
 
 
 @dataclass(frozen=True, slots=True)

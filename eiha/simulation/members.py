@@ -41,7 +41,7 @@ def make_policy(rng: random.Random) -> Policy:
         apply_entries_max=rng.choice((1, 3, 256)),
         pending_publications_max=rng.choice((20, 200_000)),
         log_tail_bytes=log_tail_bytes,
-        digest_interval_entries=16,
+        digest_interval_entries=rng.choice((3, 16)),
         snapshot_interval_ms=rng.choice((400, 1_500, 60_000)),
         chunk_bytes=rng.choice((300, 1 << 20)),
         chunk_window=rng.choice((1, 8)),

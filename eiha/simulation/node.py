@@ -281,7 +281,7 @@ class Process:
             trace.mark(self.name, type(item).__name__)
         try:
             outcome = self._member.step(item, now)
-        except AssertionError as failure:
+        except Exception as failure:  # whatever the core raises is a finding
             raise Violation("assertion", f"{self.name} on {type(item).__name__}: {failure!r}") from failure
         for effect in outcome:
             if trace.on:

@@ -29,7 +29,7 @@ class SimulationOptions:
 
     faults: str = "swarm"
     durability: str | None = None
-    safety_ms: int = 6_000
+    safety_ms: int = 10_000
     healing_ms: int = 30_000
     clients: int | None = None
     publications: int | None = None
@@ -49,7 +49,7 @@ class SimulationOptions:
     def command_line(self) -> str:
         """The options that differ from the defaults, as the command line takes them."""
         parts: list[str] = []
-        for name, default in (("faults", "swarm"), ("durability", None), ("mutation", None), ("safety_ms", 6_000),
+        for name, default in (("faults", "swarm"), ("durability", None), ("mutation", None), ("safety_ms", 10_000),
                               ("healing_ms", 30_000), ("clients", None), ("publications", None)):  # fmt: skip
             value = getattr(self, name)
             if value != default:

@@ -14,7 +14,7 @@ from eiha.simulation.checkers import Checkers, Violation
 from eiha.simulation.clients import Clients, SimulatedClient
 from eiha.simulation.disk import SimulatedDisk
 from eiha.simulation.engines import choose_workload
-from eiha.simulation.fault_profiles import PROFILES, draw_odds
+from eiha.simulation.fault_profiles import PROFILES, Fault, draw_odds
 from eiha.simulation.faults import Nemesis
 from eiha.simulation.members import make_member, make_policy
 from eiha.simulation.mutations import MUTATIONS, planted
@@ -115,12 +115,20 @@ class Simulator:
         self.trace.note("nemesis", "HEALED", "no more faults from here on")
         self.nemesis.heal()
         self._healed_at_us = self.scheduler.now_us
+        if Fault.DIVERGE in self.nemesis.counts:
+            self._go_on_publishing()
         end_us = self._healed_at_us + self.options.healing_ms * MS
         while not self._has_converged():
             if self.scheduler.now_us >= end_us:
                 raise Violation("convergence", self._what_is_missing())
             self.scheduler.run_until(self.scheduler.now_us + LOOK_MS * MS)
         self._check_the_end()
+
+    def _go_on_publishing(self) -> None:
+        """States are compared every so many entries: enough of them must follow the last fault."""
+        for client in self.clients.by_id.values():
+            for number in range(2 * self.policy.digest_interval_entries):
+                self.scheduler.after(number * 30 * MS, client.burst, 1)
 
     # Convergence
 
@@ -175,7 +183,7 @@ class Simulator:
         count = self.options.clients or setup.randint(1, 3)
         both = setup.random() < 0.2
         for index in range(count):
-            total = self.options.publications or setup.randint(20, 80)
+            total = self.options.publications or setup.randint(20, 120)
             self.clients.add(
                 SimulatedClient(
                     self.scheduler,

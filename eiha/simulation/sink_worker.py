@@ -141,7 +141,7 @@ class SinkWorker:
         self._scheduler.after(delay_us, self._commit, effect, transaction, self._generation)
 
     def _commit(self, effect: fx.Publish, transaction: Transaction, generation: int) -> None:
-        outcome = self._store.commit(transaction) if self._store.up else None
+        outcome = self._store.commit(transaction)
         if isinstance(outcome, Committed):
             self._committed(self._store)
         if outcome is None or self._reply_lost():

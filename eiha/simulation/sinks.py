@@ -64,11 +64,13 @@ class SimulatedStore:
         return True
 
     def commit(self, transaction: Transaction) -> PublishOutcome | None:
-        """Commit, all or nothing; None when the transaction was ended meanwhile."""
+        """Commit, all or nothing; None when the transaction was ended meanwhile, or the store is away."""
         if transaction.killed:
             return None
         assert self.open_transaction is transaction
         self.open_transaction = None
+        if not self.up:
+            return None
         if transaction.epoch < self.epoch and self.epoch_is_checked:
             return Fenced(self.epoch)
         if transaction.expected != self.published_through and self.progress_is_checked:
