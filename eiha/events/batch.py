@@ -54,7 +54,8 @@ class EventBatch:
     def __post_init__(self) -> None:
         rows = len(self.timestamps)
         assert len(self.columns) == len(self.schema)
-        assert all(len(column) == rows for column in self.columns)
+        for column in self.columns:
+            assert len(column.values) == rows
         assert self.kinds is None or len(self.kinds) == rows
         assert self.chunks is None or len(self.chunks) == rows
 

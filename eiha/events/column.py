@@ -29,7 +29,10 @@ class Column:
     valid: Mask | None = None
 
     def __post_init__(self) -> None:
-        assert self.values.dtype == self.type.dtype, (self.values.dtype, self.type)
+        assert self.values.dtype is self.type.dtype or self.values.dtype == self.type.dtype, (
+            self.values.dtype,
+            self.type,
+        )
         assert self.valid is None or len(self.valid) == len(self.values)
 
     def __len__(self) -> int:

@@ -20,18 +20,16 @@ class AttributeType(enum.Enum):
     BOOL = "bool"
     OBJECT = "object"
 
-    @property
-    def is_numeric(self) -> bool:
-        """Whether arithmetic and ordering are defined."""
-        return self in _NUMERIC
+    dtype: np.dtype[Any]
+    """The dtype of a column's values: strings are int32 ids of a ``StringTable``."""
+    is_numeric: bool
+    """Whether arithmetic and ordering are defined."""
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of a column's values: strings are int32 ids of a ``StringTable``."""
-        return DTYPES[self]
+    # members are singletons; Enum's own hash is a Python function, and types are dictionary keys on hot paths
+    __hash__ = object.__hash__
 
 
-_NUMERIC: Final = frozenset({AttributeType.INT, AttributeType.LONG, AttributeType.FLOAT, AttributeType.DOUBLE})
+_NUMERIC: Final = ("int", "long", "float", "double")
 
 DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
     AttributeType.STRING: np.dtype(np.int32),
@@ -42,6 +40,10 @@ DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
     AttributeType.BOOL: np.dtype(np.bool_),
     AttributeType.OBJECT: np.dtype(np.object_),
 }
+
+for _type, _dtype in DTYPES.items():
+    _type.dtype = _dtype
+    _type.is_numeric = _type.value in _NUMERIC
 
 
 @dataclass(frozen=True, slots=True)
