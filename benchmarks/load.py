@@ -15,14 +15,14 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from eiha.client import Client
-from eiha.events.schema import StreamDefinition
+from eiha.client import Client, Coded
+from eiha.events.schema import AttributeType, StreamDefinition
 from eiha.events.wire import WireBatch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -43,18 +43,27 @@ class Tally:
     begin: float = 0.0
     end: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
-    acks: list[tuple[float, int]] = field(default_factory=list)
+    acks: list[tuple[float, float]] = field(default_factory=list)
 
-    def acked(self, due: float, rows: int) -> None:
+    def acked(self, sent: float, due: float, rows: int) -> None:
         """Count one acknowledged publication."""
         now = time.monotonic()
         self.acked_rows += rows
         self.latencies_ms.append((now - due) * 1000)
-        self.acks.append((now, self.acked_rows))
+        self.acks.append((now, sent))
 
     def first_ack_after(self, moment: float) -> float | None:
-        """When the first acknowledgement after ``moment`` came."""
-        return next((at for at, _ in self.acks if at > moment), None)
+        """When the first publication that was sent after ``moment`` was acknowledged.
+
+        Acknowledgements of earlier ones do not count: a dead node's may still be on their way.
+        """
+        found = None
+        for at, sent in reversed(self.acks):
+            if at <= moment:
+                break
+            if sent > moment:
+                found = at
+        return found
 
     def longest_pause_ms(self) -> float:
         """The longest time without an acknowledgement while some were due."""
@@ -124,28 +133,42 @@ async def send(
         if form == "rows":
             acknowledged = await client.publish_rows(definition.name, rows_of(batch), timestamps=batch.timestamps)
         else:
-            columns = dict(zip(names, batch.columns, strict=True))
+            columns = arrays_of(batch, names)
             acknowledged = await client.publish_columns(definition.name, columns, timestamps=batch.timestamps)
         tally.sent_rows += batch.rows
         if sent is not None:
             sent.append(publication)
         pending.add(acknowledged)
-        acknowledged.add_done_callback(_counter(tally, due, batch.rows, pending, on_ack))
+        acknowledged.add_done_callback(_counter(tally, time.monotonic(), due, batch.rows, pending, on_ack))
     while pending:
         await asyncio.wait(set(pending))
     tally.end = time.monotonic()
 
 
 def _counter(
-    tally: Tally, due: float, rows: int, pending: set[asyncio.Future[Any]], on_ack: Callable[[], None]
+    tally: Tally, sent: float, due: float, rows: int, pending: set[asyncio.Future[Any]], on_ack: Callable[[], None]
 ) -> Callable[[asyncio.Future[Any]], None]:
     def count(done: asyncio.Future[Any]) -> None:
         pending.discard(done)
         done.result()
-        tally.acked(due, rows)
+        tally.acked(sent, due, rows)
         on_ack()
 
     return count
+
+
+def arrays_of(batch: WireBatch, names: Sequence[str]) -> dict[str, Any]:
+    """The batch as a program with columns would have it: arrays, masked where there are nulls, coded texts."""
+    arrays: dict[str, Any] = {}
+    for name, column in zip(names, batch.columns, strict=True):
+        if column.type is AttributeType.STRING:
+            codes = column.values if column.valid is None else np.where(column.valid, column.values, -1)
+            arrays[name] = Coded(codes, column.dictionary)
+        elif column.valid is None:
+            arrays[name] = column.values
+        else:
+            arrays[name] = np.ma.MaskedArray(column.values, mask=~column.valid)
+    return arrays
 
 
 def rows_of(batch: WireBatch) -> list[list[Any]]:

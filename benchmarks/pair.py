@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks.echo import two_hops
 from benchmarks.event_loop import run_fast
 from benchmarks.generated import generate
-from benchmarks.load import rows_of
+from benchmarks.load import arrays_of, rows_of
 from benchmarks.local_pair import LocalPair
 
 STREAM = "Trades"
@@ -81,7 +81,7 @@ def batches(rows: int, count: int = 16) -> list[WireBatch]:
 
 async def columns(pair: LocalPair, seconds: float, rows: int) -> dict[str, float]:
     """NumPy columns over TCP."""
-    prepared = [dict(zip(("symbol", "price", "volume"), batch.columns, strict=True)) for batch in batches(rows)]
+    prepared = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(rows)]
     async with Client(pair.ingest, options=ClientOptions(unacked_rows_max=10_000_000)) as client:
 
         async def publish(number: int) -> asyncio.Future[Any]:
@@ -139,7 +139,7 @@ async def http(pair: LocalPair, seconds: float, rows_each: int, connections: int
 
 async def single_events(pair: LocalPair, count: int) -> dict[str, float]:
     """One event at a time on the idle pair, publish to acknowledgement."""
-    one = [dict(zip(("symbol", "price", "volume"), batch.columns, strict=True)) for batch in batches(1)]
+    one = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(1)]
     times = []
     async with Client(pair.ingest) as client:
         for number in range(count):
