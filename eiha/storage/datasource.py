@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pymysql.constants import CLIENT
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -155,7 +156,9 @@ def _mysql_arguments(source: DataSource) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "charset": "utf8mb4",
         "connect_timeout": source.connect_timeout_s,
+        # the driver never opens a file for the server; ``load_stream`` answers such a request with rows of ours
         "local_infile": False,
+        "client_flag": CLIENT.LOCAL_FILES | CLIENT.FOUND_ROWS,
         "init_command": (
             f"SET SESSION sql_mode='{MYSQL_SQL_MODE}', innodb_lock_wait_timeout={int(source.lock_wait_s)}, "
             "time_zone='+00:00', sql_notes=0"

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
+import pymysql
 from sqlalchemy import CursorResult, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,7 +20,7 @@ from eiha.storage.datasource import DataSource, create_engine
 
 T = TypeVar("T")
 
-DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError, asyncio.IncompleteReadError)
+DATABASE_ERRORS: Final = (SQLAlchemyError, pymysql.MySQLError, OSError, TimeoutError, asyncio.IncompleteReadError)
 """What a database that is away or refuses can raise through SQLAlchemy's asyncio drivers."""
 
 
@@ -29,10 +30,11 @@ _FAREWELL_S: Final = 1.0
 class Session:
     """A live connection for the length of one piece of work. Statements autocommit unless between begin and end."""
 
-    __slots__ = ("_connection", "_is_mysql")
+    __slots__ = ("_connection", "_is_mysql", "driver")
 
-    def __init__(self, connection: AsyncConnection, *, is_mysql: bool) -> None:
+    def __init__(self, connection: AsyncConnection, driver: Any, *, is_mysql: bool) -> None:
         self._connection = connection
+        self.driver = driver
         self._is_mysql = is_mysql
 
     async def begin(self) -> None:
@@ -92,7 +94,7 @@ class DedicatedConnection:
         async with asyncio.timeout(timeout_s), self._lock:
             try:
                 connection = self._connection or await self._connect()
-                return await work(Session(connection, is_mysql=self._source.is_mysql))
+                return await work(Session(connection, self._driver, is_mysql=self._source.is_mysql))
             except BaseException:
                 self.abandon()
                 raise
@@ -133,5 +135,5 @@ class DedicatedConnection:
         connection = await self._engine.connect()
         self._connection = connection
         self._driver = (await connection.get_raw_connection()).driver_connection
-        await self._prepare(Session(connection, is_mysql=self._source.is_mysql))
+        await self._prepare(Session(connection, self._driver, is_mysql=self._source.is_mysql))
         return connection

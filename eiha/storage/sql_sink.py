@@ -7,8 +7,9 @@ reply to a commit is lost, the progress row, read with a lock over a new connect
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
@@ -21,20 +22,26 @@ from eiha.protocol.outputs import OutputBatch, PublishPermit
 from eiha.storage.bulk_insert import BulkInsert
 from eiha.storage.datasource import DataSource, describe, error_code, unavailable
 from eiha.storage.dedicated_connection import DATABASE_ERRORS, DedicatedConnection, Session
+from eiha.storage.load_stream import LoadNotAllowed, RowsRefused, can_load, load_lines, load_statement
 from eiha.storage.sink_progress import Progress, ProgressRow
 from eiha.storage.sql_tables import StreamTable, ensure_table, plan_table
 from eiha.storage.stale_writer import connection_number, end_writer, lock_name
-from eiha.storage.table_rows import RowCounts, mysql_rows, sqlite_rows
+from eiha.storage.table_rows import RowCounts, mysql_lines, mysql_rows, sqlite_rows
 
 EVENTS: Final = "events"
 PROCESSED: Final = "processed"
 TIMEOUT_S: Final = 30.0
+LOAD_ROWS_MIN: Final = 100
 _OPEN_ATTEMPTS: Final = 3
 _LOCK_WAIT: Final = 1205
+_DUPLICATE: Final = 1062
 _WORTH_ANOTHER_TRY: Final = frozenset({_LOCK_WAIT, 1213, 2006, 2013})
 """Lock wait, deadlock, connection gone, connection lost."""
 _MENDED_BY_RETRY: Final = frozenset({1146, 1054})
 """No such table, no such column: somebody changed it under us; the next attempt makes it anew."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -70,6 +77,7 @@ class SqlSink:
         "_committing",
         "_connection",
         "_lock_name",
+        "_may_load",
         "_number",
         "_prefix",
         "_progress",
@@ -106,6 +114,7 @@ class SqlSink:
         self._number = 0
         self._verified = False
         self._committing = False
+        self._may_load = source.is_mysql
 
     def table_name(self, stream: StreamDefinition) -> str:
         """Name of the table that rows of ``stream`` go to."""
@@ -165,6 +174,7 @@ class SqlSink:
             if read_only:
                 raise StoreUnavailable(f"{self._source} is read-only, a replica? Sink {self.name!r} needs the writer")
             self._bulk.limit_packet(packet)
+            self._may_load = self._may_load and can_load(session.driver)
             await end_writer(session, self._lock_name, only=self._number)
             self._number = await connection_number(session)
         await self._progress.ensure_table(session)
@@ -199,8 +209,7 @@ class SqlSink:
             if refusal is not None:
                 await session.rollback()
                 return refusal
-        for table, members in groups.items():
-            await self._insert(session, table, members)
+        await self._insert_all(session, groups)
         if not await self._progress.move(session, expected, through, permit.epoch, self._number):
             refusal = self._judge(await self._progress.read_locked(session), expected, permit)
             await session.rollback()
@@ -245,6 +254,35 @@ class SqlSink:
             table = self._tables[stream] = await ensure_table(session, self._source, plan)
         return table
 
+    async def _insert_all(self, session: Session, groups: dict[StreamTable, list[OutputBatch]]) -> None:
+        """All rows, the fast way where the server lets us, and where every row goes in as it is."""
+        before = replace(self.counts.changed_values)
+        try:
+            for table, outputs in groups.items():
+                if not await self._load(session, table, outputs):
+                    await self._insert(session, table, outputs)
+        except RowsRefused:
+            # a duplicate or a value that does not fit: start over with statements that say which
+            self.counts.changed_values = before
+            await session.rollback()
+            await session.begin()
+            for table, outputs in groups.items():
+                await self._insert(session, table, outputs)
+
+    async def _load(self, session: Session, table: StreamTable, outputs: list[OutputBatch]) -> bool:
+        """Stream the rows by LOAD DATA; False: not possible here, or too few to be worth its extra round trip."""
+        if not self._may_load or sum(output.batch.rows for output in outputs) < LOAD_ROWS_MIN:
+            return False
+        changed = self.counts.changed_values
+        lines = (mysql_lines(output, table, changed) for output in outputs)
+        try:
+            await load_lines(session.driver, load_statement(self._source, table), lines)
+        except LoadNotAllowed as cause:
+            self._may_load = False
+            _log.info("sink %r: %s does not take LOAD DATA LOCAL (%s); INSERT is used", self.name, self._source, cause)
+            return False
+        return True
+
     async def _insert(self, session: Session, table: StreamTable, outputs: list[OutputBatch]) -> None:
         changed = self.counts.changed_values
         if self._source.is_mysql:
@@ -262,6 +300,8 @@ class SqlSink:
         """Rows of these ids exist: an earlier write of ours that we hold for lost, or another active's."""
         refusal = self._judge(await self._settled_progress(), expected, permit)
         if refusal is None:
+            if not (error_code(cause) == _DUPLICATE or "UNIQUE" in describe(cause)):
+                raise self._refused(cause) from cause
             raise StorageError(
                 f"sink {self.name!r}: {self._source} already has rows of output ids that its progress ({expected}) "
                 f"says are not written: {describe(cause)}. Was eiha_progress changed or restored without the tables?"
@@ -282,8 +322,14 @@ class SqlSink:
         elif error_code(cause) == _LOCK_WAIT and self._source.is_mysql:
             await self._end_blocking_writer(permit)
         elif isinstance(cause, DataError | ProgrammingError | NotSupportedError) and not _mended(cause):
-            raise StorageError(f"sink {self.name!r}: {self._source} refuses the rows: {describe(cause)}") from cause
+            raise self._refused(cause) from cause
         raise unavailable(self._source, f"publishing to sink {self.name!r}", cause) from cause
+
+    def _refused(self, cause: BaseException) -> StorageError:
+        return StorageError(
+            f"sink {self.name!r}: {self._source} refuses the rows: {describe(cause)}. Nothing was written; once the table "
+            "or the plan is changed, the same rows are tried again"
+        )
 
     async def _settled_progress(self) -> Progress | None:
         """The progress row over a new connection, after whatever the old one had under way has ended."""

@@ -1,4 +1,4 @@
-"""Output batches as rows of a table: tuples for SQLite, SQL literals for MySQL. Works a column at a time.
+"""Output batches as rows of a table: tuples for SQLite, text for MySQL. Works a column at a time.
 
 NaN and the infinities, which MySQL cannot hold, are written as NULL to every database, and counted. Objects are JSON
 text, in which bytes are base64 and numbers that are not finite are null.
@@ -7,6 +7,7 @@ text, in which bytes are base64 and numbers that are not finite are null.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +25,7 @@ _FLOATS: Final = frozenset({AttributeType.FLOAT, AttributeType.DOUBLE})
 _ESCAPES: Final = str.maketrans(
     {"\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z", '"': '\\"', "'": "\\'", "\\": "\\\\"}
 )
+_LINE_ESCAPES: Final = str.maketrans({"\0": "\\0", "\n": "\\n", "\t": "\\t", "\\": "\\\\"})
 
 
 @dataclass(slots=True)
@@ -59,17 +61,26 @@ def mysql_rows(output: OutputBatch, table: StreamTable, counts: RowCounts) -> li
 
     Literals are written for the session that ``datasource`` sets up: utf8mb4, backslash escapes, strict mode.
     """
+    return _text_rows(output, table, counts, LITERALS)
+
+
+def mysql_lines(output: OutputBatch, table: StreamTable, counts: RowCounts) -> list[str]:
+    """The same rows as lines of LOAD DATA in its default format: tabs, newline, backslash escapes, ``\\N`` for NULL."""
+    return _text_rows(output, table, counts, LINES)
+
+
+def _text_rows(output: OutputBatch, table: StreamTable, counts: RowCounts, form: TextForm) -> list[str]:
     batch = output.batch
     assert batch.timestamps is not None
     formats: list[str] = []
     columns: list[Seq[Any]] = []
     for column, place in zip(batch.columns, table.columns, strict=True):
-        format_, values = _literals(column, place, counts)
+        format_, values = _texts(column, place, counts, form)
         formats.append(format_)
         columns.append(values)
-    plan = mysql_string(output.plan).replace("%", "%%")
-    head = f"({plan},{int(output.sequence)},%d,%d,{int(output.log_time_ms)}"
-    template = ",".join([head, *formats]) + ")"
+    plan = form.string(output.plan).replace("%", "%%")
+    head = [form.opening + plan, str(int(output.sequence)), "%d", "%d", str(int(output.log_time_ms))]
+    template = form.separator.join([*head, *formats]) + form.closing
     ordinals = range(output.first_ordinal, output.first_ordinal + batch.rows)
     return [template % row for row in zip(ordinals, batch.timestamps.tolist(), *columns, strict=True)]
 
@@ -77,6 +88,25 @@ def mysql_rows(output: OutputBatch, table: StreamTable, counts: RowCounts) -> li
 def mysql_string(text: str) -> str:
     """``text`` as a literal."""
     return "'" + text.translate(_ESCAPES) + "'"
+
+
+def _line_string(text: str) -> str:
+    return text.translate(_LINE_ESCAPES)
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """How a row is written as text."""
+
+    string: Callable[[str], str]
+    null: str
+    opening: str
+    separator: str
+    closing: str
+
+
+LITERALS: Final = TextForm(mysql_string, "NULL", "(", ",", ")")
+LINES: Final = TextForm(_line_string, "\\N", "", "\t", "\n")
 
 
 def _values(column: WireColumn, place: TableColumn, counts: RowCounts) -> list[Any]:
@@ -97,14 +127,14 @@ def _values(column: WireColumn, place: TableColumn, counts: RowCounts) -> list[A
     return [value if ok else None for value, ok in zip(values, valid.tolist(), strict=True)]
 
 
-def _literals(column: WireColumn, place: TableColumn, counts: RowCounts) -> tuple[str, Seq[Any]]:
+def _texts(column: WireColumn, place: TableColumn, counts: RowCounts, form: TextForm) -> tuple[str, Seq[Any]]:
     """A ``%`` format and what to put into it: numbers as they are where nothing is null, else text."""
     match column.type:
         case AttributeType.STRING:
-            texts = [*(mysql_string(_cut(text, place, counts)) for text in column.dictionary), "NULL"]
+            texts = [*(form.string(_cut(text, place, counts)) for text in column.dictionary), form.null]
             return "%s", [texts[code] for code in _codes(column)]
         case AttributeType.OBJECT:
-            return "%s", ["NULL" if text is None else mysql_string(text) for text in _documents(column)]
+            return "%s", [form.null if text is None else form.string(text) for text in _documents(column)]
         case AttributeType.FLOAT | AttributeType.DOUBLE:
             format_, valid = "%r", _finite(column, counts)
         case _:
@@ -112,7 +142,8 @@ def _literals(column: WireColumn, place: TableColumn, counts: RowCounts) -> tupl
     values: list[Any] = column.values.tolist()
     if valid is None:
         return format_, values
-    return "%s", [format_ % value if ok else "NULL" for value, ok in zip(values, valid.tolist(), strict=True)]
+    null = form.null
+    return "%s", [format_ % value if ok else null for value, ok in zip(values, valid.tolist(), strict=True)]
 
 
 def _codes(column: WireColumn) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pymysql
 import pytest
-from eiha.errors import StoreUnavailable
+from eiha.errors import StorageError, StoreUnavailable
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.ha.witness_row import Mine, Others, Read, Unknown, WitnessRow
@@ -204,6 +204,49 @@ async def test_a_cut_cable_is_unavailable_in_time_and_heals(mysql_url: str, make
         assert done in (Committed(Sequence(2)), Displaced(Sequence(2)))
         await sink.close()
     assert stored(mysql_url) == [(s, o) for s in (1, 2) for o in range(3)]
+
+
+async def test_a_value_that_a_users_column_cannot_hold_stops_the_rows_and_is_named(mysql_url: str, make: Make) -> None:
+    sink = make()
+    await sink.open(permit(1))
+    await publish(sink, 1, 1)
+
+    async def narrow(session: Session) -> None:
+        await session.run_plain("ALTER TABLE Numbers ADD CONSTRAINT small CHECK (n < 200)")
+
+    await sink._connection.run(narrow, timeout_s=5)
+    with pytest.raises(StorageError, match="refuses the rows.*small"):
+        await sink.publish([numbers(2, 500)], expected=Sequence(1), through=Sequence(2), permit=permit(1))
+    assert stored(mysql_url) == [(1, 0), (1, 1), (1, 2)]
+
+
+async def test_a_server_without_local_loading_gets_inserts(mysql_url: str, make: Make) -> None:
+    sink = make()
+    await sink.open(permit(1))
+
+    async def switch(session: Session) -> None:
+        await session.run_plain(f"SET GLOBAL local_infile = {allowed}")
+
+    allowed = 0
+    await sink._connection.run(switch, timeout_s=5)
+    try:
+        done = await sink.publish([numbers(1, 500)], expected=Sequence(0), through=Sequence(1), permit=permit(1))
+    finally:
+        allowed = 1
+        await sink._connection.run(switch, timeout_s=5)
+    assert done == Committed(Sequence(1))
+    assert len(stored(mysql_url)) == 500
+
+
+async def test_the_driver_sends_no_file_to_a_server_that_asks_for_one(mysql_url: str, make: Make) -> None:
+    sink = make()
+
+    async def ask(session: Session) -> None:
+        await session.run_plain("CREATE TABLE files (line TEXT)")
+        await session.run_plain("LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE files")
+
+    with pytest.raises(RuntimeError, match="local_infile option is false"):
+        await sink._connection.run(ask, timeout_s=5)
 
 
 def row(version: int) -> WitnessRow:

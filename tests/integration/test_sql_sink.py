@@ -118,21 +118,23 @@ async def test_rows_come_out_with_their_ids_and_times(url: str, make: Make) -> N
     assert await make().open(permit(1)) == Committed(Sequence(5))
 
 
-async def test_every_type_null_and_odd_character_survives(url: str, make: Make) -> None:
+@pytest.mark.parametrize("repeats", [1, 100], ids=["few rows", "many rows"])
+async def test_every_type_null_and_odd_character_survives(url: str, make: Make, repeats: int) -> None:
     names = ("text", "i", "l", "f", "d", "b", "o")
     types = (T.STRING, T.INT, T.LONG, T.FLOAT, T.DOUBLE, T.BOOL, T.OBJECT)
     stream = StreamDefinition("All", Schema(tuple(Attribute(n, t) for n, t in zip(names, types, strict=True))))
     odd = 'it\'s \\ "%s" %% :x \n\r\t\x1a é 😀 ; -- `'
-    objects = np.empty(3, dtype=object)
-    objects[:] = [{"a": [1, None, b"\x00"], "n'": float("nan")}, None, "plain"]
+    objects = np.empty(3 * repeats, dtype=object)
+    objects[:] = [{"a": [1, None, b"\x00"], "n'": float("nan")}, None, "plain"] * repeats
+    nulls = tuple(range(1, 3 * repeats, 3))
     batch = output(
         1,
-        strings(odd, None, ""),
-        numbers(T.INT, [-(2**31), 0, 2**31 - 1], (1,)),
-        numbers(T.LONG, [-(2**63), 0, 2**63 - 1], (1,)),
-        numbers(T.FLOAT, [0.1, 0, -0.0], (1,)),
-        numbers(T.DOUBLE, [5e-324, 0, 1.7976931348623157e308], (1,)),
-        numbers(T.BOOL, [True, False, False], (1,)),
+        strings(*[odd, None, ""] * repeats),
+        numbers(T.INT, [-(2**31), 0, 2**31 - 1] * repeats, nulls),
+        numbers(T.LONG, [-(2**63), 0, 2**63 - 1] * repeats, nulls),
+        numbers(T.FLOAT, [0.1, 0, -0.0] * repeats, nulls),
+        numbers(T.DOUBLE, [5e-324, 0, 1.7976931348623157e308] * repeats, nulls),
+        numbers(T.BOOL, [True, False, False] * repeats, nulls),
         WireColumn(T.OBJECT, objects),
         stream=stream,
         plan="50 % plan's",
@@ -141,11 +143,24 @@ async def test_every_type_null_and_odd_character_survives(url: str, make: Make) 
     await sink.open(permit(1))
     await sink.publish([batch], expected=Sequence(0), through=Sequence(1), permit=permit(1))
     rows = query(url, "SELECT eiha_plan, text, i, l, f, d, b, o FROM `All` ORDER BY eiha_ordinal")
-    assert rows == [
-        ("50 % plan's", odd, -(2**31), -(2**63), float(np.float32(0.1)), 5e-324, 1, '{"a":[1,null,"AA=="],"n\'":null}'),
-        ("50 % plan's", None, None, None, None, None, None, None),
-        ("50 % plan's", "", 2**31 - 1, 2**63 - 1, 0.0, 1.7976931348623157e308, 0, '"plain"'),
-    ]
+    assert (
+        rows
+        == [
+            (
+                "50 % plan's",
+                odd,
+                -(2**31),
+                -(2**63),
+                float(np.float32(0.1)),
+                5e-324,
+                1,
+                '{"a":[1,null,"AA=="],"n\'":null}',
+            ),
+            ("50 % plan's", None, None, None, None, None, None, None),
+            ("50 % plan's", "", 2**31 - 1, 2**63 - 1, 0.0, 1.7976931348623157e308, 0, '"plain"'),
+        ]
+        * repeats
+    )
 
 
 async def test_what_no_database_holds_is_null_and_counted(url: str, make: Make) -> None:
@@ -187,13 +202,14 @@ async def test_progress_moves_without_outputs(make: Make) -> None:
     assert await make().open(permit(2)) == Committed(Sequence(9))
 
 
-async def test_a_repeated_publication_is_displaced_and_writes_nothing_twice(url: str, make: Make) -> None:
+@pytest.mark.parametrize("rows", [2, 300])
+async def test_a_repeated_publication_is_displaced_and_writes_nothing_twice(url: str, make: Make, rows: int) -> None:
     sink = make()
     await sink.open(permit(1))
     for attempt in range(3):
-        done = await sink.publish([prices(2)], expected=Sequence(0), through=Sequence(2), permit=permit(1))
+        done = await sink.publish([prices(2, rows)], expected=Sequence(0), through=Sequence(2), permit=permit(1))
         assert done == (Committed(Sequence(2)) if attempt == 0 else Displaced(Sequence(2)))
-    assert query(url, IDS) == [("plan", 2, 0), ("plan", 2, 1)]
+    assert query(url, IDS) == [("plan", 2, n) for n in range(rows)]
 
 
 async def test_a_stale_active_is_fenced_and_writes_nothing(url: str, make: Make) -> None:
@@ -315,7 +331,8 @@ async def test_both_lanes_can_share_a_database(url: str, make: Make) -> None:
     assert query(url, IDS) == query(url, IDS.replace("Prices", "events_Prices"))
 
 
-async def test_rows_without_progress_are_told_as_what_they_are(url: str, make: Make) -> None:
+@pytest.mark.parametrize("rows", [2, 300])
+async def test_rows_without_progress_are_told_as_what_they_are(url: str, make: Make, rows: int) -> None:
     sink = make()
     await sink.open(permit(1))
     await sink.publish([prices(1)], expected=Sequence(0), through=Sequence(1), permit=permit(1))
@@ -324,7 +341,7 @@ async def test_rows_without_progress_are_told_as_what_they_are(url: str, make: M
     connection.commit()
     connection.close()
     with pytest.raises(StorageError, match="restored without the tables"):
-        await sink.publish([prices(1)], expected=Sequence(0), through=Sequence(1), permit=permit(1))
+        await sink.publish([prices(1, rows)], expected=Sequence(0), through=Sequence(1), permit=permit(1))
 
 
 async def test_a_database_that_is_away_is_unavailable_and_keeps_its_password(tmp_path: Path) -> None:
