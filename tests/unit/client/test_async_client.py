@@ -3,6 +3,7 @@ import contextlib
 
 import numpy as np
 import pytest
+import uvloop
 from eiha.client import Client, ClientOptions, Coded
 from eiha.errors import ClientClosed, ConfigurationError, NoNodeReachable, UnknownStream, WrongSchema, WrongValue
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
@@ -291,3 +292,16 @@ async def test_coded_texts_and_masked_arrays_are_taken_as_they_are():
     async with cluster() as nodes, Client(nodes.addresses, options=OPTIONS) as client:
         await (await client.publish_columns("Trades", data))
         assert nodes.log.rows() == [["y", 1.0, 1], [None, None, None], ["x", 3.0, 3]]
+
+
+def test_everything_runs_on_uvloop_too():
+    async def scenario():
+        async with cluster() as nodes, Client(nodes.addresses, options=OPTIONS) as client:
+            futures = [await client.publish_columns("Trades", columns(number)) for number in range(20)]
+            await futures[9]
+            await nodes.kill(0)
+            futures += [await client.publish_rows("Trades", [["a", 1.0, number]]) for number in range(20, 40)]
+            await asyncio.gather(*futures)
+            assert volumes(nodes.log) == list(range(40))
+
+    uvloop.run(scenario())
