@@ -12,7 +12,7 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError, ProgrammingError
 
 from eiha.errors import StorageError, StoreUnavailable
 from eiha.events.schema import StreamDefinition
@@ -37,6 +37,8 @@ _LOCK_WAIT: Final = 1205
 _DUPLICATE: Final = 1062
 _WORTH_ANOTHER_TRY: Final = frozenset({_LOCK_WAIT, 1213, 2006, 2013})
 """Lock wait, deadlock, connection gone, connection lost."""
+_REFUSALS: Final = frozenset({1048, 1142, 1264, 1265, 1364, 1366, 1406, 3819, 4025})
+"""Not null, no right to insert, out of range, truncated, no default, wrong value, too long, CHECK (of both servers)."""
 _MENDED_BY_RETRY: Final = frozenset({1146, 1054})
 """No such table, no such column: somebody changed it under us; the next attempt makes it anew."""
 
@@ -321,14 +323,14 @@ class SqlSink:
                 return refusal
         elif error_code(cause) == _LOCK_WAIT and self._source.is_mysql:
             await self._end_blocking_writer(permit)
-        elif isinstance(cause, DataError | ProgrammingError | NotSupportedError) and not _mended(cause):
+        elif _is_refusal(cause):
             raise self._refused(cause) from cause
         raise unavailable(self._source, f"publishing to sink {self.name!r}", cause) from cause
 
     def _refused(self, cause: BaseException) -> StorageError:
         return StorageError(
-            f"sink {self.name!r}: {self._source} refuses the rows: {describe(cause)}. Nothing was written; once the table "
-            "or the plan is changed, the same rows are tried again"
+            f"sink {self.name!r}: {self._source} refuses the rows: {describe(cause)}. Nothing was written; once the "
+            "table or the plan is changed, the same rows are tried again"
         )
 
     async def _settled_progress(self) -> Progress | None:
@@ -369,5 +371,8 @@ class SqlSink:
                 self.counts.displaced += 1
 
 
-def _mended(cause: SQLAlchemyError) -> bool:
-    return error_code(cause) in _MENDED_BY_RETRY or "no such table" in describe(cause)
+def _is_refusal(cause: BaseException) -> bool:
+    """Whether the server understood and will say no again, however often it is asked."""
+    if error_code(cause) in _MENDED_BY_RETRY or "no such table" in describe(cause):
+        return False
+    return error_code(cause) in _REFUSALS or isinstance(cause, DataError | ProgrammingError | NotSupportedError)

@@ -215,7 +215,7 @@ async def test_a_value_that_a_users_column_cannot_hold_stops_the_rows_and_is_nam
         await session.run_plain("ALTER TABLE Numbers ADD CONSTRAINT small CHECK (n < 200)")
 
     await sink._connection.run(narrow, timeout_s=5)
-    with pytest.raises(StorageError, match="refuses the rows.*small"):
+    with pytest.raises(StorageError, match=r"refuses the rows.*small"):
         await sink.publish([numbers(2, 500)], expected=Sequence(1), through=Sequence(2), permit=permit(1))
     assert stored(mysql_url) == [(1, 0), (1, 1), (1, 2)]
 
