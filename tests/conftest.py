@@ -11,12 +11,17 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pymysql
 import pytest
 from sqlalchemy import URL, make_url
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import mariadb
+
+# no wall-clock deadlines: a busy machine is not a failure; derandomised, so that a red run can be run again
+hypothesis.settings.register_profile("eiha", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("eiha")
 
 SERVER_DIRECTORY_VARIABLE = "EIHA_TEST_MARIADB_DIRECTORY"
 
