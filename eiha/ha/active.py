@@ -301,8 +301,8 @@ class Active:
     def step_down(self) -> None:
         """Not active any more: publishing stops before anything else, clients are told to send again."""
         ctx = self._ctx
-        ctx.emit(RevokePermit())
-        self._fence.revoke()
+        if self._fence.revoke():
+            ctx.emit(RevokePermit())
         self._replica.outbox.close()
         ctx.set_intake(is_open=False, reason="not active any more")
         for client_id in self._pending.unresolved():

@@ -15,6 +15,7 @@ from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import Epoch, MonotonicMs
 
 FIRST_EPOCH = Epoch(1)
+LONG_AGO_MS = -(1 << 60)
 
 
 class Candidate:
@@ -32,7 +33,7 @@ class Candidate:
         self._heartbeat = heartbeat
         self._joiner = joiner
         self._started_ms: MonotonicMs = ctx.monotonic_ms
-        self._looked_ms = -(1 << 60)
+        self._looked_ms = LONG_AGO_MS
         self._from = Role.STARTING
         self._reason = ""
         self._suspected_at_once: str | None = None
@@ -147,6 +148,8 @@ class Candidate:
     def _joining(self, row: WitnessRow | None) -> None:
         if row is None or not self._joiner.intact:
             return
+        if not self._joiner.trustworthy and not self.accept_loss:
+            return
         if self.accept_loss:
             self.promote(Trigger.LOSS_ACCEPTED, f"an operator accepts loss on {self._ctx.config.node}")
             self._promoting(row)
@@ -203,6 +206,7 @@ class Candidate:
         self.accept_loss = False
         self._started_ms = self._ctx.monotonic_ms
         self._heartbeat.active_heard_ms = None
+        self._looked_ms = LONG_AGO_MS
         self._joiner.begin()
 
     def _take(self, row: WitnessRow | None, reason: str) -> None:

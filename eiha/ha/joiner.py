@@ -39,6 +39,11 @@ class Joiner:
         self.intact = True
 
     @property
+    def trustworthy(self) -> bool:
+        """Whether this node may go on from what it has: it is intact, and nobody found its state wrong."""
+        return self.intact and not self._discard
+
+    @property
     def following(self) -> bool:
         """Whether this node's log follows an active."""
         return self._follower.epoch != NO_EPOCH

@@ -390,7 +390,7 @@ class Member:
         active.step_down()
         self.active = None
         self.ctx.move(trigger, detail)
-        self.ctx.fact("became_passive", f"epoch {active.epoch} is over: {detail}", "warning")
+        self.ctx.fact("stepped_down", f"epoch {active.epoch} is over: {detail}", "warning")
         if active.switchover.end():
             self.ctx.halt("stopped on request after the switchover", failed=False)
             return

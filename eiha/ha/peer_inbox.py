@@ -136,6 +136,9 @@ class PeerInbox:
         member = self._member
         member.heartbeat.ping(message, member.epoch, witness_reachable=member.witness_reachable)
         if message.role != Role.ACTIVE.value:
+            if member.ctx.role is Role.PASSIVE and message.epoch >= member.follower.epoch:
+                member.candidate.suspect(f"the peer says that it is {message.role}, not active")
+                member.candidate.tick()
             return
         if member.active is not None:
             if message.epoch > member.active.epoch:

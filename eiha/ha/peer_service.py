@@ -7,11 +7,11 @@ from collections import OrderedDict
 from eiha.ha import rules
 from eiha.ha.context import Context
 from eiha.ha.inputs import Channel, SnapshotTaken
-from eiha.ha.join import FollowLog, decide_join
+from eiha.ha.join import FollowLog, NeedSnapshot, decide_join
 from eiha.ha.progress import PeerProgress, Phase
 from eiha.ha.replica import Replica
 from eiha.ha.transfer import SnapshotSender
-from eiha.kernel.ids import BEFORE_FIRST, Epoch, LogPosition, Sequence
+from eiha.kernel.ids import BEFORE_FIRST, Epoch, LinkId, LogPosition, Sequence
 from eiha.protocol.peer_messages import (
     Append,
     AppendAck,
@@ -34,8 +34,9 @@ class PeerService:
     it that the witness says so before anything is done that makes the peer's log incomplete.
     """
 
-    __slots__ = ("_ctx", "_cutting", "_epoch", "_join", "_mine", "_replica", "_resync", "_sender", "_theirs",
-                 "_told_committed", "_transfers", "hold_until_ms", "must_leave", "progress")  # fmt: skip
+    __slots__ = ("_ctx", "_cutting", "_epoch", "_join", "_mine", "_replica", "_resync", "_resync_told", "_sender",
+                 "_snapshot_only", "_theirs", "_told_committed", "_transfers", "hold_until_ms", "must_leave",
+                 "progress")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, epoch: Epoch) -> None:
         self._ctx = ctx
@@ -52,6 +53,8 @@ class PeerService:
         self._mine: OrderedDict[Sequence, bytes] = OrderedDict()
         self._theirs: OrderedDict[Sequence, bytes] = OrderedDict()
         self._resync: str | None = None
+        self._resync_told: LinkId | None = None
+        self._snapshot_only = False
 
     # -- links -------------------------------------------------------------------------------------------------
 
@@ -79,8 +82,8 @@ class PeerService:
         assert identity is not None
         if not rules.ack_counts(self._epoch, ack.epoch, identity, ack.incarnation):
             return False
-        if self._cutting is not None or (self._join is not None):
-            return False  # it is about the log that the peer is about to discard
+        if self._cutting is not None or self._join is not None or self._resync is not None:
+            return False  # it is about a log that the peer is about to discard
         if self.progress is None:
             self.progress = self._new_progress(identity)
         progress = self.progress
@@ -147,6 +150,7 @@ class PeerService:
         if identity is None or identity.incarnation != request.incarnation:
             return
         self._join = (request, identity)
+        self._resync = None
 
     def serve_join(self, required: PeerIdentity | None) -> None:
         """Answer a waiting joiner. While it is still required, nothing is done that loses its log."""
@@ -157,6 +161,8 @@ class PeerService:
             self.must_leave = "the peer came back as another disk"
             return
         decision = decide_join(self._replica.log, request)
+        if self._snapshot_only:
+            decision = NeedSnapshot(decision.common, "its state was found to differ")
         if isinstance(decision, FollowLog):
             self._join = None
             self._cutting = self._sender = None
@@ -184,6 +190,7 @@ class PeerService:
             return
         transfer = self._cutting[1]
         self._cutting = None
+        self._snapshot_only = False
         if taken.position.sequence < self._replica.log.base.sequence:
             self.order_resync("the log went past the snapshot while it was cut")
             return
@@ -217,11 +224,6 @@ class PeerService:
         assert self._sender is not None
         for chunk in self._sender.due():
             self._ctx.send_management(chunk)
-
-    @property
-    def resync_due(self) -> bool:
-        """Whether the peer still has to be told to begin anew."""
-        return self._resync is not None
 
     @property
     def keep_after(self) -> Sequence:
@@ -276,20 +278,33 @@ class PeerService:
                 "error",
             )
             self._theirs.clear()
-            self.order_resync(f"state digests differ after entry {sequence}")
+            self.order_resync(f"state digests differ after entry {sequence}", discard=True)
 
     # -- putting the peer out ----------------------------------------------------------------------------------
 
-    def order_resync(self, reason: str) -> None:
-        """The peer must begin anew; told as soon as it is not required any more."""
+    def order_resync(self, reason: str, *, discard: bool = False) -> None:
+        """The peer must begin anew; told as soon as it is not required any more.
+
+        Until it asks to join, nothing that it acknowledges counts. ``discard``: its state is wrong, so only a
+        snapshot will do.
+        """
         self.must_leave = reason
         self._resync = reason
+        self._resync_told = None
+        self._snapshot_only = self._snapshot_only or discard
+
+    @property
+    def resync_due(self) -> bool:
+        """Whether the peer still has to be told, over the link that it has now, to begin anew."""
+        link = self._ctx.links.link(Channel.MANAGEMENT)
+        return self._resync is not None and link is not None and link != self._resync_told
 
     def left(self) -> None:
         """The peer is not required (any more): what waited for that can be done."""
         self.must_leave = None
-        if self._resync is not None and self._ctx.send_management(Resync(self._epoch, self._resync)):
-            self._resync = None
+        if self._resync is not None and self.resync_due:
+            self._ctx.send_management(Resync(self._epoch, self._resync))
+            self._resync_told = self._ctx.links.link(Channel.MANAGEMENT)
             self.progress = None
             self._sender = None
             self._cutting = None

@@ -1,0 +1,318 @@
+"""Two members with the least of a world around them, driven by commands; what they say becomes text."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from eiha.ha.effects import (
+    AckClient,
+    Apply,
+    CloseLink,
+    CompareAndSet,
+    Effect,
+    Fact,
+    Halt,
+    OpenSink,
+    Persist,
+    Publish,
+    ReadWitness,
+    RejectClient,
+    RememberWitness,
+    ResetLog,
+    RestoreSnapshot,
+    RevokePermit,
+    RoleChanged,
+    SaveSnapshot,
+    Send,
+    SetIntake,
+    TakeSnapshot,
+    TrimLog,
+    TruncateLog,
+)
+from eiha.ha.inputs import (
+    AcceptLossAsked,
+    Applied,
+    Channel,
+    Flush,
+    Input,
+    LinkDown,
+    LinkUp,
+    Persisted,
+    Published,
+    Received,
+    Restored,
+    SinkFenced,
+    SinkOpened,
+    SnapshotFacts,
+    SnapshotSaved,
+    SnapshotTaken,
+    Start,
+    StopAsked,
+    Submit,
+    SwitchoverAsked,
+    Tick,
+    WitnessCasDone,
+    WitnessReadDone,
+)
+from eiha.ha.member import Member, MemberConfig
+from eiha.ha.policy import Policy
+from eiha.ha.witness_row import Mine, Others, Read, Unknown, WitnessRow
+from eiha.kernel.ids import ClientId, ClientSequence, Incarnation, LinkId, MonotonicMs, NodeId, Now, Sequence, WallMs
+from eiha.protocol.log_entry import LogEntry, Publication
+from eiha.protocol.peer_messages import PeerIdentity
+
+CHANNELS = (Channel.MANAGEMENT, Channel.EVENT_SYNC)
+START_OF_TIME_MS = 1_700_000_000_000
+
+
+@dataclass
+class Disk:
+    """What survives a killed process."""
+
+    incarnation: str
+    entries: list[LogEntry] = field(default_factory=list)
+    snapshot: SnapshotFacts | None = None
+    contents: dict[bytes, SnapshotFacts] = field(default_factory=dict)
+    witness_version: int = 0
+
+
+class Node:
+    """A member, its disk, and an engine that does nothing but count."""
+
+    def __init__(self, pair: Pair, name: str, disk: Disk) -> None:
+        self.pair = pair
+        self.name = name
+        self.disk = disk
+        self.member = Member(MemberConfig("golden", NodeId(name), ("processed",), pair.policy))
+        self.local: deque[Input] = deque()
+        self.digest_salt = b""
+        self.facts: dict[int, SnapshotFacts] = {}
+
+    def put(self, happened: Input) -> None:
+        """Give one input, carry its effects out, and everything that follows on this node at once."""
+        self.local.append(happened)
+        while self.local:
+            for effect in self.member.step(self.local.popleft(), self.pair.now()):
+                self.carry_out(effect)
+
+    def carry_out(self, effect: Effect) -> None:
+        answer, disk, pair = self.local.append, self.disk, self.pair
+        match effect:
+            case Send(channel, link, message):
+                if pair.links.get(channel) == link:
+                    pair.network[channel].append((self.name, link, message))
+            case CloseLink(channel, _, reason):
+                pair.say(self.name, f"closes {channel.value}: {reason}")
+            case Persist(entries):
+                disk.entries.extend(entries)
+                answer(Persisted(entries[-1].position))
+            case TruncateLog(last):
+                disk.entries = [entry for entry in disk.entries if entry.sequence <= last.sequence]
+                pair.say(self.name, f"cuts its log after {last.sequence}")
+            case ResetLog(start):
+                disk.entries = []
+                pair.say(self.name, f"empties its log, next is {start.sequence + 1}")
+            case TrimLog(through):
+                disk.entries = [entry for entry in disk.entries if entry.sequence > through]
+            case RememberWitness(version):
+                disk.witness_version = version
+            case Apply(entries, digest):
+                value = f"{entries[-1].sequence}".encode() + self.digest_salt if digest else None
+                answer(Applied(entries[-1].sequence, (), None, value))
+            case TakeSnapshot(request, position, starts, member_state):
+                content = f"state {position.sequence}".encode()
+                facts = SnapshotFacts(position, starts, member_state)
+                pair.contents[content] = facts
+                answer(SnapshotTaken(request, position, content))
+            case SaveSnapshot(position, content):
+                disk.snapshot = pair.contents[content]
+                answer(SnapshotSaved(position))
+            case RestoreSnapshot(content):
+                facts = disk.snapshot if content is None else pair.contents[content]
+                assert facts is not None
+                answer(Restored(facts, None))
+            case ReadWitness(request):
+                answer(WitnessReadDone(request, pair.witness.read()))
+            case CompareAndSet(request, expected, row):
+                answer(WitnessCasDone(request, pair.witness.compare_and_set(expected, row)))
+            case AckClient(client_id, through):
+                pair.say(self.name, f"acknowledges {client_id} through {through}")
+            case RejectClient(client_id, sequence, reason, _, expected):
+                pair.say(self.name, f"refuses {client_id} {sequence}: {reason} (expected {expected})")
+            case OpenSink(sink, permit):
+                answer(pair.open_sink(sink, permit.epoch))
+            case Publish(sink, _, _, through, permit):
+                answer(Published(sink, permit.epoch, through))
+            case SetIntake(is_open, reason):
+                pair.say(self.name, f"{'opens' if is_open else 'closes'} its intake: {reason}")
+            case RevokePermit():
+                pair.say(self.name, "gives up its permit")
+            case RoleChanged(before, after, trigger, detail):
+                pair.say(self.name, f"{before} -> {after}, {trigger}: {detail}")
+            case Fact(level, event, detail):
+                mark = {"info": "", "warning": "! ", "error": "!! "}[level]
+                pair.say(self.name, f"{mark}{event}: {detail}")
+            case Halt(reason, failed):
+                pair.say(self.name, f"HALT{' failed' if failed else ''}: {reason}")
+
+
+class Witness:
+    """One row; ``mode`` is ``up``, ``down``, ``lost-reply`` (the next swap is applied, its reply is not seen)."""
+
+    def __init__(self) -> None:
+        self.row: WitnessRow | None = None
+        self.mode = "up"
+
+    def read(self) -> Read | Unknown:
+        return Unknown("down") if self.mode == "down" else Read(self.row)
+
+    def compare_and_set(self, expected: int | None, row: WitnessRow) -> Mine | Others | Unknown:
+        if self.mode == "down":
+            return Unknown("down")
+        if (None if self.row is None else self.row.version) != expected:
+            return Others(self.row)
+        self.row = row
+        if self.mode == "lost-reply":
+            self.mode = "up"
+            return Unknown("reply lost")
+        return Mine(row)
+
+
+class Pair:
+    """The world. ``run(command)`` returns what the nodes said, one line each."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy(digest_interval_entries=8, log_tail_bytes=1_000, catch_up_bytes_max=10_000)
+        self.witness = Witness()
+        self.nodes: dict[str, Node] = {}
+        self.disks = {"a": Disk("a.1"), "b": Disk("b.1")}
+        self.links: dict[Channel, LinkId] = {}
+        self.network: dict[Channel, deque[tuple[str, LinkId, object]]] = {channel: deque() for channel in CHANNELS}
+        self.contents: dict[bytes, SnapshotFacts] = {}
+        self.time_ms = 0
+        self.links_made = 0
+        self.sink_epoch = 0
+        self.said: list[str] = []
+
+    def now(self) -> Now:
+        return Now(MonotonicMs(self.time_ms), WallMs(START_OF_TIME_MS + self.time_ms))
+
+    def say(self, node: str, text: str) -> None:
+        self.said.append(f"{node} {text}")
+
+    def open_sink(self, sink: str, epoch: int) -> Input:
+        if epoch < self.sink_epoch:
+            return SinkFenced(sink, epoch=type(epoch)(self.sink_epoch))
+        self.sink_epoch = epoch
+        return SinkOpened(sink, epoch, Sequence(0))
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def run(self, command: str) -> list[str]:
+        self.said = []
+        verb, *words = command.split()
+        getattr(self, "do_" + verb.replace("-", "_"))(*words)
+        return self.said
+
+    def do_start(self, name: str) -> None:
+        disk = self.disks[name]
+        node = self.nodes[name] = Node(self, name, disk)
+        node.put(Start(Incarnation(disk.incarnation), tuple(disk.entries), disk.snapshot, disk.witness_version, ()))
+
+    def do_kill(self, name: str) -> None:
+        del self.nodes[name]
+        self.do_cut()
+
+    def do_wipe(self, name: str) -> None:
+        number = int(self.disks[name].incarnation.rpartition(".")[2])
+        self.disks[name] = Disk(f"{name}.{number + 1}")
+
+    def do_connect(self) -> None:
+        for channel in CHANNELS:
+            self.links_made += 1
+            self.links[channel] = LinkId(self.links_made)
+            self.network[channel].clear()
+        for channel in CHANNELS:
+            for name, node in self.nodes.items():
+                other = "b" if name == "a" else "a"
+                peer = PeerIdentity(NodeId(other), Incarnation(self.disks[other].incarnation))
+                node.put(LinkUp(channel, self.links[channel], peer))
+
+    def do_cut(self) -> None:
+        for channel, link in list(self.links.items()):
+            del self.links[channel]
+            self.network[channel].clear()
+            for node in self.nodes.values():
+                node.put(LinkDown(channel, link, "cut"))
+
+    def do_settle(self) -> None:
+        while any(self.network.values()):
+            for channel in CHANNELS:
+                self._deliver(channel)
+
+    def do_drop(self) -> None:
+        for queue in self.network.values():
+            queue.clear()
+
+    def _deliver(self, channel: Channel) -> None:
+        if self.network[channel]:
+            sender, link, message = self.network[channel].popleft()
+            receiver = self.nodes.get("b" if sender == "a" else "a")
+            if receiver is not None:
+                receiver.put(Received(channel, link, message))  # type: ignore[arg-type]
+
+    def do_tick(self, ms: str, *who: str) -> None:
+        """Time passes in steps of 10 ms; messages travel unless ``silent`` is said."""
+        silent = "silent" in who
+        for _ in range(int(ms) // 10):
+            self.time_ms += 10
+            for node in list(self.nodes.values()):
+                node.put(Tick())
+            self.do_drop() if silent else self.do_settle()
+
+    def do_publish(self, name: str, client: str, numbers: str) -> None:
+        first, _, last = numbers.partition("..")
+        for number in range(int(first), int(last or first) + 1):
+            publication = Publication(ClientId(client), ClientSequence(number), "S", 1, b"row")
+            self.nodes[name].put(Submit((publication,)))
+        self.nodes[name].put(Flush())
+
+    def do_witness(self, mode: str) -> None:
+        self.witness.mode = mode
+
+    def do_row(self) -> None:
+        row = self.witness.row
+        if row is None:
+            self.said.append("no row")
+            return
+        synced = " ".join(f"{m.node}({m.incarnation})" for m in row.synced)
+        active = f"{row.active}({row.active_incarnation})"
+        self.said.append(f"version {row.version} epoch {row.epoch} active {active} synced {synced}: {row.reason}")
+
+    def do_status(self, name: str) -> None:
+        s = self.nodes[name].member.status()
+        self.say(
+            name,
+            f"{s.role}, {s.state}, epoch {s.epoch}: log {s.log_end}, committed {s.committed_through}, "
+            f"applied {s.applied_through}, sessions {s.sessions}; {s.failover_cover}",
+        )
+
+    def do_switchover(self, name: str) -> None:
+        self.nodes[name].put(SwitchoverAsked())
+
+    def do_stop(self, name: str) -> None:
+        self.nodes[name].put(StopAsked())
+
+    def do_accept_loss(self, name: str) -> None:
+        self.nodes[name].put(AcceptLossAsked())
+
+    def do_fence(self, name: str) -> None:
+        node = self.nodes[name]
+        node.put(SinkFenced("processed", type(node.member.epoch)(node.member.epoch + 1)))
+
+    def do_diverge(self, name: str) -> None:
+        self.nodes[name].digest_salt = b"!"
+
+    def do_agree(self, name: str) -> None:
+        self.nodes[name].digest_salt = b""
