@@ -1,4 +1,7 @@
-"""Text to tokens. Never fails: what is no token becomes an ``UNEXPECTED`` one, which the parser refuses in context."""
+"""Text to tokens. Never fails: what is no token becomes an ``UNEXPECTED`` one, which the parser refuses in context.
+
+Since no parse gets past that token, the text behind it is not read; so the time is linear in the text.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _NUMBERS: Final[tuple[tuple[TokenKind, re.Pattern[str]], ...]] = (
 
 
 def tokenize(text: str) -> tuple[Token, ...]:
-    """The tokens of ``text``, without spaces and comments, closed by one ``END`` token."""
+    """The tokens of ``text`` up to the first ``UNEXPECTED`` one, without spaces and comments, closed by one ``END``."""
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
     tokens: list[Token] = []
     position = 0
@@ -41,7 +44,7 @@ def tokenize(text: str) -> tuple[Token, ...]:
         tokens.append(Token(kind, text[position:end], value, span))
         if kind is TokenKind.END:
             return tuple(tokens)
-        position = end
+        position = len(text) if kind is TokenKind.UNEXPECTED else end
 
 
 def _next(text: str, start: int) -> tuple[TokenKind, int, str]:

@@ -54,6 +54,10 @@ def test_what_is_no_token_is_kept_as_an_unexpected_character(text: str) -> None:
     assert any(kind is TokenKind.UNEXPECTED for kind, _ in kinds(text))
 
 
+def test_nothing_behind_an_unexpected_character_is_read() -> None:
+    assert len(tokenize("a {" + "{" * 200_000)) == 3
+
+
 def test_comments_are_left_out_and_an_open_one_runs_to_the_end() -> None:
     assert kinds("a -- b\nc /* d\ne */ f /* g") == [(TokenKind.NAME, name) for name in "acf"]
 

@@ -111,8 +111,9 @@ def test_a_time_is_summed_in_milliseconds() -> None:
 
 
 def test_units_of_time_must_go_from_large_to_small() -> None:
-    with pytest.raises(PlanSyntaxError, match="from large to small"):
-        parsed("5 sec 1 min")
+    for text in ("5 sec 1 min", "5 sec 5 sec"):
+        with pytest.raises(PlanSyntaxError, match="from large to small"):
+            parsed(text)
 
 
 def test_captured_events_are_read_by_index_and_from_the_last() -> None:

@@ -51,6 +51,7 @@ def test_constants_are_evaluated_in_javas_arithmetic(expression: str, value: obj
     "expression",
     [
         "1 / 0",
+        "1.5 / 0",
         "1.5 % 0",
         "1 + 'a'",
         "true and b",
