@@ -92,6 +92,8 @@ class EngineThread:
 
     def stop(self, timeout_s: float) -> bool:
         """End after what is queued; False if that took too long."""
+        if self._thread.ident is None:
+            return True
         self._queue.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()

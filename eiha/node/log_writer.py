@@ -80,6 +80,9 @@ class LogWriter:
     def stop(self, timeout_s: float) -> bool:
         """Write and flush what is queued, close the store, end the thread; False if that took too long."""
         self._stopping.set()
+        if self._thread.ident is None:
+            self._store.close()
+            return True
         self._queue.put(_Stop())
         self._thread.join(timeout_s)
         return not self._thread.is_alive()

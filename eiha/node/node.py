@@ -20,7 +20,7 @@ from eiha.ha.member import Member
 from eiha.kernel.ids import LogPosition, NodeId
 from eiha.node.config import NodeConfig
 from eiha.node.databases import open_sinks, open_witness
-from eiha.node.engine_thread import EngineReport, EngineThread
+from eiha.node.engine_thread import EngineReport, EngineThread, through
 from eiha.node.exit_status import FAILED, OK
 from eiha.node.interpreter import Interpreter, Shells
 from eiha.node.listeners import Listeners
@@ -123,7 +123,7 @@ class Node:
                 open_witness(config), timeout_s=config.witness.timeout_ms / 1_000, answer=feed, log=log
             ),
             sinks={sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=log) for sink in sinks},
-            intake=NodeIntake(feed, self._client_facts, self.metrics),
+            intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics),
         )
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
         self._interpreter = Interpreter(self.shells, role_changed=self._role_changed, fact=self._fact, halt=self._halt)
@@ -195,6 +195,9 @@ class Node:
 
     # -- what effects and threads tell
 
+    def _log_end(self) -> int:
+        return self.member.status().log_end
+
     def _client_facts(self) -> NodeFacts:
         return self.facts.client_facts()
 
@@ -232,6 +235,9 @@ class Node:
             self._log.error("plan_fault", fault)
         if report.streams is not None:
             self.shells.intake.set_streams(report.streams)
+        applied_through = through(report)
+        if applied_through is not None:
+            self.shells.intake.note_applied(applied_through)
         if isinstance(report.answer, Applied) and report.answer.digest is not None:
             self.facts.digest_sequence, self.facts.digest = report.answer.sequence, report.answer.digest
         self._member_loop.feed(report.answer)

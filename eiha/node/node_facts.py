@@ -122,7 +122,8 @@ class FactsOfNode:
         status = self._member_status()
         if status.role not in ("active", "passive"):
             return f"the node is {status.role}"
-        return "" if status.intake_open else status.intake_reason or "the node does not take events now"
+        state = self._shells.intake.state()
+        return "" if state.open else state.reason or "the node does not take events now"
 
     def client_facts(self) -> NodeFacts:
         """What a client is told."""

@@ -28,14 +28,25 @@ class NodeIntake:
     Args:
         feed: gives an input to the member.
         facts: who the node is, now.
+        log_end: the log's last sequence, now.
         metrics: counts events in, acknowledged and refused.
+
+    The first time the member opens the intake, it stays shut until the engine applied what the log holds by then:
+    before that the streams are not known, and clients would be told that there are none.
     """
 
     def __init__(
-        self, feed: Callable[[ClientHello | Submit], None], facts: Callable[[], NodeFacts], metrics: NodeMetrics
+        self,
+        feed: Callable[[ClientHello | Submit], None],
+        facts: Callable[[], NodeFacts],
+        log_end: Callable[[], int],
+        metrics: NodeMetrics,
     ) -> None:
         self._feed = feed
         self._facts = facts
+        self._log_end = log_end
+        self._opens_at: int | None = None
+        self._wanted: SetIntake | None = None
         self._metrics = metrics
         self._streams: Mapping[str, StreamDefinition] = MappingProxyType({})
         self._state = STARTING
@@ -43,6 +54,7 @@ class NodeIntake:
         self._listeners: dict[ClientId, dict[int, ClientListener]] = {}
         self._underway: dict[ClientId, deque[tuple[ClientSequence, int, float]]] = {}
         self._next_key = 0
+        self._applied_through = 0
 
     # -- receivers.intake.Intake
 
@@ -105,7 +117,26 @@ class NodeIntake:
             listener.rejected(effect.client_sequence, effect.reason, effect.retry_after_ms, effect.expected)
 
     def set_state(self, effect: SetIntake) -> None:
-        """Tell all watchers."""
+        """The member opens or closes the intake."""
+        if self._opens_at is None and effect.open:
+            self._opens_at = self._log_end()
+        self._wanted = effect
+        self._show_state()
+
+    def note_applied(self, sequence: int) -> None:
+        """The engine is at ``sequence``."""
+        if self._applied_through < (self._opens_at or 0) <= sequence:
+            self._applied_through = sequence
+            self._show_state()
+        self._applied_through = sequence
+
+    def _show_state(self) -> None:
+        """Tell all watchers if the state is another one now."""
+        effect = self._wanted
+        if effect is None:
+            return
+        if effect.open and self._applied_through < (self._opens_at or 0):
+            effect = SetIntake(open=False, reason="the plans are being deployed")
         state = IntakeState(effect.open, "" if effect.open else effect.reason, CLOSED_RETRY_MS)
         if state != self._state:
             self._state = state

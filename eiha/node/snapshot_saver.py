@@ -62,6 +62,8 @@ class SnapshotSaver:
     def stop(self, timeout_s: float) -> bool:
         """End after what is queued; False if that took too long."""
         self._stopping.set()
+        if self._thread.ident is None:
+            return True
         self._queue.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
