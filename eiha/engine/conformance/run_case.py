@@ -42,7 +42,7 @@ class _Recorder:
         self.strings = strings
         self.step = BEFORE_THE_FIRST_STEP
         self._number = 0
-        streams = case.streams if case.streams is not None else tuple(each.name for each in plan.streams)
+        streams = listened_streams(case, plan)
         queries = case.queries if case.queries is not None else tuple(each.name for each in plan.queries if each.named)
         for stream in streams:
             self.recording.streams[stream] = []
@@ -80,6 +80,14 @@ class _Recorder:
     def _next(self) -> int:
         self._number += 1
         return self._number - 1
+
+
+def listened_streams(case: Case, plan: Plan) -> tuple[str, ...]:
+    """Those that the case names; else all but those that only repeat the input, which recordings leave out."""
+    if case.streams is not None:
+        return case.streams
+    filled = {query.output.target for query in plan.queries} | set(case.expected.get("streams", {}))
+    return tuple(each.name for each in plan.streams if each.name in filled)
 
 
 class CaseRun:
