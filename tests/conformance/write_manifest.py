@@ -1,4 +1,4 @@
-"""Write ``manifest.json`` anew from how the cases end: ``python -m tests.conformance.write_manifest``; review the diff."""
+"""Write ``manifest.json`` anew: ``python -m tests.conformance.write_manifest``; review the difference."""
 
 from __future__ import annotations
 
