@@ -89,17 +89,17 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
-    """One publication to send: rows of ``batch`` and the time it is due, in seconds from the start."""
+class TimedBatch:
+    """A publication to send: rows of ``batch`` and the time it is due, in seconds from the start."""
 
     batch: WireBatch
     due_s: float
 
 
-def cut(batch: WireBatch, rows: int, rate: float) -> list[Publication]:
+def cut(batch: WireBatch, rows: int, rate: float) -> list[TimedBatch]:
     """``batch`` in publications of ``rows`` rows, evenly spread at ``rate`` rows/s (0: all due at once)."""
     return [
-        Publication(slice_rows(batch, start, start + rows), start / rate if rate else 0.0)
+        TimedBatch(slice_rows(batch, start, start + rows), start / rate if rate else 0.0)
         for start in range(0, batch.rows, rows)
     ]
 
@@ -107,13 +107,13 @@ def cut(batch: WireBatch, rows: int, rate: float) -> list[Publication]:
 async def send(
     client: Client,
     definition: StreamDefinition,
-    publications: list[Publication],
+    publications: list[TimedBatch],
     tally: Tally,
     *,
     form: str = "columns",
     on_ack: Callable[[], None] = lambda: None,
     stop: asyncio.Event | None = None,
-    sent: list[Publication] | None = None,
+    sent: list[TimedBatch] | None = None,
 ) -> None:
     """Publish everything (until ``stop``) and wait for every acknowledgement; waits when the client's window is full.
 

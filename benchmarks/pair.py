@@ -180,10 +180,9 @@ def _both_applied(pair: LocalPair) -> bool:
         _, status = node.get("/status")
         if not isinstance(status, dict):
             return False
-        mine = status["node"]
-        if mine["applied_through"] != mine["committed_through"]:
+        if status["applied_through"] != status["committed_through"]:
             return False
-        ends.add(mine["applied_through"])
+        ends.add(status["applied_through"])
     return len(ends) == 1
 
 

@@ -1,7 +1,8 @@
 """Proof from the stores: every acknowledged row is there once, and the outputs are those of an undisturbed run.
 
-The reference is the same engine, in this process, fed with the same rows in the order the client numbered them,
-in one sitting. Plans must run on event time (``@app:playback``), so that outputs do not depend on when rows arrived.
+The undisturbed run is either a single node with its own stores, or the same engine in this process, fed with the same
+rows in the order the client numbered them. Plans must run on event time (``@app:playback``), so that outputs do not
+depend on when rows arrived.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eiha.client import Client
 from eiha.engine.runtime import EVENTS_SINK, EngineRuntime
 from eiha.events import wire
 from eiha.events.wire import WireBatch
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogTimeMs, Sequence
+from eiha.plan.nodes import Plan
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications
 from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from benchmarks.local_pair import LocalPair
+from benchmarks.load import Tally, TimedBatch, send
+from benchmarks.local_pair import LocalPair, NodeProcess
 
 Row = tuple[Any, ...]
 """Event time, then the attributes."""
@@ -52,8 +56,16 @@ class Proof:
         return not (self.lost or self.doubled or self.outputs_differ)
 
 
-def reference(plan: str, stream: str, batches: Iterable[WireBatch]) -> tuple[list[Row], dict[str, list[Row]]]:
-    """Raw rows of the stored stream, and outputs by stream, of an undisturbed run."""
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an undisturbed run gives: raw rows of the stored stream, and outputs by stream."""
+
+    raw: list[Row]
+    outputs: dict[str, list[Row]]
+
+
+def from_engine(plan: str, stream: str, batches: Iterable[WireBatch]) -> Expected:
+    """The undisturbed run in this process."""
     engine = EngineRuntime()
     deployed = engine.apply(LogEntry(Epoch(1), Sequence(1), LogTimeMs(1), DeployPlan("reference", plan)))
     assert not deployed.faults, deployed.faults
@@ -65,7 +77,7 @@ def reference(plan: str, stream: str, batches: Iterable[WireBatch]) -> tuple[lis
         for output in engine.apply(entry).outputs:
             rows = raw if output.sink == EVENTS_SINK else outputs.setdefault(output.stream.name, [])
             rows.extend(rows_of(output.batch))
-    return raw, outputs
+    return Expected(raw, outputs)
 
 
 def rows_of(batch: WireBatch) -> list[Row]:
@@ -89,17 +101,36 @@ async def stored_rows(url: str, table: str) -> list[Row]:
         await engine.dispose()
 
 
-async def prove(
-    pair: LocalPair, plan: str, stream: str, batches: list[WireBatch], *, acked_rows: int, console: Console
-) -> Proof:
+async def from_single_node(pair: LocalPair, plan: Plan, stream: str, publications: list[TimedBatch]) -> Expected:
+    """The undisturbed run on a node that is alone: ``pair`` has one, not started yet."""
+    with pair:
+        await asyncio.to_thread(pair.start)
+        async with Client(pair.ingest) as client:
+            await send(client, plan.stream(stream), publications, Tally())
+        node = pair.nodes[0]
+        await asyncio.to_thread(pair.wait_for, lambda: _all_published(node), "the stores to take everything", 60.0)
+    raw = await stored_rows(pair.database_url, EVENT_TABLE_PREFIX + stream)
+    return Expected(raw, {name: await stored_rows(pair.database_url, name) for name in plan.published_streams})
+
+
+def _all_published(node: NodeProcess) -> bool:
+    _, status = node.get("/status")
+    return (
+        isinstance(status, dict)
+        and status["applied_through"] == status["committed_through"]
+        and status["outbox_rows"] == 0
+    )
+
+
+async def prove(pair: LocalPair, expected: Expected, stream: str, *, acked_rows: int, console: Console) -> Proof:
     """Wait until the stores have taken everything, and compare."""
-    raw, outputs = reference(plan, stream, batches)
+    raw, outputs = expected.raw, expected.outputs
     table = EVENT_TABLE_PREFIX + stream
     await _drained(pair, {table: len(raw), **{name: len(rows) for name, rows in outputs.items()}}, console)
     stored = await stored_rows(pair.database_url, table)
-    expected = Counter(map(_comparable, raw[:acked_rows]))
+    acknowledged = Counter(map(_comparable, raw[:acked_rows]))
     found = Counter(map(_comparable, stored))
-    lost = sum((expected - found).values())
+    lost = sum((acknowledged - found).values())
     doubled = sum((found - Counter(map(_comparable, raw))).values())
     streams = []
     differ = 0

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.generated import generate
-from benchmarks.load import Publication, Tally, cut, send
+from benchmarks.load import Tally, TimedBatch, cut, send
 from benchmarks.local_pair import LocalPair, NodeProcess
 from benchmarks.proof import Proof, prove
 
@@ -96,7 +96,7 @@ async def _first_ack(tally: Tally, moment: float, pair: LocalPair) -> None:
         await asyncio.sleep(0.002)
 
 
-def endless(rate: float, rows: int, seconds: float) -> list[Publication]:
+def endless(rate: float, rows: int, seconds: float) -> list[TimedBatch]:
     """Enough publications for ``seconds`` at ``rate`` rows/s."""
     batch = generate(SPEC, first=0, rows=int(rate * seconds), dt_ms=1000 / rate, seed=7)
     return cut(batch, rows, rate)
@@ -114,7 +114,7 @@ async def campaign(arguments: argparse.Namespace, console: Console) -> dict[str,
         await asyncio.to_thread(pair.start)
         tally = Tally()
         publications = endless(arguments.rate, arguments.batch, 8.0 * arguments.kills + 10)
-        sent: list[Publication] = []
+        sent: list[TimedBatch] = []
         async with Client(pair.ingest) as client:
             definition = await client.definition(STREAM)
             stopping = asyncio.Event()

@@ -24,10 +24,11 @@ from pathlib import Path
 from benchmarks.csv_events import read_csv
 from benchmarks.load import Tally, cut, send
 from benchmarks.local_pair import LocalPair, NodeProcess, PairError
-from benchmarks.proof import Proof, prove
+from benchmarks.proof import Proof, from_single_node, prove
 from eiha.client import Client
 from eiha.events.schema import StreamDefinition
 from eiha.events.wire import WireBatch
+from eiha.plan.compilation import compile_plan
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -72,10 +73,11 @@ async def run(arguments: argparse.Namespace, console: Console, database_url: str
             flights = read_csv(FLIGHTS, definition.schema, "event_time_ms")
             await _load_and_kill(arguments, console, pair, client, definition, flights, tally, story)
         console.rule("[bold]3  the proof")
-        console.print("comparing the stores with an undisturbed run over the same departures…")
-        batches = [publication.batch for publication in cut(flights, arguments.batch, 0)]
-        plan = PLAN.read_text()
-        proof = await prove(pair, plan, STREAM, batches, acked_rows=tally.acked_rows, console=console)
+        console.print("an undisturbed run: one node alone, with stores of its own, over the same departures")
+        alone = LocalPair(directory / "alone", PLAN.parent, nodes=1)
+        expected = await from_single_node(alone, compile_plan(PLAN.read_text()), STREAM, cut(flights, 200, 0))
+        console.print("comparing the pair's stores with it")
+        proof = await prove(pair, expected, STREAM, acked_rows=tally.acked_rows, console=console)
     _verdict(console, tally, story, proof)
     return proof.holds and tally.acked_rows == flights.rows
 
