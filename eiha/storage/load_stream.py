@@ -10,6 +10,7 @@ counts are checked: anything but "all rows, no warnings" is ``RowsRefused``, and
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -88,3 +89,4 @@ async def _send(driver: Any, data: bytes) -> None:
         driver.write_packet(bytes(view[: PIECE_BYTES * 2]))
         view = view[PIECE_BYTES * 2 :]
         await driver._writer.drain()
+        await asyncio.sleep(0)  # drain alone lets nobody else run while the socket takes everything

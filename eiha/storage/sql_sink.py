@@ -8,9 +8,10 @@ reply to a commit is lost, the progress row, read with a lock over a new connect
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError, ProgrammingError
 
@@ -26,7 +27,7 @@ from eiha.storage.load_stream import LoadNotAllowed, RowsRefused, can_load, load
 from eiha.storage.sink_progress import Progress, ProgressRow
 from eiha.storage.sql_tables import StreamTable, ensure_table, plan_table
 from eiha.storage.stale_writer import connection_number, end_writer, lock_name
-from eiha.storage.table_rows import RowCounts, mysql_lines, mysql_rows, sqlite_rows
+from eiha.storage.table_rows import SLICE_ROWS, RowCounts, in_slices, mysql_lines, mysql_rows, sqlite_rows
 
 EVENTS: Final = "events"
 PROCESSED: Final = "processed"
@@ -42,6 +43,8 @@ _REFUSALS: Final = frozenset({1048, 1142, 1264, 1265, 1364, 1366, 1406, 3819, 40
 _MENDED_BY_RETRY: Final = frozenset({1146, 1054})
 """No such table, no such column: somebody changed it under us; the next attempt makes it anew."""
 
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -276,7 +279,7 @@ class SqlSink:
         if not self._may_load or sum(output.batch.rows for output in outputs) < LOAD_ROWS_MIN:
             return False
         changed = self.counts.changed_values
-        lines = (mysql_lines(output, table, changed) for output in outputs)
+        lines = (mysql_lines(piece, table, changed) for piece in in_slices(outputs))
         try:
             await load_lines(session.driver, load_statement(self._source, table), lines)
         except LoadNotAllowed as cause:
@@ -288,11 +291,11 @@ class SqlSink:
     async def _insert(self, session: Session, table: StreamTable, outputs: list[OutputBatch]) -> None:
         changed = self.counts.changed_values
         if self._source.is_mysql:
-            literals = [row for output in outputs for row in mysql_rows(output, table, changed)]
-            await self._bulk.insert_literals(session, table, literals)
+            for rows in _merged(mysql_rows(piece, table, changed) for piece in in_slices(outputs)):
+                await self._bulk.insert_literals(session, table, rows)
         else:
-            tuples = [row for output in outputs for row in sqlite_rows(output, table, changed)]
-            await self._bulk.insert_tuples(session, table, tuples)
+            for tuples in _merged(sqlite_rows(piece, table, changed) for piece in in_slices(outputs)):
+                await self._bulk.insert_tuples(session, table, tuples)
 
     # -- after something went wrong
 
@@ -369,6 +372,18 @@ class SqlSink:
                 self.counts.fenced += 1
             case Displaced():
                 self.counts.displaced += 1
+
+
+def _merged(pieces: Iterable[list[T]]) -> Iterator[list[T]]:
+    """Small lists together, up to about a slice: many small batches are to be one statement."""
+    pending: list[T] = []
+    for piece in pieces:
+        pending += piece
+        if len(pending) >= SLICE_ROWS:
+            yield pending
+            pending = []
+    if pending:
+        yield pending
 
 
 def _is_refusal(cause: BaseException) -> bool:

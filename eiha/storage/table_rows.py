@@ -7,9 +7,9 @@ text, in which bytes are base64 and numbers that are not finite are null.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,11 +17,12 @@ import orjson
 
 from eiha.events.column import Mask
 from eiha.events.schema import AttributeType
-from eiha.events.wire import WireColumn
+from eiha.events.wire import WireBatch, WireColumn
 from eiha.protocol.outputs import OutputBatch
 from eiha.storage.sql_tables import StreamTable, TableColumn
 
-_FLOATS: Final = frozenset({AttributeType.FLOAT, AttributeType.DOUBLE})
+SLICE_ROWS: Final = 8_192
+
 _ESCAPES: Final = str.maketrans(
     {"\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z", '"': '\\"', "'": "\\'", "\\": "\\\\"}
 )
@@ -34,6 +35,28 @@ class RowCounts:
 
     non_finite_as_null: int = 0
     strings_cut: int = 0
+
+
+def in_slices(outputs: Iterable[OutputBatch]) -> Iterator[OutputBatch]:
+    """The same rows in batches that take some milliseconds to write out, so that an event loop is not held up.
+
+    A slice has at least as many rows as its dictionaries have strings, which are written out once a slice.
+    """
+    for output in outputs:
+        batch = output.batch
+        step = max(SLICE_ROWS, *(len(column.dictionary) for column in batch.columns), 0)
+        if batch.rows <= step:
+            yield output
+            continue
+        assert batch.timestamps is not None
+        for start in range(0, batch.rows, step):
+            part = slice(start, min(start + step, batch.rows))
+            columns = tuple(
+                replace(c, values=c.values[part], valid=None if c.valid is None else c.valid[part])
+                for c in batch.columns
+            )
+            sliced = WireBatch(part.stop - start, batch.timestamps[part], columns)
+            yield replace(output, first_ordinal=output.first_ordinal + start, batch=sliced)
 
 
 def sqlite_rows(output: OutputBatch, table: StreamTable, counts: RowCounts) -> list[tuple[Any, ...]]:

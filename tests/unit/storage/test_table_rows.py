@@ -11,7 +11,15 @@ from eiha.events.wire import WireBatch, WireColumn
 from eiha.kernel.ids import LogTimeMs, Sequence
 from eiha.protocol.outputs import OutputBatch
 from eiha.storage.sql_tables import IDENTIFIER_LENGTH_MAX, plan_table
-from eiha.storage.table_rows import RowCounts, mysql_rows, mysql_string, sqlite_rows
+from eiha.storage.table_rows import (
+    SLICE_ROWS,
+    RowCounts,
+    in_slices,
+    mysql_lines,
+    mysql_rows,
+    mysql_string,
+    sqlite_rows,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymysql.converters import escape_string
@@ -62,6 +70,22 @@ def test_literals_are_those_of_the_driver(rows: list[tuple[Any, ...]], plan: str
     assert [t[5:] for t in tuples] == [(t, None if d is None else d or 0.0, i) for t, d, i in rows]
     expected = ["(" + ",".join(literal(v) for v in t) + ")" for t in tuples]
     assert mysql_rows(output(rows, plan), table, RowCounts()) == expected
+
+
+def test_a_large_batch_in_slices_gives_the_same_rows() -> None:
+    rows = [(None if n % 5 == 0 else f"t{n % 9}", n / 3, n) for n in range(SLICE_ROWS * 2 + 17)]
+    whole = output(rows, "p")
+    slices = list(in_slices([whole]))
+    assert [piece.batch.rows for piece in slices] == [SLICE_ROWS, SLICE_ROWS, 17]
+    table = plan_table(STREAM)
+    together = [r for piece in slices for r in sqlite_rows(piece, table, RowCounts())]
+    assert together == sqlite_rows(whole, table, RowCounts())
+
+
+def test_a_line_escapes_what_ends_a_field_and_tells_null_from_text() -> None:
+    rows = [("a\tb\nc\\N\0", None, 1), (None, 2.5, None)]
+    lines = mysql_lines(output(rows, "p"), plan_table(STREAM), RowCounts())
+    assert lines == ["p\t7\t5\t0\t70\ta\\tb\\nc\\\\N\\0\t\\N\t1\n", "p\t7\t6\t1\t70\t\\N\t2.5\t\\N\n"]
 
 
 @given(text)
