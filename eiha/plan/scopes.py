@@ -49,7 +49,9 @@ class StreamScope:
 
 
 def unknown_attribute(name: str, stream: str, schema: Schema) -> str:
-    """The message for an attribute that ``stream`` does not have."""
+    """The message for an attribute that ``stream`` does not have (``null`` among them)."""
+    if name.lower() == "null":
+        return "there is no null constant; write: is null, or: not (... is null)"
     return f"{stream!r} has no attribute {name!r}; it has {schema}" + did_you_mean(name, schema.names)
 
 

@@ -11,6 +11,7 @@ from typing import Final, NoReturn, TypeVar
 
 from eiha.errors import PlanSyntaxError
 from eiha.siddhiql.diagnostics import did_you_mean, syntax_error
+from eiha.siddhiql.hints import hint
 from eiha.siddhiql.lexer import tokenize
 from eiha.siddhiql.span import Span
 from eiha.siddhiql.tokens import KEYWORDS, Token, TokenKind
@@ -187,8 +188,12 @@ class Cursor:
         ends = token.kind is TokenKind.END
         message = "the text ends here" if ends else f"{token.text!r} is not valid here"
         message += f"; expected {_one_of(expected)}" if expected else ""
-        if token.kind in (TokenKind.NAME, TokenKind.KEYWORD):
-            message += did_you_mean(token.text, [word for word in expected if word in KEYWORDS])
+        before = self.tokens[self._farthest - 1] if self._farthest else None
+        after = self.tokens[min(self._farthest + 1, len(self.tokens) - 1)]
+        advice = hint(before, token, after)
+        if not advice and token.kind is TokenKind.NAME and len(token.text) > 1:
+            advice = did_you_mean(token.text, [word for word in expected if word in KEYWORDS])
+        message += advice
         return syntax_error(self.text, self._end_of_last_token() if ends else token.span, message)
 
     def _end_of_last_token(self) -> Span:
