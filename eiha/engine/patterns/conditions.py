@@ -5,7 +5,7 @@ The condition is a conjunction. Of its parts,
 * those that read the arriving event only become one mask per batch;
 * comparisons of the arriving event with one captured event become *tests*: each side is a *term*, computed by columns
   when its event arrives and kept as an int64 that orders like the value, so that the scan over partial matches
-  compares two integers by an op code;
+  compares two integers and looks up the outcome;
 * parts that read one captured event only are a test whether their term is true;
 * all others are evaluated by columns over the partial matches that wait, one arriving event at a time.
 """
@@ -44,16 +44,23 @@ from eiha.plan.expressions import (
 Longs = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-OP_CODES: Final = {
-    CompareOp.EQUAL: 0,
-    CompareOp.NOT_EQUAL: 1,
-    CompareOp.LESS: 2,
-    CompareOp.LESS_EQUAL: 3,
-    CompareOp.GREATER: 4,
-    CompareOp.GREATER_EQUAL: 5,
+LESS: Final = 1
+SAME: Final = 2
+MORE: Final = 4
+MISSING: Final = 8
+"""How a captured value may stand to the arriving one; ``MISSING``: one of them is null or NaN."""
+
+OUTCOMES: Final = {
+    CompareOp.EQUAL: SAME,
+    CompareOp.NOT_EQUAL: LESS | MORE | MISSING,
+    CompareOp.LESS: LESS,
+    CompareOp.LESS_EQUAL: LESS | SAME,
+    CompareOp.GREATER: MORE,
+    CompareOp.GREATER_EQUAL: MORE | SAME,
 }
-"""How ``captured OP arriving`` is told to the scan; ``NEGATED`` added: the opposite truth value."""
-NEGATED: Final = 6
+"""The outcomes for which ``captured OP arriving`` is true, as bits: what the scan is told of a comparison."""
+
+_ALL_OUTCOMES: Final = LESS | SAME | MORE | MISSING
 
 _MIRRORED: Final = {
     CompareOp.EQUAL: CompareOp.EQUAL,
@@ -77,9 +84,9 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """``captured OP arriving``; the terms are of an earlier step and of the step itself."""
+    """Whether ``captured`` stands to ``arriving`` as one of ``outcomes``; terms of an earlier step and of the step."""
 
-    op_code: int
+    outcomes: int
     captured: Term
     arriving: Term
 
@@ -132,19 +139,19 @@ def _test(part: Expression, step: int, scope: Scope) -> Test | None:
     negated = 0
     inner = part
     while isinstance(inner, Not):
-        inner, negated = inner.operand, NEGATED - negated
+        inner, negated = inner.operand, _ALL_OUTCOMES - negated
     if isinstance(inner, Compare) and AttributeType.OBJECT not in (inner.left.type, inner.right.type):
         left, right = _sources(inner.left, step), _sources(inner.right, step)
         common = _compared_as(inner.left.type, inner.right.type)
         if right <= {step} and _is_one_captured(left, step):
             return Test(
-                OP_CODES[inner.op] + negated,
+                OUTCOMES[inner.op] ^ negated,
                 _term(inner.left, min(left), common, scope),
                 _term(inner.right, step, common, scope),
             )
         if left <= {step} and _is_one_captured(right, step):
             return Test(
-                OP_CODES[_MIRRORED[inner.op]] + negated,
+                OUTCOMES[_MIRRORED[inner.op]] ^ negated,
                 _term(inner.right, min(right), common, scope),
                 _term(inner.left, step, common, scope),
             )
@@ -152,7 +159,7 @@ def _test(part: Expression, step: int, scope: Scope) -> Test | None:
     if _is_one_captured(sources, step):
         truth = _term(part, min(sources), AttributeType.BOOL, scope)
         always = _term(Literal(True, AttributeType.BOOL), step, AttributeType.BOOL, scope)
-        return Test(OP_CODES[CompareOp.EQUAL], truth, always)
+        return Test(SAME, truth, always)
     return None
 
 

@@ -139,7 +139,7 @@ class FollowPattern:
                 self._repeats_from,
                 self._begins_anew,
                 table.begin,
-                table.op_codes,
+                table.outcomes,
                 table.captured_index,
                 table.arriving_index,
                 table.captured_step,
@@ -240,7 +240,7 @@ class _TestTable:
         "captured",
         "captured_index",
         "captured_step",
-        "op_codes",
+        "outcomes",
     )
 
     def __init__(self, conditions: list[StepCondition]) -> None:
@@ -249,7 +249,7 @@ class _TestTable:
         self.begin: Longs = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         self.captured: list[Term] = [test.captured for test in tests]
         self.arriving: list[Term] = [test.arriving for test in tests]
-        self.op_codes: Longs = np.array([test.op_code for test in tests], dtype=np.int64)
+        self.outcomes: Longs = np.array([test.outcomes for test in tests], dtype=np.int64)
         self.captured_index: Longs = np.arange(len(tests), dtype=np.int64)
         self.arriving_index: Longs = np.arange(len(tests), dtype=np.int64)
         self.captured_step: Longs = np.array([term.step for term in self.captured], dtype=np.int64)

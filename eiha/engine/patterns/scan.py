@@ -27,24 +27,44 @@ _EARLIEST: Final = -(2**62)
 
 
 @inlined
-def _holds(op_code: int, captured: int, captured_valid: int, arriving: int, arriving_valid: int) -> bool:
-    """Whether a test holds; where a value is missing, only ``!=`` does. Codes as in ``conditions.OP_CODES``."""
-    plain = op_code % 6
+def _holds(outcomes: int, captured: int, captured_valid: int, arriving: int, arriving_valid: int) -> bool:
+    """Whether the values stand to each other as ``outcomes`` allows (bits as in ``conditions.OUTCOMES``)."""
     if captured_valid == 0 or arriving_valid == 0:
-        result = plain == 1
-    elif plain == 0:
-        result = captured == arriving
-    elif plain == 1:
-        result = captured != arriving
-    elif plain == 2:
-        result = captured < arriving
-    elif plain == 3:
-        result = captured <= arriving
-    elif plain == 4:
-        result = captured > arriving
+        outcome = 8
+    elif captured == arriving:
+        outcome = 2
+    elif captured < arriving:
+        outcome = 1
     else:
-        result = captured >= arriving
-    return result != (op_code >= 6)
+        outcome = 4
+    return outcomes & outcome != 0
+
+
+@inlined
+def _first_that_holds(
+    queues: WriteInt64,
+    begin: int,
+    length: int,
+    terms: WriteInt64,
+    terms_valid: WriteUInt8,
+    terms_count: int,
+    term: int,
+    outcomes: int,
+    arriving: int,
+    arriving_valid: int,
+) -> int:
+    """The first place of a queue whose slot passes one test, or ``length``. Most rows pass none: this loop is short."""
+    if arriving_valid == 0:
+        return 0 if outcomes & 8 else length
+    for index in range(length):
+        captured = queues[begin + index] * terms_count + term
+        value = terms[captured]
+        outcome = 2 * (value == arriving) + (value < arriving) + 4 * (value > arriving)
+        if terms_valid[captured] == 0:
+            outcome = 8
+        if outcomes & outcome != 0:
+            return index
+    return length
 
 
 @inlined
@@ -132,7 +152,7 @@ def scan(
     repeats_from: ReadInt64,
     begins_anew: ReadUInt8,
     test_begin: ReadInt64,
-    test_op: ReadInt64,
+    test_outcomes: ReadInt64,
     test_captured: ReadInt64,
     test_arriving: ReadInt64,
     term_step: ReadInt64,
@@ -168,7 +188,7 @@ def scan(
         within_ms: -1 for no bound.
         repeats_from: [steps] first step of the stretch that starts anew after this one, -1 for none.
         begins_anew: [steps] whether a match lost while it waits for the step starts anew.
-        test_begin: [steps + 1] tests of each step: op code, captured term, arriving term.
+        test_begin: [steps + 1] tests of each step: outcomes, captured term, arriving term.
         term_step: [terms] the step whose event gives the captured term.
         taken, taken_valid: [terms * rows] the captured terms of the rows, if they are captured.
         arriving, arriving_valid: [arriving terms * rows].
@@ -214,7 +234,14 @@ def scan(
             begin = step * stride
             found_before = counters[FOUND]
             kept = 0
-            for index in range(visible[step]):
+            if test_begin[step] < test_begin[step + 1]:
+                test = test_begin[step]
+                arrived = test_arriving[test] * rows + row
+                kept = _first_that_holds(
+                    queues, begin, visible[step], terms, terms_valid, terms_count, test_captured[test],
+                    test_outcomes[test], arriving[arrived], arriving_valid[arrived],
+                )  # fmt: skip
+            for index in range(kept, visible[step]):
                 slot = queues[begin + index]
                 holds = is_general[step] == 0 or allowed[slot] != 0
                 test = test_begin[step]
@@ -222,7 +249,7 @@ def scan(
                     captured = slot * terms_count + test_captured[test]
                     arrived = test_arriving[test] * rows + row
                     holds = _holds(
-                        test_op[test], terms[captured], terms_valid[captured],
+                        test_outcomes[test], terms[captured], terms_valid[captured],
                         arriving[arrived], arriving_valid[arrived],
                     )  # fmt: skip
                     test += 1

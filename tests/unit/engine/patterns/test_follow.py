@@ -364,3 +364,28 @@ def test_nan_equals_nothing_and_orders_with_nothing() -> None:
     begun = Call("A", [[Event(0, (1, 1, math.nan))], [Event(0, (2, 1, -0.0))]])
     ended = Call("B", [[Event(1, (3, 1, math.nan))], [Event(1, (4, 1, 0.0))]])
     assert [match[2][0][0] for match in run(case, [begun, ended])] == [2]
+
+
+HOLDS: dict[CompareOp, Callable[[int, int], bool]] = {
+    CompareOp.EQUAL: lambda left, right: left == right,
+    CompareOp.NOT_EQUAL: lambda left, right: left != right,
+    CompareOp.LESS: lambda left, right: left < right,
+    CompareOp.LESS_EQUAL: lambda left, right: left <= right,
+    CompareOp.GREATER: lambda left, right: left > right,
+    CompareOp.GREATER_EQUAL: lambda left, right: left >= right,
+}
+
+
+@pytest.mark.parametrize("captured_first", [True, False], ids=["e1.n op n", "n op e1.n"])
+@pytest.mark.parametrize("negated", [False, True], ids=["plain", "not"])
+@pytest.mark.parametrize("op", CompareOp)
+def test_comparisons_hold_whichever_side_is_captured(op: CompareOp, negated: bool, captured_first: bool) -> None:
+    condition: Expression = Compare(op, n(0), n(1)) if captured_first else Compare(op, n(1), n(0))
+    condition = Not(condition) if negated else condition
+    case = Case("AB", NextNode((EveryNode(StepNode(0)), StepNode(1))), [(0, 0)], None, {1: condition})
+    for arriving in (1, 2, 3):
+        found = run(case, [Call("A", [[Event(0, (0, 2, 0.0))]]), Call("B", [[Event(1, (0, arriving, 0.0))]])])
+        left, right = (2, arriving) if captured_first else (arriving, 2)
+        assert bool(found) == (HOLDS[op](left, right) != negated)
+    nothing = run(case, [Call("A", [[Event(0, (0, None, 0.0))]]), Call("B", [[Event(1, (0, 2, 0.0))]])])
+    assert bool(nothing) == ((op is CompareOp.NOT_EQUAL) != negated)
