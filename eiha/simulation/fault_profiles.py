@@ -38,6 +38,7 @@ class Fault(enum.Enum):
     FLOOD = "flood"
     CLIENT_DROP = "client_drop"
     CORRUPT_SNAPSHOT = "corrupt_snapshot"
+    WITNESS_LATE = "witness_late"
     DIVERGE = "diverge"
 
 
@@ -78,7 +79,7 @@ def draw_odds(profile: Profile, rng: random.Random) -> FaultOdds:
     return FaultOdds(tuple(weights), rng.randint(*profile.between_ms))
 
 
-_EVERYTHING = tuple(fault for fault in Fault if fault is not Fault.DIVERGE)
+_EVERYTHING = tuple(fault for fault in Fault if fault not in (Fault.DIVERGE, Fault.WITNESS_LATE))
 
 PROFILES: Final[dict[str, Profile]] = {
     "swarm": Profile(_EVERYTHING),
@@ -100,6 +101,14 @@ PROFILES: Final[dict[str, Profile]] = {
     "operators": Profile((Fault.SWITCHOVER, Fault.STOP, Fault.DEPLOY, Fault.CRASH, Fault.FLOOD), swarm=False),
     "wipes": Profile(
         (Fault.WIPE, Fault.CRASH, Fault.WITNESS_LOSSY, Fault.CUT_PEER), swarm=False, between_ms=(150, 500)
+    ),
+    "late_witness": Profile(
+        (Fault.WITNESS_LATE, Fault.CRASH, Fault.RESET_LINKS, Fault.CUT_PEER), swarm=False, between_ms=(60, 300)
+    ),
+    "zombies": Profile(
+        (Fault.SLOW_LINK, Fault.CRASH, Fault.CUT_ONE_WAY, Fault.CUT_CHANNEL, Fault.PAUSE, Fault.WIPE),
+        swarm=False,
+        between_ms=(60, 400),
     ),
     "divergence": Profile((Fault.DIVERGE,), swarm=False, between_ms=(1_500, 2_500)),
 }  # fmt: skip

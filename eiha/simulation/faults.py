@@ -73,6 +73,7 @@ class Nemesis:
             Fault.FLOOD: self._flood,
             Fault.CLIENT_DROP: self._client_drop,
             Fault.CORRUPT_SNAPSHOT: self._corrupt_snapshot,
+            Fault.WITNESS_LATE: self._witness_late,
             Fault.DIVERGE: self._diverge,
         }
 
@@ -278,6 +279,17 @@ class Nemesis:
             witness.loss_odds = witness.late_odds = 0.0
 
         self._later(300, 6_000, restore)
+        return True
+
+    def _witness_late(self, node: SimulatedNode) -> bool:
+        """Most changes are made long after they were asked for."""
+        witness = self._world.witness
+        witness.late_odds = 0.8
+
+        def restore() -> None:
+            witness.late_odds = 0.0
+
+        self._later(1_000, 4_000, restore)
         return True
 
     # Stores, speed, clocks

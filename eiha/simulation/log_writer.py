@@ -21,7 +21,12 @@ SYNC_ODDS = 0.1
 
 
 class LogWriter:
-    """Carries out what a member asks of its disk. ``durable``: answer only after a sync."""
+    """Carries out what a member asks of its disk.
+
+    Args:
+        discarded: called when entries were cut off or the log began anew.
+        durable: answer only after a sync.
+    """
 
     def __init__(
         self,
@@ -29,6 +34,7 @@ class LogWriter:
         rng: random.Random,
         disk: SimulatedDisk,
         deliver: Callable[[Persisted | SnapshotSaved], None],
+        discarded: Callable[[], None],
         *,
         durable: bool,
     ) -> None:
@@ -36,6 +42,7 @@ class LogWriter:
         self._rng = rng
         self._disk = disk
         self._deliver = deliver
+        self._discarded = discarded
         self._durable = durable
         self._queue: deque[DiskEffect] = deque()
         self._running: DiskEffect | None = None
@@ -96,8 +103,10 @@ class LogWriter:
                     disk.sync()
             case fx.TruncateLog(last):
                 disk.truncate_after(last)
+                self._discarded()
             case fx.ResetLog(start):
                 disk.reset(start)
+                self._discarded()
             case fx.TrimLog(through):
                 disk.trim_through(through)
             case fx.RememberWitness(version):

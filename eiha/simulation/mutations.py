@@ -4,7 +4,7 @@ A mutation replaces one function of ``eiha.ha.rules`` (or one decision of a stor
 the length of a run. ``faults`` and ``durability`` direct the runs to where the decision matters.
 """
 
-# ruff: noqa: ARG005 - a replacement takes what the original takes and looks at less of it
+# ruff: noqa: ARG001, ARG005 - a replacement takes what the original takes and looks at less of it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -14,16 +14,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eiha.ha import rules
 from eiha.ha.effects import TrimLog
+from eiha.ha.intake import Pending
 from eiha.ha.outbox import Outbox
 from eiha.ha.peer_service import PeerService
+from eiha.ha.progress import PeerProgress
 from eiha.ha.replica import Replica
 from eiha.ha.sequencer import Sequencer
 from eiha.ha.sessions import Sessions
-from eiha.kernel.ids import LogPosition, LogTimeMs, WallMs
+from eiha.kernel.ids import LogPosition, LogTimeMs, Sequence, WallMs
 from eiha.protocol.log_entry import EntryBody, LogEntry
+from eiha.protocol.peer_messages import PeerIdentity
 
 if TYPE_CHECKING:
     from eiha.simulation.simulator import Simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One name replaced in a module or class."""
+
+    target: Any
+    attribute: str
+    replacement: Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +43,33 @@ class Mutation:
     """One planted bug.
 
     Args:
+        rule: what it breaks (``docs/testing.md``, ``rules.py``).
         story: what is done wrong.
-        rule: the rule of the protocol that it breaks.
-        target: module or class that holds the decision.
-        attribute: its name there.
-        replacement: what is put in its place; None when ``plant`` does the work.
-        plant: changes a simulated part that stands in for a shell.
+        changes: replaced decisions of the core.
+        plant: changes a simulated part that stands in for a shell, a store or the witness.
         faults, durability: where to look for it.
         seeds_max: within how many seeds it must be found.
     """
 
-    story: str
     rule: str
-    target: Any = None
-    attribute: str = ""
-    replacement: Callable[..., Any] | None = None
+    story: str
+    changes: tuple[Change, ...] = ()
     plant: Callable[[Simulator], None] | None = None
     faults: str = "swarm"
     durability: str | None = None
-    seeds_max: int = 200
+    seeds_max: int = 100
 
 
-def _of_rules(attribute: str, replacement: Callable[..., Any], rule: str, story: str, **more: Any) -> Mutation:
-    return Mutation(story=story, rule=rule, target=rules, attribute=attribute, replacement=replacement, **more)
+def _rule(attribute: str, replacement: Callable[..., Any]) -> tuple[Change, ...]:
+    return (Change(rules, attribute, replacement),)
 
 
 def _witness_compares_no_version(simulator: Simulator) -> None:
     simulator.witness.version_is_checked = False
+
+
+def _silence_is_consent(simulator: Simulator) -> None:
+    simulator.witness.silence_is_consent = True
 
 
 def _stores_check_no_progress(simulator: Simulator) -> None:
@@ -65,8 +77,14 @@ def _stores_check_no_progress(simulator: Simulator) -> None:
         store.progress_is_checked = False
 
 
-def _silence_is_consent(simulator: Simulator) -> None:
-    simulator.witness.silence_is_consent = True
+def _log_writer_does_not_sync(simulator: Simulator) -> None:
+    simulator.world.durable = False
+
+
+_STAMP = Sequencer.stamp
+_LOAD_OUTBOX = Outbox.load
+_SERVE_JOIN = PeerService.serve_join
+_ORDER_RESYNC = PeerService.order_resync
 
 
 def _trim_to_the_newest(replica: Replica, position: LogPosition) -> None:
@@ -78,107 +96,118 @@ def _stamp_as_the_clock_says(sequencer: Sequencer, body: EntryBody, wall_ms: Wal
     return _STAMP(sequencer, body, wall_ms)
 
 
-_STAMP = Sequencer.stamp
-_LOAD_OUTBOX = Outbox.load
+def _serve_join_at_once(service: PeerService, required: PeerIdentity | None) -> None:
+    _SERVE_JOIN(service, None)
 
 
-def _log_writer_does_not_sync(simulator: Simulator) -> None:
-    simulator.world.durable = False
+def _order_resync_at_once(service: PeerService, reason: str, *, discard: bool = False) -> None:
+    _ORDER_RESYNC(service, reason, discard=discard)
+    service.left()
+
+
+def _await_snapshot_keeping_acks(progress: PeerProgress, position: Sequence) -> None:
+    progress.probe()
 
 
 MUTATIONS: Final[dict[str, Mutation]] = {
-    "ack_early": _of_rules(
-        "acknowledge_through", lambda committed, log_end: log_end, "R1",
-        "clients are acknowledged when the active has sequenced their events", faults="crashes",
+    "ack_early": Mutation(
+        "R1", "clients are acknowledged when the active has sequenced their events",
+        _rule("acknowledge_through", lambda committed, log_end: log_end), faults="crashes",
     ),
-    "output_early": _of_rules(
-        "release_through", lambda committed, log_end: log_end, "R2",
-        "entries are applied, and their outputs published, before they are committed", faults="crashes",
+    "output_early": Mutation(
+        "R2", "entries are applied, and their outputs published, before they are committed",
+        _rule("release_through", lambda committed, log_end: log_end), faults="crashes",
     ),
-    "commit_alone": _of_rules(
-        "commit_point", lambda own, required: own, "commit rule",
-        "an entry counts as committed when the active alone has it", faults="crashes",
+    "commit_alone": Mutation(
+        "commit rule", "an entry counts as committed when the active alone has it",
+        _rule("commit_point", lambda own, required: own), faults="machines",
     ),
-    "local_solo": _of_rules(
-        "solo_is_recorded", lambda row, me: row.active == me.node, "R3",
-        "the active commits alone without having recorded it in the witness", faults="network",
+    "local_solo": Mutation(
+        "R3", "the active commits alone without having recorded it in the witness",
+        _rule("solo_is_recorded", lambda row, me: row.active == me.node), faults="network",
     ),
-    "sync_early": _of_rules(
-        "may_ask_sync_in", lambda *, requires_peer, acked, must_hold: True, "R4",
-        "a joiner is recorded as synced before it holds everything", faults="crashes",
+    "sync_early": Mutation(
+        "R4", "a joiner is recorded as synced before it holds everything",
+        _rule("may_ask_sync_in", lambda *, requires_peer, acked, must_hold: True), faults="crashes",
     ),
-    "take_solo": _of_rules(
-        "may_take", lambda row, me: True, "R5", "a node that the row does not name takes over", faults="crashes",
+    "take_solo": Mutation(
+        "R5", "a node that the row does not name takes over", _rule("may_take", lambda row, me: True), faults="crashes",
     ),
-    "same_version": _of_rules(
-        "next_version", lambda row: row.version, "R6", "a change does not raise the version", faults="crashes",
+    "same_version": Mutation(
+        "R6", "a change does not raise the version", _rule("next_version", lambda row: row.version), faults="crashes",
     ),
     "no_version": Mutation(
-        story="the witness compares epoch and active, not the version", rule="R6",
-        plant=_witness_compares_no_version, faults="witness",
+        "R6", "the witness compares epoch and active, not the version",
+        plant=_witness_compares_no_version, faults="late_witness",
     ),
-    "stale_sync": _of_rules(
-        "solo_is_settled", lambda row, sync_asked_version: True, "R6",
-        "the active goes on alone while a sync-in it asked for may still land", faults="witness",
-    ),
-    "no_incarnation": _of_rules(
-        "names_this_disk", lambda row, me: any(member.node == me.node for member in row.synced), "R7",
-        "a node is known by its name, whatever disk it has", faults="wipes",
-    ),
-    "ack_received": _of_rules(
-        "acknowledge_peer_through", lambda received, persisted: received, "R8",
-        "the passive acknowledges what it received, not what its log holds", faults="crashes",
-    ),
-    "no_fsync": Mutation(
-        story="with durability disk, the log is not synced before it answers", rule="R8",
-        plant=_log_writer_does_not_sync, faults="machines", durability="disk",
-    ),
-    "follow_any_epoch": _of_rules(
-        "may_follow", lambda following, offered: True, "R9",
-        "a node takes appends of an epoch that is over", faults="pauses",
-    ),
-    "no_dedupe": _of_rules(
-        "is_duplicate", lambda accepted, offered: False, "R10",
-        "a publication that is sent again is sequenced again",
-    ),
-    "no_progress_check": Mutation(
-        story="a store does not compare its progress before it writes", rule="R11",
-        plant=_stores_check_no_progress, faults="stores",
-    ),
-    "ack_of_anyone": _of_rules(
-        "ack_counts", lambda epoch, ack_epoch, peer, ack_incarnation: True, "R13",
-        "acknowledgements of other epochs and disks count", faults="wipes",
+    "stale_sync": Mutation(
+        "R6", "the active goes on alone while a sync-in that it asked for may still land",
+        _rule("solo_is_settled", lambda row, sync_asked_version: True), faults="late_witness",
     ),
     "silence_is_consent": Mutation(
-        story="a compare-and-set without an answer counts as done", rule="D3, Unknown is not mine",
-        plant=_silence_is_consent, faults="witness",
+        "D3", "a compare-and-set without an answer counts as done", plant=_silence_is_consent, faults="witness",
     ),
-    "trim_early": Mutation(
-        story="the log is trimmed to the newest snapshot, with nothing to fall back to when it is damaged", rule="D5",
-        target=Replica, attribute="snapshot_saved", replacement=_trim_to_the_newest, faults="machines",
+    "no_incarnation": Mutation(
+        "R7", "a node is known by its name, whatever disk it has",
+        _rule("names_this_disk", lambda row, me: any(member.node == me.node for member in row.synced)), faults="wipes",
+    ),
+    "ack_received": Mutation(
+        "R8", "the passive acknowledges what it received, not what its log holds",
+        _rule("acknowledge_peer_through", lambda received, persisted: received), faults="machines",
+    ),
+    "no_fsync": Mutation(
+        "R8", "with durability disk, the log is not synced before it answers",
+        plant=_log_writer_does_not_sync, faults="machines", durability="disk",
+    ),
+    "resync_before_solo": Mutation(
+        "R9", "a peer that the row still names is told to discard its log, and is sent a snapshot",
+        (
+            Change(PeerService, "serve_join", _serve_join_at_once),
+            Change(PeerService, "order_resync", _order_resync_at_once),
+        ),
+        faults="divergence",
+    ),
+    "acks_outlive_the_log": Mutation(
+        "R13", "what a peer acknowledged before it discarded its log goes on to count",
+        (Change(PeerProgress, "await_snapshot", _await_snapshot_keeping_acks),), faults="machines",
+    ),
+    "no_dedupe": Mutation(
+        "R10", "a publication that is sent again is sequenced again",
+        _rule("is_duplicate", lambda accepted, offered: False),
+    ),
+    "tail_forgotten": Mutation(
+        "R10", "a new active does not count what stands in its log uncommitted",
+        (Change(Pending, "note_logged", lambda pending, publication: None),), faults="crashes",
     ),
     "sessions_not_restored": Mutation(
-        story="client sessions are not restored with a snapshot", rule="R10",
-        target=Sessions, attribute="load", replacement=lambda sessions, rows: None,
+        "R10", "client sessions are not restored with a snapshot",
+        (Change(Sessions, "load", lambda sessions, rows: None),),
+    ),
+    "no_progress_check": Mutation(
+        "R11", "a store does not compare its progress before it writes",
+        plant=_stores_check_no_progress, faults="stores",
     ),
     "outbox_not_restored": Mutation(
-        story="outputs that no sink has are not restored with a snapshot", rule="D4",
-        target=Outbox, attribute="load",
-        replacement=lambda outbox, progress, outputs: _LOAD_OUTBOX(outbox, progress, ()),
+        "D4", "outputs that no sink has are not restored with a snapshot",
+        (Change(Outbox, "load", lambda outbox, progress, outputs: _LOAD_OUTBOX(outbox, progress, ())),),
+        faults="stores",
     ),
     "outbox_trimmed_early": Mutation(
-        story="the active reports outputs as published that it has only computed", rule="D4",
-        target=Outbox, attribute="progress",
-        replacement=lambda outbox, applied: tuple((sink, applied) for sink in outbox.lanes), faults="stores",
+        "D4", "the active reports outputs as published that it has only computed",
+        (Change(Outbox, "progress", lambda outbox, applied: tuple((sink, applied) for sink in outbox.lanes)),),
+        faults="stores",
+    ),
+    "trim_early": Mutation(
+        "D5", "the log is trimmed to the newest snapshot, with nothing to fall back to when that is damaged",
+        (Change(Replica, "snapshot_saved", _trim_to_the_newest),), faults="machines",
     ),
     "clock_as_log_time": Mutation(
-        story="log time is what the clock says, also when it goes back", rule="D1",
-        target=Sequencer, attribute="stamp", replacement=_stamp_as_the_clock_says,
+        "D1", "log time is what the clock says, also when it goes back",
+        (Change(Sequencer, "stamp", _stamp_as_the_clock_says),),
     ),
     "digest_ignored": Mutation(
-        story="the passive's digests are not compared", rule="D1",
-        target=PeerService, attribute="digest_reported", replacement=lambda service, report: None,
-        faults="divergence",
+        "D1", "the passive's digests are not compared",
+        (Change(PeerService, "digest_reported", lambda service, report: None),), faults="divergence",
     ),
 }  # fmt: skip
 """Every one must be found within ``seeds_max`` seeds from 0 on; ``tests/simulation`` holds them to it."""
@@ -192,12 +221,11 @@ def planted(mutation: Mutation | None, simulator: Simulator) -> Iterator[None]:
         return
     if mutation.plant is not None:
         mutation.plant(simulator)
-    if mutation.replacement is None:
-        yield
-        return
-    original = getattr(mutation.target, mutation.attribute)
-    setattr(mutation.target, mutation.attribute, mutation.replacement)
+    originals = [getattr(change.target, change.attribute) for change in mutation.changes]
+    for change in mutation.changes:
+        setattr(change.target, change.attribute, change.replacement)
     try:
         yield
     finally:
-        setattr(mutation.target, mutation.attribute, original)
+        for change, original in zip(mutation.changes, originals, strict=True):
+            setattr(change.target, change.attribute, original)

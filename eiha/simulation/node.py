@@ -148,9 +148,11 @@ class Process:
         self._rng = random.Random(node.rng.random())  # noqa: S311
         self._endpoint = Endpoint(node.name, node.identity, self.deliver)
         scheduler, checkers = self.world.scheduler, self.world.checkers
-        self._log = LogWriter(scheduler, self._rng, node.disk, self.deliver, durable=self.world.durable)
+        self._log = LogWriter(
+            scheduler, self._rng, node.disk, self.deliver, self._log_discarded, durable=self.world.durable
+        )
         self._log.latency_us = lambda: node.disk_us
-        self._saver = LogWriter(scheduler, self._rng, node.disk, self.deliver, durable=True)
+        self._saver = LogWriter(scheduler, self._rng, node.disk, self.deliver, self._log_discarded, durable=True)
         self._saver.latency_us = lambda: node.disk_us
         self._engine = EngineWorker(
             scheduler, self._rng, node.disk, self.world.make_engine(), self.deliver, checkers, node.name
@@ -268,6 +270,12 @@ class Process:
         self._free_at_us = self.world.scheduler.now_us + steps * STEP_US
         if self._inbox and self.alive:
             self._plan_turn()
+
+    def _log_discarded(self) -> None:
+        """Entries are gone from this disk: they must not be acknowledged ones while the witness names it."""
+        row = self.world.witness.row
+        if row is not None and self.node.identity in row.synced:
+            self.world.checkers.lost.check(self.node.disk, "log cut or begun anew")
 
     def _lives(self) -> bool:
         """``alive`` as a call, for after steps that may have ended the process."""
