@@ -99,3 +99,11 @@ def test_links_between_documents_lead_somewhere() -> None:
     ]:
         for target in link.findall(path.read_text()):
             assert (path.parent / target).exists(), f"{_name(path)} links to {target}"
+
+
+def test_tests_that_documents_name_exist() -> None:
+    named = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        for file, test in named.findall(path.read_text()):
+            assert (ROOT / file).exists(), f"{_name(path)} names {file}"
+            assert not test or f"def {test}(" in (ROOT / file).read_text(), f"{_name(path)} names {file}::{test}"
