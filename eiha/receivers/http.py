@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -25,6 +26,7 @@ from eiha.events.wire import encode
 from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
 from eiha.receivers.http_session import KeyedRequests, NodeSession, OutcomeUnknown
 from eiha.receivers.intake import Intake
+from eiha.receivers.refusals import unknown_stream
 
 KEY_LENGTH_MAX: Final = 200
 """Characters of an ``Idempotency-Key``: with its prefix it must fit a client's name."""
@@ -100,8 +102,7 @@ class HttpReceiver:
     async def _publish(self, request: Request) -> Response:
         definition = self._intake.streams().get(request.path_params["stream"])
         if definition is None:
-            known = ", ".join(sorted(self._intake.streams())) or "none: no plan is deployed"
-            detail = f"no deployed plan defines stream {request.path_params['stream']!r}; there are: {known}"
+            detail = unknown_stream(request.path_params["stream"], self._intake.streams())
             raise Problem(404, "unknown-stream", detail)
         self._check_open()
         body = await self._body(request)
@@ -192,7 +193,19 @@ class HttpReceiver:
 
 def build_app(receiver: HttpReceiver, routes: Sequence[BaseRoute] = ()) -> Starlette:
     """The application of the node's HTTP port: ingest, and whatever routes the node adds (health, metrics, status)."""
-    return Starlette(routes=[*receiver.routes(), *routes])
+    return Starlette(routes=[*receiver.routes(), *routes], exception_handlers={HTTPException: _no_such_thing})
+
+
+async def _no_such_thing(request: Request, refusal: Exception) -> Response:
+    """Paths and methods that do not exist, as problem documents too."""
+    assert isinstance(refusal, HTTPException)
+    if refusal.status_code == 405:
+        allowed = (refusal.headers or {}).get("Allow", "other methods")
+        response = Problem(405, "wrong-method", f"{request.url.path} takes {allowed}, not {request.method}").response()
+        response.headers["Allow"] = allowed
+        return response
+    detail = f"nothing is at {request.url.path}; events go to POST /v1/streams/<stream>"
+    return Problem(refusal.status_code, "unknown-path" if refusal.status_code == 404 else "refused", detail).response()
 
 
 def _unknown(why: str) -> Problem:

@@ -12,13 +12,19 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from eiha.errors import Overloaded
 from eiha.kernel.ids import ClientId, ClientSequence
 from eiha.protocol.log_entry import Publication
 from eiha.receivers.intake import Intake
 
-FIRST = ClientSequence(1)
+FIRST: Final = ClientSequence(1)
+
+_NODE_PREFIX: Final = "http:"
+_KEY_PREFIX: Final = "http-key:"
+RESERVED_PREFIXES: Final = (_NODE_PREFIX, _KEY_PREFIX)
+"""How the sessions made here are called; no other client may be called so."""
 
 
 class OutcomeUnknown(Exception):
@@ -95,7 +101,7 @@ class NodeSession:
     def submit(self, stream: str, rows: int, payload: bytes) -> asyncio.Future[None]:
         """As ``_NumberedSession.submit``, in a session that still takes publications."""
         if self._current is None or self._current.is_spent:
-            name = f"http:{self._intake.facts().node}:{secrets.token_hex(8)}"
+            name = f"{_NODE_PREFIX}{self._intake.facts().node}:{secrets.token_hex(8)}"
             self._current = _NumberedSession(self._intake, ClientId(name))
         return self._current.submit(stream, rows, payload)
 
@@ -111,7 +117,7 @@ class KeyedSession:
 
     def __init__(self, intake: Intake, key: str) -> None:
         self._intake = intake
-        self._client_id = ClientId(f"http-key:{key}")
+        self._client_id = ClientId(f"{_KEY_PREFIX}{key}")
         self._answered: asyncio.Future[ClientSequence] = asyncio.get_running_loop().create_future()
         self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._detach = intake.attach(self._client_id, self)

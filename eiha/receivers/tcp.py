@@ -33,7 +33,9 @@ from eiha.protocol.client_codec import decode_client_message, encode_client_mess
 from eiha.protocol.framing import PROTOCOL_VERSION, FrameDecoder, encode_frame
 from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX, CLIENT_HELLO_BYTES_MAX, STREAMS_PER_CONNECTION_MAX
 from eiha.protocol.log_entry import Publication
+from eiha.receivers.http_session import RESERVED_PREFIXES
 from eiha.receivers.intake import Intake, IntakeState
+from eiha.receivers.refusals import unknown_stream
 
 CODE_OVERLOADED: Final = "overloaded"
 
@@ -207,6 +209,8 @@ class _Connection(asyncio.Protocol):
             )
         if self._receiver.token and not hmac.compare_digest(hello.token.encode(), self._receiver.token.encode()):
             raise AuthenticationFailed("the token is not the one of ingest.token")
+        if hello.client_id.startswith(RESERVED_PREFIXES):
+            raise MalformedFrame(f"client ids that begin with {' or '.join(RESERVED_PREFIXES)} are the nodes' own")
         client = ClientId(hello.client_id)
         former = self._receiver.by_client.get(client)
         if former is not None:
@@ -223,7 +227,9 @@ class _Connection(asyncio.Protocol):
         definition = self._intake.streams().get(message.stream)
         self._names[message.number] = message.stream
         if definition is None:
-            self._refuse_stream(message.number, messages.CODE_UNKNOWN_STREAM, _unknown(message.stream, self._intake))
+            self._refuse_stream(
+                message.number, messages.CODE_UNKNOWN_STREAM, unknown_stream(message.stream, self._intake.streams())
+            )
             return
         attributes = tuple((a.name, a.type.value) for a in definition.schema.attributes)
         if message.attributes is not None and message.attributes != attributes:
@@ -271,7 +277,7 @@ class _Connection(asyncio.Protocol):
         opened = self._streams[number]
         current = self._intake.streams().get(name)
         if current is None:
-            self._refuse(sequence, messages.CODE_UNKNOWN_STREAM, _unknown(name, self._intake))
+            self._refuse(sequence, messages.CODE_UNKNOWN_STREAM, unknown_stream(name, self._intake.streams()))
             return None
         if isinstance(opened, messages.StreamRefused):
             self._refuse(sequence, opened.code, opened.reason)
@@ -383,11 +389,6 @@ class _Connection(asyncio.Protocol):
             self._detach = None
         if self._transport is not None:
             self._transport.close()
-
-
-def _unknown(stream: str, intake: Intake) -> str:
-    known = ", ".join(sorted(intake.streams())) or "none: no plan is deployed"
-    return f"no deployed plan defines stream {stream!r}; there are: {known}"
 
 
 def _failure_code(failure: ProtocolError) -> str:

@@ -133,6 +133,15 @@ async def test_a_bad_request_gets_a_problem_with_its_place_and_others_live_on(bo
         assert (await good.post(ROWS))[0] == 200
 
 
+async def test_unknown_paths_and_methods_are_problems_too():
+    async with serving() as (_, connect):
+        http = await connect()
+        status, headers, body = await http.request("GET", "/v1/streams/Trades")
+        assert (status, headers["allow"], orjson.loads(body)["type"]) == (405, "POST", "urn:eiha:problem:wrong-method")
+        status, _, problem = await http.post(ROWS, "/v1/stream")
+        assert (status, problem["detail"]) == (404, "nothing is at /v1/stream; events go to POST /v1/streams/<stream>")
+
+
 async def test_a_chunked_body_is_bounded_too():
     async with serving(body_bytes_max=10) as (_, connect):
         http = await connect()

@@ -132,6 +132,7 @@ async def test_a_session_goes_on_over_connections_and_a_resend_is_not_counted_tw
         ([encode_frame(200, b"\x90")], messages.CODE_MALFORMED, "type 200 is no client message"),
         ([encode_frame(64, b"\xc1")], messages.CODE_MALFORMED, "Hello is not valid msgpack"),
         ([publish(1)], messages.CODE_MALFORMED, "Publish came before Hello"),
+        ([messages.Hello(1, 1, "http-key:x", "", False)], messages.CODE_MALFORMED, "are the nodes' own"),
         ([HELLO, HELLO], messages.CODE_MALFORMED, "a second Hello"),
         ([HELLO, messages.Acked(1)], messages.CODE_MALFORMED, "Acked is for clients"),
         ([HELLO, publish(1)], messages.CODE_MALFORMED, "stream number 0, which was not opened"),
@@ -211,7 +212,7 @@ async def test_unknown_streams_and_other_attributes_are_refused_by_name():
         client.send(messages.OpenStream(1, "Trade", None), publish(1, number=1))
         refused, rejected = await client.receive(), await client.receive()
         assert refused.code == rejected.code == messages.CODE_UNKNOWN_STREAM
-        assert "'Trade'; there are: Trades" in refused.reason
+        assert "'Trade', did you mean 'Trades'? there are: Trades" in refused.reason
         client.send(messages.OpenStream(2, "Trades", (("symbol", "string"),)), publish(1, number=2))
         refused, rejected = await client.receive(), await client.receive()
         assert refused.code == rejected.code == messages.CODE_WRONG_SCHEMA
