@@ -25,7 +25,7 @@ from eiha.siddhiql.expression_tree import (
     TimeUnit,
 )
 from eiha.siddhiql.lexer import tokenize
-from eiha.siddhiql.parser import parse
+from eiha.siddhiql.parser import parse, parse_on_demand
 from eiha.siddhiql.query_tree import FilterHandler, InsertInto, Query, Source, StandardStream
 from eiha.siddhiql.unparse import unparse
 from hypothesis import given, settings
@@ -114,3 +114,19 @@ def test_every_mutated_plan_that_parses_comes_back_from_its_text(text: str, choo
     except PlanError:
         return
     assert parse(unparse(tree)) == tree
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from T",
+        "from T as t on a > 1 select a, sum(b) as s group by a having s > 1 order by s desc limit 5 offset 1",
+        "from A within '2020-01-01 00:00:00', 1600000000000L per 'days' select x",
+        "select 1 as a insert into T",
+        "delete T on T.a == 1",
+        "update T set T.a = 2, T.b = 'x' on T.a == 1",
+        "select 1 as a update or insert into T set T.a = a on T.a == a",
+    ],
+)
+def test_every_on_demand_query_comes_back_from_its_text(text: str) -> None:
+    assert unparse(parse_on_demand(text)) == text

@@ -1,11 +1,17 @@
 import math
 
+import numpy as np
 import pytest
+from eiha.engine.expressions.compile_expression import compile_column
+from eiha.engine.expressions.rows import Rows, Scope
 from eiha.events.schema import AttributeType
+from eiha.events.strings import StringTable
 from eiha.plan.bind import bind
 from eiha.plan.expressions import Expression, Literal
 from eiha.plan.rewrites.fold_constants import fold_constants
 from eiha.siddhiql.parser import parse
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def folded(expression: str) -> Expression:
@@ -69,3 +75,38 @@ def test_what_may_be_null_fail_or_differ_by_row_stays(expression: str) -> None:
 def test_folding_keeps_the_type() -> None:
     assert folded("1 + 1L").type is AttributeType.LONG
     assert folded("1f + 1").type is AttributeType.FLOAT
+
+
+numbers = st.one_of(
+    st.sampled_from(
+        ["0", "1", "-1", "2147483647", "-2147483648", "0L", "9223372036854775807L", "0.0", "-0.5f", "1e38f"]
+    ),
+    st.integers(-(2**31), 2**31 - 1).map(str),
+    st.integers(-(2**63), 2**63 - 1).map(lambda value: f"{value}L"),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(lambda value: f"{value!r}f"),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+)
+
+
+def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "%"]), inner)
+
+
+arithmetic = st.recursive(numbers, compound, max_leaves=6)
+conditions = st.builds("{} {} {}".format, arithmetic, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), arithmetic)
+
+
+def evaluated(expression: Expression) -> object:
+    with np.errstate(all="ignore"):
+        column = compile_column(expression, Scope(StringTable()))(Rows(1, (), np.zeros(1), np.zeros(1)))
+    return None if column.valid is not None and not column.valid[0] else column.values[0].item()
+
+
+@settings(max_examples=300)
+@given(arithmetic | conditions)
+def test_folding_gives_what_the_engine_gives(expression: str) -> None:
+    text = f"define stream S (i int); from S select {expression} as x insert into Out"
+    plan = bind(parse(text), text)
+    unfolded = evaluated(plan.queries[0].selector.projections[0].expression)
+    after = evaluated(folded(expression))
+    assert after == unfolded or (after != after and unfolded != unfolded), (unfolded, after)
