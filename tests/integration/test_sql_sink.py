@@ -212,6 +212,19 @@ async def test_a_repeated_publication_is_displaced_and_writes_nothing_twice(url:
     assert query(url, IDS) == [("plan", 2, n) for n in range(rows)]
 
 
+@pytest.mark.parametrize("rows", [2, 300])
+@pytest.mark.parametrize("expected", [1, 9])
+async def test_a_publication_from_the_wrong_place_writes_nothing(
+    url: str, make: Make, rows: int, expected: int
+) -> None:
+    sink = make()
+    await sink.open(permit(1))
+    await sink.publish([prices(5)], expected=Sequence(0), through=Sequence(5), permit=permit(1))
+    done = await sink.publish([prices(9, rows)], expected=Sequence(expected), through=Sequence(9), permit=permit(1))
+    assert done == Displaced(Sequence(5))
+    assert query(url, IDS) == [("plan", 5, 0), ("plan", 5, 1)]
+
+
 async def test_a_stale_active_is_fenced_and_writes_nothing(url: str, make: Make) -> None:
     old, new = make(), make()
     await old.open(permit(1))

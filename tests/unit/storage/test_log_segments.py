@@ -390,3 +390,14 @@ class LogAgainstModel(RuleBasedStateMachine):
 
 LogAgainstModel.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestLogAgainstModel = LogAgainstModel.TestCase
+
+
+def test_zeros_before_a_whole_record_are_damage_and_not_a_torn_end(tmp_path: Path) -> None:
+    written(tmp_path, 3, text="x" * 2000)
+    (path,) = segment_paths(tmp_path)
+    data = bytearray(path.read_bytes())
+    record = (len(data) - SEGMENT_HEADER_BYTES) // 3
+    data[SEGMENT_HEADER_BYTES + record : SEGMENT_HEADER_BYTES + 2 * record] = bytes(record)
+    path.write_bytes(data)
+    with pytest.raises(CorruptFile, match=f"byte {SEGMENT_HEADER_BYTES + record}"):
+        LogSegments(tmp_path).open()
