@@ -104,7 +104,9 @@ class LogWriter:
             return True
         group: list[LogEntry] = []
         work: LogWork | _Stop | None = first
+        taken = 0
         while work is not None:
+            taken += 1
             match work:
                 case Persist(entries):
                     group.extend(entries)
@@ -117,7 +119,7 @@ class LogWriter:
                     self._change(work)
                 case _:
                     assert_never(work)
-            work = self._next() if len(group) < GROUP_ENTRIES_MAX else None
+            work = self._next() if len(group) < GROUP_ENTRIES_MAX and taken < GROUP_ENTRIES_MAX else None
         self._write(group)
         self._sync_if_due()
         return True

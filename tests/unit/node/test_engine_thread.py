@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from eiha.engine.runtime import EngineRuntime
+from eiha.events.schema import AttributeType
+from eiha.events.wire import WireBatch, WireColumn, encode
+from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
+from eiha.ha.inputs import Applied, Restored, SnapshotRefused, SnapshotTaken
+from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, LogTimeMs, Sequence
+from eiha.node.engine_thread import EngineReport, EngineThread, through
+from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications
+
+TIMEOUT_S = 60.0
+PLAN = "define stream S (x long); from S[x > 1] select x, sum(x) as total insert into Out;"
+
+
+def entry(sequence: int, body: EntryBody) -> LogEntry:
+    return LogEntry(Epoch(1), Sequence(sequence), LogTimeMs(1_000 * sequence), body)
+
+
+def rows(sequence: int, *values: int) -> LogEntry:
+    column = WireColumn(AttributeType.LONG, np.array(values, dtype=np.int64))
+    payload = encode(WireBatch(len(values), None, (column,)))
+    publication = Publication(ClientId("c"), ClientSequence(sequence), "S", len(values), payload)
+    return entry(sequence, Publications((publication,)))
+
+
+DEPLOY = entry(1, DeployPlan("p", PLAN))
+
+
+class Running:
+    def __init__(self, newest: bytes | None = None, digest_interval_entries: int = 1_000) -> None:
+        self.reports: queue.Queue[EngineReport] = queue.Queue()
+        self.failures: queue.Queue[BaseException] = queue.Queue()
+        self.thread = EngineThread(
+            EngineRuntime(),
+            lambda: newest,
+            digest_interval_entries=digest_interval_entries,
+            report=self.reports.put,
+            failed=self.failures.put,
+        )
+
+    def report(self) -> EngineReport:
+        return self.reports.get(timeout=TIMEOUT_S)
+
+    def apply(self, *entries: LogEntry) -> list[EngineReport]:
+        """The reports of one ``Apply``, until its last entry."""
+        self.thread.put(Apply(entries))
+        found = [self.report()]
+        while through(found[-1]) != entries[-1].sequence:
+            found.append(self.report())
+        return found
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    made = Running(digest_interval_entries=3)
+    made.thread.start()
+    yield made
+    assert made.thread.stop(TIMEOUT_S)
+
+
+def test_entries_are_applied_in_order_and_counted(running: Running) -> None:
+    reports = running.apply(DEPLOY, rows(2, 1, 2, 3), rows(3, 4))
+    assert sum(report.entries for report in reports) == 3
+    assert sum(report.events for report in reports) == 4
+    applied = [report.answer for report in reports]
+    assert all(isinstance(answer, Applied) for answer in applied)
+    outputs = [output for answer in applied if isinstance(answer, Applied) for output in answer.outputs]
+    assert [output.batch.columns[1].to_list() for output in outputs] == [[2, 5], [9]]
+    assert running.thread.waiting_entries == 0
+
+
+def test_streams_come_with_the_deployment_and_not_again(running: Running) -> None:
+    deployed = running.apply(DEPLOY)
+    assert set(deployed[-1].streams or {}) >= {"S"}
+    assert running.apply(rows(2, 1))[-1].streams is None
+
+
+def test_each_digest_position_has_its_own_report(running: Running) -> None:
+    reports = running.apply(DEPLOY, *(rows(sequence, sequence) for sequence in range(2, 8)))
+    digests = {answer.sequence: answer.digest for report in reports if isinstance(answer := report.answer, Applied)}
+    assert {sequence for sequence, digest in digests.items() if digest is not None} == {3, 6}
+
+
+def test_a_snapshot_is_cut_between_entries_and_restores_the_same_state(running: Running) -> None:
+    running.apply(DEPLOY, rows(2, 5))
+    cut = LogPosition(Sequence(2), Epoch(1))
+    running.thread.put(TakeSnapshot(9, cut, ((Epoch(1), Sequence(1)),), b"member"))
+    taken = running.report().answer
+    assert isinstance(taken, SnapshotTaken)
+    assert (taken.request, taken.position) == (9, cut)
+    other = Running(newest=taken.content)
+    other.thread.start()
+    other.thread.put(RestoreSnapshot(None))
+    report = other.report()
+    assert isinstance(report.answer, Restored)
+    assert (report.answer.facts.position, report.answer.facts.member_state) == (cut, b"member")
+    assert set(report.streams or {}) >= {"S"}
+    expected, found = (side.apply(rows(3, 7))[-1].answer for side in (running, other))
+    assert isinstance(expected, Applied)
+    assert isinstance(found, Applied)
+    assert found.outputs[0].batch.columns[1].to_list() == expected.outputs[0].batch.columns[1].to_list() == [12]
+    assert other.thread.stop(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("content", [None, b"not a snapshot"])
+def test_a_snapshot_that_is_none_is_refused(running: Running, content: bytes | None) -> None:
+    running.thread.put(RestoreSnapshot(content))
+    assert isinstance(running.report().answer, SnapshotRefused)
+
+
+def test_an_engine_that_raises_ends_the_thread_and_is_reported(running: Running) -> None:
+    running.apply(DEPLOY)
+    running.thread.put(Apply((DEPLOY,)))  # its sequence was applied before: an invariant is broken
+    assert isinstance(running.failures.get(timeout=TIMEOUT_S), AssertionError)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Seq
+from pathlib import Path
+
+import pytest
+from eiha.errors import StorageError, StoreUnavailable
+from eiha.ha.effects import Persist, RememberWitness, ResetLog, TruncateLog
+from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
+from eiha.node.log_writer import LogWriter
+from eiha.protocol.entry_codec import encode_entry
+from eiha.protocol.log_entry import LogEntry, TimeTick
+from eiha.storage.log_segments import LogSegments
+
+TIMEOUT_S = 10.0
+
+
+def entry(sequence: int) -> LogEntry:
+    made = LogEntry(Epoch(1), Sequence(sequence), LogTimeMs(sequence), TimeTick())
+    return LogEntry(made.epoch, made.sequence, made.log_time_ms, made.body, encode_entry(made))
+
+
+def position(sequence: int) -> LogPosition:
+    return LogPosition(Sequence(sequence), Epoch(1))
+
+
+class FaultyLog(LogSegments):
+    """The real log, with a disk that is full or broken for some calls, and a record of what was asked."""
+
+    __slots__ = ("append_faults", "appended", "syncs")
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.append_faults: list[Exception] = []
+        self.appended: list[int] = []
+        self.syncs = 0
+
+    def append(self, entries: Seq[LogEntry]) -> None:
+        if self.append_faults:
+            raise self.append_faults.pop(0)
+        super().append(entries)
+        self.appended.append(len(entries))
+
+    def sync(self) -> None:
+        super().sync()
+        self.syncs += 1
+
+
+class Running:
+    """A log writer and what it said."""
+
+    def __init__(self, store: FaultyLog, fsync: str) -> None:
+        self.store = store
+        self.persisted: queue.Queue[LogPosition] = queue.Queue()
+        self.failures: queue.Queue[BaseException] = queue.Queue()
+        self.waits: queue.Queue[str] = queue.Queue()
+        self.remembered: list[int] = []
+        self.writer = LogWriter(
+            store,
+            self.remembered.append,
+            fsync=fsync,
+            fsync_interval_s=0.01,
+            persisted=self.persisted.put,
+            failed=self.failures.put,
+            waiting=self.waits.put,
+        )
+
+    def wait_for(self, sequence: int) -> None:
+        while self.persisted.get(timeout=TIMEOUT_S).sequence < sequence:
+            pass
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    made: list[Running] = []
+
+    def begin(fsync: str = "off", faults: Seq[Exception] = (), before: Seq[object] = ()) -> Running:
+        store = FaultyLog(tmp_path / "log")
+        store.open()
+        store.append_faults = list(faults)
+        running = Running(store, fsync)
+        for work in before:
+            running.writer.put(work)  # type: ignore[arg-type]
+        running.writer.start()
+        made.append(running)
+        return running
+
+    yield begin
+    for running in made:
+        assert running.writer.stop(TIMEOUT_S)
+
+
+def reopened(tmp_path: Path) -> list[int]:
+    store = LogSegments(tmp_path / "log")
+    try:
+        return [found.sequence for found in store.open()]
+    finally:
+        store.close()
+
+
+def test_what_waits_together_is_one_append_and_one_answer(start: Start, tmp_path: Path) -> None:
+    running = start(before=[Persist((entry(1), entry(2))), Persist((entry(3),))])
+    assert running.persisted.get(timeout=TIMEOUT_S) == position(3)
+    assert running.store.appended == [3]
+    assert running.writer.stop(TIMEOUT_S)
+    assert reopened(tmp_path) == [1, 2, 3]
+
+
+def test_every_write_is_flushed_before_it_is_answered(start: Start) -> None:
+    running = start("every")
+    for sequence in (1, 2, 3):
+        running.writer.put(Persist((entry(sequence),)))
+        running.wait_for(sequence)
+        assert running.store.syncs >= sequence
+
+
+def test_the_interval_flushes_also_when_nothing_more_comes(start: Start) -> None:
+    running = start("interval")
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not running.store.syncs:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_off_never_flushes(start: Start) -> None:
+    running = start("off")
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    running.writer.put(Persist((entry(2),)))
+    running.wait_for(2)
+    assert running.store.syncs == 0
+
+
+def test_changes_of_the_log_keep_their_place_between_writes(start: Start, tmp_path: Path) -> None:
+    running = start(
+        before=[Persist((entry(1), entry(2))), TruncateLog(position(1)), Persist((entry(2),)), RememberWitness(7)]
+    )
+    running.wait_for(2)
+    assert running.writer.stop(TIMEOUT_S)
+    assert running.remembered == [7]
+    assert reopened(tmp_path) == [1, 2]
+
+
+def test_a_reset_log_starts_anew(start: Start, tmp_path: Path) -> None:
+    running = start(before=[Persist((entry(1),)), ResetLog(position(10)), Persist((entry(11),))])
+    running.wait_for(11)
+    assert running.writer.stop(TIMEOUT_S)
+    assert reopened(tmp_path) == [11]
+
+
+def test_a_full_disk_is_waited_out_and_said_once(start: Start) -> None:
+    full = [StoreUnavailable("the disk is full")] * 2
+    running = start(faults=full, before=[Persist((entry(1),))])
+    running.wait_for(1)
+    assert running.waits.get(timeout=TIMEOUT_S) == "the disk is full"
+    assert running.waits.get(timeout=TIMEOUT_S) == ""
+    assert running.waits.empty()
+
+
+def test_a_broken_disk_ends_the_thread_and_is_reported(start: Start) -> None:
+    running = start(faults=[StorageError("broken")], before=[Persist((entry(1),))])
+    assert str(running.failures.get(timeout=TIMEOUT_S)) == "broken"
+    assert running.persisted.empty()
