@@ -71,11 +71,17 @@ class FaultOdds:
         return chosen
 
 
+_DEADLY = (Fault.CRASH, Fault.POWER_LOSS, Fault.SWITCHOVER)
+"""What makes the other node take over; more frequent, as taking over is what the runs are about."""
+
+
 def draw_odds(profile: Profile, rng: random.Random) -> FaultOdds:
     """The odds of one seed."""
-    weights = [
-        (fault, rng.choice((0.3, 1.0, 1.0, 3.0))) for fault in profile.faults if not profile.swarm or rng.random() < 0.5
-    ]
+    weights: list[tuple[Fault, float]] = []
+    for fault in profile.faults:
+        deadly = fault in _DEADLY
+        if not profile.swarm or rng.random() < (0.75 if deadly else 0.5):
+            weights.append((fault, rng.choice((0.3, 1.0, 1.0, 3.0)) * (2.5 if deadly else 1.0)))
     return FaultOdds(tuple(weights), rng.randint(*profile.between_ms))
 
 

@@ -142,7 +142,7 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     ),
     "stale_sync": Mutation(
         "R6", "the active goes on alone while a sync-in that it asked for may still land",
-        _rule("solo_is_settled", lambda row, sync_asked_version: True), faults="late_witness",
+        _rule("solo_is_settled", lambda row, sync_asked_version: True), faults="late_witness", seeds_max=400,
     ),
     "silence_is_consent": Mutation(
         "D3", "a compare-and-set without an answer counts as done", plant=_silence_is_consent, faults="witness",
@@ -169,7 +169,7 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     ),
     "acks_outlive_the_log": Mutation(
         "R13", "what a peer acknowledged before it discarded its log goes on to count",
-        (Change(PeerProgress, "await_snapshot", _await_snapshot_keeping_acks),), faults="machines",
+        (Change(PeerProgress, "await_snapshot", _await_snapshot_keeping_acks),), faults="machines", seeds_max=400,
     ),
     "no_dedupe": Mutation(
         "R10", "a publication that is sent again is sequenced again",
