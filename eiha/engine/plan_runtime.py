@@ -89,7 +89,10 @@ class PlanRuntime:
             zeros = np.zeros(len(batch), dtype=np.int64)
             batch = EventBatch(batch.schema, batch.timestamps, batch.columns, None, zeros)
         if not self.plan.playback:
-            self.advance(log_time_ms)
+            if self._fires_inside(stream, batch):
+                self._clock_ms = max(self._clock_ms, log_time_ms)
+            else:
+                self.advance(log_time_ms)
             self._feed(stream, batch, self._clock_ms)
             self._note_alarms()
         elif one_chunk or len(batch) == 1:
@@ -154,6 +157,16 @@ class PlanRuntime:
         if known is None:
             known = self._routes[stream] = route(self.plan, stream)
         return known
+
+    def _fires_inside(self, stream: str, batch: EventBatch) -> bool:
+        """Whether all timers of a live plan fire inside its operators, before the first row, at their own times.
+
+        Firing many timers one by one, each through the whole plan, would cost more than the rows.
+        """
+        if not self._timed or len(batch) == 1 or batch.chunks is not None or self._listener is not None:
+            return False
+        way = self._route(stream)
+        return way.batched and self._timed <= way.own_clock and not way.must_cut(self._timed)
 
     def _play_back(self, stream: str, batch: EventBatch) -> None:
         """Many rows, each with its own time: fed as far as no timer stands between them that would not see it."""

@@ -53,8 +53,13 @@ class Route:
     reached: frozenset[int]
 
     def must_cut(self, timed: frozenset[int]) -> bool:
-        """Whether, in playback, rows reach timers that do not see each row: batches are then cut where time moves."""
-        return bool((timed & self.reached) - self.own_clock)
+        """Whether, in playback, batches are to be cut where time moves.
+
+        That is so if rows reach timers that do not see each row, or if what several queries' timers put out is merged.
+        """
+        reached = timed & self.reached
+        merges = any(len(feeders) > 1 for feeders in self.feeders.values())
+        return bool(reached - self.own_clock) or (merges and len(reached) > 1)
 
 
 def input_streams(query: Query) -> tuple[str, ...]:

@@ -99,9 +99,10 @@ class EngineRuntime:
         self._log_time_ms = max(self._log_time_ms, entry.log_time_ms)
         faults: list[str] = []
         with np.errstate(all="ignore"):
+            filled = _streams_of(entry)
             for deployed in self._plans.values():
                 deployed.identity.begin(deployed.plan.name, entry.sequence)
-                if not deployed.plan.playback:
+                if not deployed.plan.playback and deployed.plan.defined.isdisjoint(filled):
                     deployed.runtime.advance(self._log_time_ms)
             self._apply_body(entry, faults)
             outputs = [output for deployed in self._plans.values() for output in deployed.outputs(entry)]
@@ -226,3 +227,10 @@ class EngineRuntime:
             "log_time_ms": self._log_time_ms,
             "plans": {name: deployed.state() for name, deployed in self._plans.items()},
         }
+
+
+def _streams_of(entry: LogEntry) -> frozenset[str]:
+    """The streams that an entry brings rows for: plans that read them move their clock when the rows come."""
+    if isinstance(entry.body, Publications):
+        return frozenset(publication.stream for publication in entry.body.items)
+    return frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -64,12 +64,13 @@ class EventBatch:
 
     def take(self, indices: Indices) -> EventBatch:
         """The rows at ``indices``, which must not decrease in chunk number."""
-        return replace(
-            self,
+        return EventBatch(
+            schema=self.schema,
             timestamps=self.timestamps.take(indices),
             columns=tuple(column.take(indices) for column in self.columns),
             kinds=None if self.kinds is None else self.kinds.take(indices),
-            chunks=self.chunk_numbers().take(indices),
+            chunks=indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices),
+            collapses=self.collapses,
         )
 
     def chunk_numbers(self) -> Chunks:

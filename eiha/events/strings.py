@@ -34,7 +34,10 @@ class StringTable:
 
     def intern_all(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
         """The ids of ``texts``, int32, in order."""
-        return np.fromiter((self.intern(text) for text in texts), dtype=np.int32, count=len(texts))
+        numbers = list(map(self._ids.get, texts))
+        if None in numbers:
+            numbers = [self.intern(text) for text in texts]
+        return np.array(numbers, dtype=np.int32)
 
     def text(self, number: int) -> str:
         """The string with id ``number``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,17 @@ from eiha.events.schema import AttributeType
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """The same value in every row: a NumPy scalar of the type's dtype (string: its id), None for null."""
+    """The same value in every row: a NumPy scalar of the type's dtype (string: its id), None for null.
+
+    ``single`` is the constant as a column of one row.
+    """
 
     type: AttributeType
     value: Any
+    single: Column = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "single", _column_of_constant(self, 1))
 
 
 Value = Column | Constant
@@ -27,6 +34,10 @@ def column_of(value: Value, rows: int) -> Column:
     """``value`` as a column of ``rows`` rows."""
     if isinstance(value, Column):
         return value
+    return value.single if rows == 1 else _column_of_constant(value, rows)
+
+
+def _column_of_constant(value: Constant, rows: int) -> Column:
     type_ = value.type
     if value.value is None:
         values = np.full(rows, None, dtype=np.object_) if type_ is AttributeType.OBJECT else np.zeros(rows, type_.dtype)
