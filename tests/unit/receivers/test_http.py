@@ -241,7 +241,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(
         json_values.map(lambda v: orjson.dumps(v, default=str) if abs(_big(v)) < 1 << 63 else b"{")
