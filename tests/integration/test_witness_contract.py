@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pymysql
 import pytest
 from eiha.errors import ConfigurationError
-from eiha.ha.witness_row import Mine, Others, Read, Unknown, WitnessRow
+from eiha.ha.witness_row import CasOutcome, Mine, Others, Read, ReadOutcome, Unknown, WitnessRow
 from eiha.kernel.ids import Epoch, Incarnation, NodeId
+from eiha.ports import Witness
 from eiha.protocol.peer_messages import PeerIdentity
+from eiha.simulation.scheduler import Scheduler
+from eiha.simulation.witness import TIMEOUT_US, SimulatedWitness
 from eiha.storage.datasource import parse_datasource
 from eiha.storage.witness_sql import SqlWitness
 from sqlalchemy import make_url
 
-Make = Callable[[], SqlWitness]
+Make = Callable[[], Witness]
+MakeSql = Callable[[], SqlWitness]
+Outcome = TypeVar("Outcome")
 
 A = PeerIdentity(NodeId("node1"), Incarnation("disk-a@boot"))
 B = PeerIdentity(NodeId("node2"), Incarnation("disk-b@boot"))
@@ -36,11 +44,44 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "mariadb":
         found: str = request.getfixturevalue("mysql_url")
         return found
-    return f"sqlite+aiosqlite:///{tmp_path / 'witness.db'}"
+    return sqlite_url(tmp_path)
+
+
+class SimulatedWitnessOfANode:
+    """The simulator's witness, asked as a shell asks: virtual time runs until it answers."""
+
+    def __init__(self, scheduler: Scheduler, shared: SimulatedWitness, node: str) -> None:
+        self._scheduler = scheduler
+        self._shared = shared
+        self._node = node
+
+    async def read(self) -> ReadOutcome:
+        answers: list[ReadOutcome] = []
+        self._shared.read(self._node, answers.append)
+        return self._first(answers)
+
+    async def compare_and_set(self, expected_version: int | None, row: WitnessRow) -> CasOutcome:
+        answers: list[CasOutcome] = []
+        self._shared.compare_and_set(self._node, expected_version, row, answers.append)
+        return self._first(answers)
+
+    async def close(self) -> None:
+        assert self._shared is not None
+
+    def _first(self, answers: list[Outcome]) -> Outcome:
+        assert self._scheduler.run_until(self._scheduler.now_us + TIMEOUT_US + 1, lambda: bool(answers))
+        return answers[0]
+
+
+def make_simulated() -> Make:
+    scheduler = Scheduler()
+    shared = SimulatedWitness(scheduler, random.Random(7), lambda before, after: None)
+    numbers = itertools.count()
+    return lambda: SimulatedWitnessOfANode(scheduler, shared, f"node{next(numbers)}")
 
 
 @pytest.fixture
-async def make(url: str) -> AsyncIterator[Make]:
+async def make_sql(url: str) -> AsyncIterator[MakeSql]:
     made: list[SqlWitness] = []
 
     def one_more() -> SqlWitness:
@@ -50,6 +91,27 @@ async def make(url: str) -> AsyncIterator[Make]:
     yield one_more
     for witness in made:
         await witness.close()
+
+
+@pytest.fixture(params=[pytest.param("mariadb", marks=pytest.mark.mariadb), "sqlite", "simulated"])
+async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
+    if request.param == "simulated":
+        yield make_simulated()
+        return
+    address = request.getfixturevalue("mysql_url") if request.param == "mariadb" else sqlite_url(tmp_path)
+    made: list[Witness] = []
+
+    def one_more() -> Witness:
+        made.append(SqlWitness(parse_datasource(address), "c"))
+        return made[-1]
+
+    yield one_more
+    for witness in made:
+        await witness.close()
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'witness.db'}"
 
 
 async def test_there_is_no_row_before_the_first(make: Make) -> None:
@@ -100,8 +162,8 @@ async def test_two_nodes_that_start_at_once_both_find_the_tables(make: Make) -> 
     assert outcomes == [Read(None)] * 5
 
 
-async def test_names_that_differ_only_in_case_are_different_clusters(url: str, make: Make) -> None:
-    await make().compare_and_set(None, row(1))
+async def test_names_that_differ_only_in_case_are_different_clusters(url: str, make_sql: MakeSql) -> None:
+    await make_sql().compare_and_set(None, row(1))
     other = SqlWitness(parse_datasource(url), "C")
     assert await other.read() == Read(None)
     await other.close()
@@ -115,8 +177,8 @@ async def test_names_and_reasons_may_hold_anything(make: Make) -> None:
     assert await make().read() == Read(odd)
 
 
-async def test_every_change_is_in_the_history(url: str, make: Make) -> None:
-    witness = make()
+async def test_every_change_is_in_the_history(make_sql: MakeSql) -> None:
+    witness = make_sql()
     await witness.compare_and_set(None, row(1))
     await witness.compare_and_set(1, row(2, 2, B))
     await witness.compare_and_set(1, row(9, 9, A))
@@ -129,8 +191,8 @@ async def test_every_change_is_in_the_history(url: str, make: Make) -> None:
     assert await connection.run(history, timeout_s=3) == [(1, "v1"), (2, "v2")]
 
 
-async def test_a_cancelled_read_does_no_harm_to_the_next(make: Make) -> None:
-    witness = make()
+async def test_a_cancelled_read_does_no_harm_to_the_next(make_sql: MakeSql) -> None:
+    witness = make_sql()
     await witness.compare_and_set(None, row(1))
     for _ in range(5):
         task = asyncio.create_task(witness.read())
