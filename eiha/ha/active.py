@@ -279,6 +279,9 @@ class Active:
     def tick(self) -> None:
         """Time passed."""
         self.membership.evaluate()
+        progress = self.service.progress
+        if progress is not None:
+            progress.rewind_if_silent(self._ctx.monotonic_ms, self._ctx.policy.join_retry_ms)
         self.fire_timers()
         self._flush = self._flush or len(self._pending) > 0
         self._replica.trim_memory(self.service.keep_after)

@@ -30,6 +30,8 @@ class PeerProgress:
         "_bytes_max",
         "_entries_max",
         "_inflight",
+        "_owed_through",
+        "_sent_ms",
         "acked",
         "advanced_ms",
         "applied_through",
@@ -53,6 +55,8 @@ class PeerProgress:
         self.snapshot_position: Sequence = BEFORE_FIRST
         self.advanced_ms = now_ms
         self.inflight_bytes = 0
+        self._owed_through: Sequence = BEFORE_FIRST
+        self._sent_ms = now_ms
         self._entries_max = entries_max
         self._bytes_max = bytes_max
         self._inflight: deque[tuple[Sequence, int]] = deque()  # (last sequence, bytes) of each message sent
@@ -89,7 +93,7 @@ class PeerProgress:
         news = through > self.acked
         if news:
             self.acked = through
-            self.advanced_ms = now_ms
+            self.advanced_ms = self._sent_ms = now_ms
             self.next = max(self.next, Sequence(through + 1))
             while self._inflight and self._inflight[0][0] <= through:
                 self.inflight_bytes -= self._inflight.popleft()[1]
@@ -101,6 +105,14 @@ class PeerProgress:
         self.phase = Phase.REPLICATE
         self.next = Sequence(max(hint, self.acked) + 1)
 
+    def rewind_if_silent(self, now_ms: MonotonicMs, limit_ms: int) -> None:
+        """What is in flight and brought no news for ``limit_ms`` is sent again.
+
+        The channels are not ordered with one another: entries can reach a joiner before the reply that lets it follow.
+        """
+        if self.phase is Phase.REPLICATE and self._inflight and now_ms - self._sent_ms > limit_ms:
+            self.reject(self.acked)
+
     def room(self) -> int:
         """How many entries may be sent now."""
         if self.phase is not Phase.REPLICATE or self.inflight_bytes >= self._bytes_max:
@@ -111,8 +123,10 @@ class PeerProgress:
         """Entries from ``next`` through ``last``, ``size`` bytes in all, are on their way."""
         assert self.phase is Phase.REPLICATE
         assert last >= self.next, (last, self.next)
-        if not self._inflight:
-            self.advanced_ms = now_ms
+        if self.acked >= self._owed_through:
+            self.advanced_ms = now_ms  # nothing was owed until now; sending again does not count
+        self._owed_through = max(self._owed_through, last)
+        self._sent_ms = now_ms
         self.next = Sequence(last + 1)
         self._inflight.append((last, size))
         self.inflight_bytes += size

@@ -64,6 +64,18 @@ def test_a_peer_that_owes_acknowledgements_for_too_long_is_stalled_and_an_idle_o
     assert not peer.stalled(Sequence(3), MonotonicMs(10_103), 100)
 
 
+def test_what_is_in_flight_and_brings_no_news_is_sent_again_and_still_counts_as_stalled() -> None:
+    peer = progress()
+    peer.acknowledge(Sequence(2), Sequence(0), NOW)
+    peer.sent(Sequence(5), 10, NOW)
+    peer.rewind_if_silent(MonotonicMs(100), 100)
+    assert peer.next == 6
+    peer.rewind_if_silent(MonotonicMs(101), 100)
+    assert (peer.next, peer.inflight_bytes) == (3, 0)
+    peer.sent(Sequence(5), 10, MonotonicMs(101))
+    assert peer.stalled(Sequence(5), MonotonicMs(101), 100)
+
+
 class Replication(RuleBasedStateMachine):
     """A log that grows, a link that may lose everything, a peer that appends in order: it always gets it all."""
 
