@@ -144,6 +144,7 @@ class Process:
         self._inbox: deque[Input] = deque()
         self._waiting_submits: deque[Submit] = deque()
         self._turn_planned = False
+        self._ticks = 0
         self._free_at_us = 0
         self._rng = random.Random(node.rng.random())  # noqa: S311
         self._endpoint = Endpoint(node.name, node.identity, self.deliver)
@@ -181,7 +182,7 @@ class Process:
         self.world.checkers.order.restarted_at(self.name, 0)
         self.deliver(Start(self.incarnation, entries, snapshot, self.node.disk.witness_version_seen, self.world.plans))
         self.world.network.attach(self._endpoint)
-        self._tick()
+        self._tick(self._ticks)
 
     def die(self, *, silently: bool) -> None:
         """Stop at once. Work handed to the disk or the witness may still land."""
@@ -201,9 +202,11 @@ class Process:
 
     def resume(self) -> None:
         """SIGCONT."""
-        self.paused_until_us = 0
-        self._turn_planned = False
-        self._plan_turn()
+        if self.paused_until_us > self.world.scheduler.now_us:
+            self.paused_until_us = 0
+            self._turn_planned = False
+            self._ticks += 1
+            self._tick(self._ticks)
 
     # Inputs
 
@@ -234,14 +237,14 @@ class Process:
         """An operator deploys or removes a plan."""
         self.deliver(ChangePlan(change))
 
-    def _tick(self) -> None:
-        if not self.alive:
+    def _tick(self, chain: int) -> None:
+        if not self.alive or chain != self._ticks:
             return
         now_us = self.world.scheduler.now_us
         if now_us >= self.paused_until_us:
             self.deliver(Tick())
         next_us = max(now_us + self.world.tick_ms * MS, self.paused_until_us)
-        self.world.scheduler.at(next_us, self._tick)
+        self.world.scheduler.at(next_us, self._tick, chain)
 
     def _plan_turn(self) -> None:
         if self._turn_planned:
