@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.local_pair import SECRET, LocalPair, NodeProcess
+from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, free_ports
 from eiha.cli.node_client import Target, act
 from eiha.client import ClientOptions, SyncClient
 
@@ -194,3 +194,12 @@ def test_a_snapshot_by_hand_is_what_the_next_start_begins_with(pair: LocalPair) 
         publish(client, 500, 500)
         client.flush(TIMEOUT_S)
     assert_stored_once(pair, 1_000)
+
+
+def test_nodes_that_are_not_told_of_each_other_find_each_other_by_multicast(tmp_path: Path, plans: Path) -> None:
+    (port,) = free_ports(1)
+    scheme = f'membership_scheme = "multicast"\nmulticast_port = {port}\nmulticast_interface = "127.0.0.1"'
+    with LocalPair(tmp_path / "pair", plans, overrides={"cluster": scheme}) as pair:
+        pair.start()
+        for node in pair.nodes:
+            assert [line for line in lines(node) if line["level"] in ("ERROR", "WARNING")] == []
