@@ -1,7 +1,7 @@
-"""Writes docs/configuration.md from the declarations in eiha/node/config.py.
+"""Writes docs/configuration.md, and the list of metrics in docs/operations.md, from the declarations in the code.
 
-python tools/configuration_docs.py            write the page
-python tools/configuration_docs.py --check    exit 1 if the page is not current
+python tools/configuration_docs.py            write both
+python tools/configuration_docs.py --check    exit 1 if one is not current
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress
 from eiha.node.config_key import DeclaredKey, declared_keys
+from eiha.observability.node_metrics import NodeMetrics
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
+OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
+METRICS_BEGIN = "<!-- metrics: made by tools/configuration_docs.py -->"
+METRICS_END = "<!-- end of metrics -->"
 
 HEAD = """# Configuration
 
@@ -98,19 +102,32 @@ def _meaning(declared: DeclaredKey) -> str:
     return text
 
 
+def operations() -> str:
+    """``docs/operations.md`` with its list of metrics as the code declares them."""
+    text = OPERATIONS.read_text(encoding="utf-8")
+    before, _, rest = text.partition(METRICS_BEGIN)
+    _, _, after = rest.partition(METRICS_END)
+    rows = [f"| `{name}` | {kind} | {meaning} |" for name, kind, meaning in NodeMetrics().registry.names()]
+    table = "\n".join(["| name | type | meaning |", "|---|---|---|", *rows])
+    return f"{before}{METRICS_BEGIN}\n{table}\n{METRICS_END}{after}"
+
+
 def main() -> int:
-    """Write or check the page."""
-    parser = argparse.ArgumentParser(description="Write docs/configuration.md.")
-    parser.add_argument("--check", action="store_true", help="only say whether the page is current")
+    """Write or check both pages."""
+    parser = argparse.ArgumentParser(description="Write what the documentation takes from the code.")
+    parser.add_argument("--check", action="store_true", help="only say whether the pages are current")
     options = parser.parse_args()
-    text = page()
-    if options.check:
-        current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
-        if not current:
-            print(f"{PAGE} is not current: run python tools/configuration_docs.py", file=sys.stderr)
-        return 0 if current else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    stale = [
+        (path, text)
+        for path, text in ((PAGE, page()), (OPERATIONS, operations()))
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        if options.check:
+            print(f"{path} is not current: run python tools/configuration_docs.py", file=sys.stderr)
+        else:
+            path.write_text(text, encoding="utf-8")
+    return 1 if options.check and stale else 0
 
 
 if __name__ == "__main__":
