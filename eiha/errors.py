@@ -26,6 +26,7 @@ EihaError
 │   └── SessionLost
 ├── StorageError
 │   ├── CorruptFile
+│   ├── DirectoryInUse        another process has the data directory
 │   ├── StoreUnavailable      (retry later)
 │   └── StaleEpoch            another node is active: demote
 └── IllegalTransition         a state machine was asked for a move its table does not have
@@ -174,6 +175,10 @@ class StorageError(EihaError):
 
 class CorruptFile(StorageError):
     """A log segment or snapshot file fails its magic, version, length or checksum."""
+
+
+class DirectoryInUse(StorageError):
+    """Another process uses the data directory; the text names both."""
 
 
 class StoreUnavailable(StorageError):

@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
         case "remove":
             answer = act(target, "DELETE", f"/v1/admin/plans/{options.plan}")
             print(f"plan {options.plan} removed at sequence {answer['removed_at']}")
-        case "accept-loss":
+        case command:
+            assert command == "accept-loss", command
             _accept_loss(options, target.urls, target.secret)
     return 0
 

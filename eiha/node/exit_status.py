@@ -7,6 +7,7 @@ from typing import Final
 from eiha.errors import (
     AddressUnavailable,
     ConfigurationError,
+    DirectoryInUse,
     EihaError,
     PlanError,
     StoreUnavailable,
@@ -24,7 +25,7 @@ def exit_status_of(error: EihaError) -> int:
     match error:
         case ConfigurationError() | PlanError():
             return CONFIGURATION
-        case AddressUnavailable():
+        case AddressUnavailable() | DirectoryInUse():
             return UNAVAILABLE
         case StoreUnavailable():
             return TEMPORARY

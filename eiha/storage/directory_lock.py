@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from eiha.errors import StorageError
+from eiha.errors import DirectoryInUse
 from eiha.storage.durable_files import make_directory, storage_error
 
 LOCK_FILE: Final = "lock"
@@ -24,7 +24,7 @@ class DirectoryLock:
         directory: made if it is not there.
 
     Raises:
-        StorageError: another process (or another store of this one) uses the directory; the text names it.
+        DirectoryInUse: another process (or another store of this one) uses the directory; the text names it.
     """
 
     __slots__ = ("_descriptor", "_path")
@@ -41,8 +41,8 @@ class DirectoryLock:
         except OSError as cause:
             holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
-            raise StorageError(
-                f"{directory} is in use by process {holder}: give every node its own data directory, "
+            raise DirectoryInUse(
+                f"{directory} is in use by process {holder}: give every node its own persistence.location, "
                 "or stop that process first"
             ) from cause
         os.ftruncate(descriptor, 0)

@@ -121,8 +121,9 @@ def test_two_nodes_in_one_directory_are_refused(single: NodeProcess) -> None:
     single.start()
     wait_until(lambda: single.role()[0] == "active", "the first to be active", single)
     found = run("--config", str(single.config))
-    assert found.returncode == 1
+    assert found.returncode == 69
     assert "is in use by process" in found.stderr
+    assert "persistence.location" in found.stderr
     assert single.role()[0] == "active"
 
 
