@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Sequence as Seq
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from eiha.events.column import Mask
@@ -95,15 +95,10 @@ def mysql_lines(output: OutputBatch, table: StreamTable, counts: RowCounts) -> l
 def _text_rows(output: OutputBatch, table: StreamTable, counts: RowCounts, form: TextForm) -> list[str]:
     batch = output.batch
     assert batch.timestamps is not None
-    formats: list[str] = []
-    columns: list[Seq[Any]] = []
-    for column, place in zip(batch.columns, table.columns, strict=True):
-        format_, values = _texts(column, place, counts, form)
-        formats.append(format_)
-        columns.append(values)
+    columns = [_texts(column, place, counts, form) for column, place in zip(batch.columns, table.columns, strict=True)]
     plan = form.string(output.plan).replace("%", "%%")
     head = [form.opening + plan, str(int(output.sequence)), "%d", "%d", str(int(output.log_time_ms))]
-    template = form.separator.join([*head, *formats]) + form.closing
+    template = form.separator.join([*head, *["%s"] * len(columns)]) + form.closing
     ordinals = range(output.first_ordinal, output.first_ordinal + batch.rows)
     return [template % row for row in zip(ordinals, batch.timestamps.tolist(), *columns, strict=True)]
 
@@ -150,23 +145,33 @@ def _values(column: WireColumn, place: TableColumn, counts: RowCounts) -> list[A
     return [value if ok else None for value, ok in zip(values, valid.tolist(), strict=True)]
 
 
-def _texts(column: WireColumn, place: TableColumn, counts: RowCounts, form: TextForm) -> tuple[str, Seq[Any]]:
-    """A ``%`` format and what to put into it: numbers as they are where nothing is null, else text."""
+def _texts(column: WireColumn, place: TableColumn, counts: RowCounts, form: TextForm) -> list[str]:
+    """The column's values as text."""
     match column.type:
         case AttributeType.STRING:
             texts = [*(form.string(_cut(text, place, counts)) for text in column.dictionary), form.null]
-            return "%s", [texts[code] for code in _codes(column)]
+            return [texts[code] for code in _codes(column)]
         case AttributeType.OBJECT:
-            return "%s", [form.null if text is None else form.string(text) for text in _documents(column)]
+            return [form.null if text is None else form.string(text) for text in _documents(column)]
         case AttributeType.FLOAT | AttributeType.DOUBLE:
-            format_, valid = "%r", _finite(column, counts)
+            valid = _finite(column, counts)
+            # as doubles, so that the text of a float is that of the double it becomes
+            numbers = _number_texts(column.values.astype(np.float64))
+        case AttributeType.BOOL:
+            valid, numbers = column.valid, _number_texts(column.values.astype(np.uint8))
         case _:
-            format_, valid = "%d", column.valid
-    values: list[Any] = column.values.tolist()
+            valid, numbers = column.valid, _number_texts(column.values)
     if valid is None:
-        return format_, values
-    null = form.null
-    return "%s", [format_ % value if ok else null for value, ok in zip(values, valid.tolist(), strict=True)]
+        return numbers
+    return [number if ok else form.null for number, ok in zip(numbers, valid.tolist(), strict=True)]
+
+
+def _number_texts(values: npt.NDArray[Any]) -> list[str]:
+    """Shortest texts that read back as the same numbers; a tenth of the time of ``repr`` on each."""
+    if not len(values):
+        return []
+    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    return orjson.dumps(native, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode("ascii").split(",")
 
 
 def _codes(column: WireColumn) -> list[int]:

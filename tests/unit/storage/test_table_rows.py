@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import orjson
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.kernel.ids import LogTimeMs, Sequence
@@ -59,6 +60,8 @@ def output(rows: list[tuple[Any, ...]], plan: str) -> OutputBatch:
 def literal(value: Any) -> str:
     if value is None:
         return "NULL"
+    if isinstance(value, float):
+        return orjson.dumps(value).decode()
     return f"'{escape_string(value)}'" if isinstance(value, str) else repr(value)
 
 
@@ -86,6 +89,20 @@ def test_a_line_escapes_what_ends_a_field_and_tells_null_from_text() -> None:
     rows = [("a\tb\nc\\N\0", None, 1), (None, 2.5, None)]
     lines = mysql_lines(output(rows, "p"), plan_table(STREAM), RowCounts())
     assert lines == ["p\t7\t5\t0\t70\ta\\tb\\nc\\\\N\\0\t\\N\t1\n", "p\t7\t6\t1\t70\t\\N\t2.5\t\\N\n"]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1), st.sampled_from(["<f8", "<f4", ">f8"]))
+def test_numbers_read_back_as_they_were(values: list[float], dtype: str) -> None:
+    with np.errstate(over="ignore"):
+        column = np.array(values).astype(dtype)
+    column = column[np.isfinite(column)]
+    wire = WireColumn(AttributeType.DOUBLE, column)
+    stream = StreamDefinition("S", Schema((Attribute("d", AttributeType.DOUBLE),)))
+    batch = WireBatch(len(column), np.zeros(len(column), dtype=np.int64), (wire,))
+    lines = mysql_lines(
+        OutputBatch("s", "p", stream, Sequence(1), LogTimeMs(1), 0, batch), plan_table(stream), RowCounts()
+    )
+    assert [float(line.rstrip("\n").split("\t")[-1]) for line in lines] == column.tolist()
 
 
 @given(text)
