@@ -135,12 +135,15 @@ class Follower:
         self.acknowledge()
 
     def acknowledge(self, *, always: bool = False) -> None:
-        """Tell the active what this log holds; nothing while the engine is too far behind, so that it slows down."""
+        """Tell the active what this log holds; nothing while the engine is too far behind, so that it slows down.
+
+        A full outbox alone holds nothing back: it is full on the active too, which closes the intake.
+        """
         if self.epoch == NO_EPOCH:
             return
         replica = self._replica
         through = rules.acknowledge_peer_through(replica.log.end, replica.log.persisted)
-        if not always and (through == self._last_ack or replica.backlog_full):
+        if not always and (through == self._last_ack or replica.engine_behind):
             return
         applied = self._applied()
         if self._ctx.send_event_sync(AppendAck(self.epoch, self._ctx.incarnation, through, applied)):
@@ -206,4 +209,4 @@ class Follower:
             self.held.resend_overdue(now_ms)
             self.forward()
             # the active waits for the engine of a joiner too; told once a tick, not once an apply
-            self.acknowledge(always=self._applied_told != self._applied() and not self._replica.backlog_full)
+            self.acknowledge(always=self._applied_told != self._applied() and not self._replica.engine_behind)

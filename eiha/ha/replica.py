@@ -231,9 +231,14 @@ class Replica:
         return self._restores == 0 and not self._void
 
     @property
+    def engine_behind(self) -> bool:
+        """Whether more is committed and not applied than may be."""
+        return self._unapplied_bytes > self._ctx.policy.unapplied_bytes_max
+
+    @property
     def backlog_full(self) -> bool:
         """Whether the engine or the outbox is so far behind that nothing more should be taken in."""
-        return self._unapplied_bytes > self._ctx.policy.unapplied_bytes_max or not self._outbox_has_room()
+        return self.engine_behind or not self._outbox_has_room()
 
     def _outbox_has_room(self) -> bool:
         policy = self._ctx.policy

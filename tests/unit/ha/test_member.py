@@ -1,0 +1,305 @@
+"""What the scenarios in tests/golden/ha do not tell: stops on doubt, bounds, timers, plans, snapshots, outputs."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import pytest
+from eiha.ha.effects import (
+    AckClient,
+    Apply,
+    Effect,
+    Fact,
+    Halt,
+    OpenSink,
+    Persist,
+    Publish,
+    RejectClient,
+    RevokePermit,
+    SaveSnapshot,
+    SetIntake,
+    TakeSnapshot,
+    TrimLog,
+)
+from eiha.ha.inputs import (
+    Applied,
+    ChangePlan,
+    Channel,
+    ClientHello,
+    Flush,
+    Input,
+    LinkUp,
+    Persisted,
+    Published,
+    SinkFenced,
+    SinkOpened,
+    SnapshotSaved,
+    SnapshotTaken,
+    Start,
+    Submit,
+    SwitchoverAsked,
+    Tick,
+    WitnessCasDone,
+    WitnessReadDone,
+)
+from eiha.ha.member import Member, MemberConfig
+from eiha.ha.policy import Policy
+from eiha.ha.witness_row import Mine, Others, Read, WitnessRow
+from eiha.kernel.ids import (
+    ClientId,
+    ClientSequence,
+    Epoch,
+    Incarnation,
+    LinkId,
+    MonotonicMs,
+    NodeId,
+    Now,
+    Sequence,
+    WallMs,
+)
+from eiha.protocol.log_entry import DeployPlan, EpochStart, Publication, Publications, RemovePlan, TimeTick
+from eiha.protocol.peer_messages import PeerIdentity
+from tests.unit.ha.test_outbox import output
+
+E = TypeVar("E")
+ME = PeerIdentity(NodeId("a"), Incarnation("a.1"))
+
+
+class Alone:
+    """A member without a peer. Writes to its log and swaps succeed at once; the engine answers when told to."""
+
+    def __init__(self, policy: Policy | None = None, plans: tuple[DeployPlan, ...] = (), seen: int = 0) -> None:
+        self.member = Member(MemberConfig("c", ME.node, ("processed",), policy or Policy()))
+        self.ms = 0
+        self.row: WitnessRow | None = None
+        self.happened: list[Effect] = []
+        self.put(Start(ME.incarnation, (), None, seen, plans))
+
+    def put(self, *inputs: Input) -> list[Effect]:
+        before = len(self.happened)
+        todo = list(inputs)
+        while todo:
+            for effect in self.member.step(todo.pop(0), Now(MonotonicMs(self.ms), WallMs(1_000_000 + self.ms))):
+                self.happened.append(effect)
+                todo += self.answer(effect)
+        return self.happened[before:]
+
+    def answer(self, effect: Any) -> list[Input]:
+        match type(effect).__name__:
+            case "Persist":
+                return [Persisted(effect.entries[-1].position)]
+            case "ReadWitness":
+                return [WitnessReadDone(effect.request, Read(self.row))]
+            case "CompareAndSet":
+                self.row = effect.row
+                return [WitnessCasDone(effect.request, Mine(effect.row))]
+        return []
+
+    def apply_all(self, next_timer_ms: int | None = None, outputs: tuple[Any, ...] = ()) -> list[Effect]:
+        handed = self.member.replica.handed_through
+        return self.put(Applied(handed, outputs, next_timer_ms))
+
+    def later(self, ms: int) -> list[Effect]:
+        self.ms += ms
+        return self.put(Tick())
+
+
+def of(kind: type[E], effects: list[Effect]) -> list[E]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def bodies(effects: list[Effect]) -> list[Any]:
+    return [entry.body for persist in of(Persist, effects) for entry in persist.entries]
+
+
+def publication(number: int, size: int = 4, client: str = "shop") -> Publication:
+    return Publication(ClientId(client), ClientSequence(number), "S", 1, b"x" * size)
+
+
+@pytest.mark.parametrize(
+    "peer", [PeerIdentity(ME.node, Incarnation("other")), PeerIdentity(NodeId("b"), ME.incarnation)]
+)
+def test_two_nodes_with_one_name_or_one_disk_stop_with_a_remedy(peer: PeerIdentity) -> None:
+    (halt,) = of(Halt, Alone().put(LinkUp(Channel.MANAGEMENT, LinkId(1), peer)))
+    assert halt.failed
+    assert "its own name and data directory" in halt.reason
+
+
+def test_a_witness_that_lost_its_row_stops_the_node() -> None:
+    (halt,) = of(Halt, Alone(seen=4).happened)
+    assert halt.failed
+    assert "version 0 after it had shown 4" in halt.reason
+
+
+def test_a_halted_member_does_nothing_any_more() -> None:
+    alone = Alone(seen=4)
+    assert alone.put(Tick(), Submit((publication(1),)), Flush()) == []
+    assert alone.member.status().state == "halted"
+
+
+def test_the_first_input_must_be_start() -> None:
+    with pytest.raises(AssertionError):
+        Member(MemberConfig("c", ME.node)).step(Tick(), Now(MonotonicMs(0), WallMs(0)))
+
+
+def test_the_row_of_a_newer_epoch_ends_being_active_publishing_first() -> None:
+    alone = Alone()
+    other = WitnessRow("c", Epoch(2), NodeId("b"), Incarnation("b.1"), (), 2, "took over")
+    alone.member.step(Submit((publication(1),)), Now(MonotonicMs(0), WallMs(0)))
+    election = alone.member.election
+    election.swap(alone.row, other, MonotonicMs(0))
+    effects = alone.put(WitnessCasDone(election._request, Others(other)))
+    assert isinstance(effects[0], RevokePermit)
+    (refused,) = of(RejectClient, effects)
+    assert (refused.client_id, refused.expected) == ("shop", 1)
+    assert alone.member.status().role == "joining"
+
+
+def test_publications_that_arrive_together_become_one_entry_and_one_acknowledgement() -> None:
+    alone = Alone()
+    effects = alone.put(Submit((publication(1), publication(2))), Submit((publication(3),)), Flush())
+    assert [len(body.items) for body in bodies(effects)] == [3]
+    assert of(AckClient, effects) == [AckClient(ClientId("shop"), ClientSequence(3))]
+
+
+def test_a_client_that_connects_is_told_what_is_committed_of_it() -> None:
+    alone = Alone()
+    alone.put(Submit((publication(1),)), Flush())
+    assert of(AckClient, alone.put(ClientHello(ClientId("shop")))) == [AckClient(ClientId("shop"), ClientSequence(1))]
+    assert of(AckClient, alone.put(ClientHello(ClientId("new")))) == [AckClient(ClientId("new"), ClientSequence(0))]
+
+
+def test_at_the_bound_the_intake_closes_at_twice_the_bound_it_refuses_and_it_opens_at_half() -> None:
+    alone = Alone(Policy(pending_bytes_max=1_000, unapplied_bytes_max=10))
+    alone.put(Submit((publication(1, 200),)), Flush())  # committed, not applied: the engine is behind
+    closed = alone.put(Submit((publication(2, 200),)))
+    assert [intake.open for intake in of(SetIntake, alone.happened)][-1] is False
+    assert closed == []
+    assert not alone.member.status().intake_open
+    refused = alone.put(*(Submit((publication(number, 500),)) for number in range(3, 9)))
+    assert of(RejectClient, refused)[-1].retry_after_ms > 0
+    assert alone.member.status().dropped != ()
+    alone.apply_all()
+    alone.put(Flush())
+    while alone.member.replica.applied_through < alone.member.replica.handed_through:
+        alone.apply_all()
+    assert alone.member.status().intake_open
+
+
+def test_a_timer_that_is_due_makes_one_tick_entry_and_no_second_one_while_that_is_on_its_way() -> None:
+    alone = Alone()
+    alone.apply_all(next_timer_ms=1_000_500)
+    assert bodies(alone.later(499)) == []
+    assert bodies(alone.later(1)) == [TimeTick()]
+    assert bodies(alone.later(10)) == []
+    assert bodies(alone.apply_all(next_timer_ms=1_000_505)) == [TimeTick()]
+
+
+def test_plans_of_the_configuration_are_deployed_at_the_first_start_once() -> None:
+    plan = DeployPlan("p", "define stream S (v long);")
+    alone = Alone(plans=(plan,))
+    assert bodies(alone.happened) == [EpochStart(ME.node, ME.incarnation), plan]
+    log = alone.member.replica.log
+    again = Alone.__new__(Alone)
+    again.member, again.ms, again.row, again.happened = Member(alone.member.ctx.config), 0, alone.row, []
+    entries = tuple(log.entries(Sequence(0), log.end.sequence))
+    again.put(Start(ME.incarnation, entries, None, 1, (plan, DeployPlan("q", "new"))))
+    assert bodies(again.happened) == [EpochStart(ME.node, ME.incarnation), DeployPlan("q", "new")]
+
+
+def test_a_plan_change_goes_through_the_log() -> None:
+    alone = Alone()
+    assert bodies(alone.put(ChangePlan(RemovePlan("p")))) == [RemovePlan("p")]
+
+
+def test_snapshots_come_by_interval_and_the_log_is_trimmed_to_the_one_before_the_newest() -> None:
+    alone = Alone(Policy(snapshot_interval_ms=1_000))
+    assert of(TakeSnapshot, alone.later(1_000)) == []  # the engine has not answered yet
+    (first,) = of(TakeSnapshot, alone.apply_all())
+    (save,) = of(SaveSnapshot, alone.put(SnapshotTaken(first.request, first.position, b"one")))
+    assert (save.position.sequence, save.content) == (1, b"one")
+    assert of(TrimLog, alone.put(SnapshotSaved(save.position))) == []
+    assert of(TakeSnapshot, alone.later(1_000)) == []  # nothing was applied since
+    alone.put(Submit((publication(1),)), Flush())
+    alone.apply_all()
+    (second,) = of(TakeSnapshot, alone.later(10))
+    assert of(TrimLog, alone.put(SnapshotSaved(second.position))) == [TrimLog(Sequence(1))]
+
+
+def test_while_a_snapshot_waits_for_the_engine_nothing_is_applied_and_everything_is_acknowledged() -> None:
+    alone = Alone()
+    alone.member.replica.want_snapshot()
+    effects = alone.put(Submit((publication(1),)), Flush())
+    assert of(Apply, effects) == []
+    assert of(AckClient, effects) == [AckClient(ClientId("shop"), ClientSequence(1))]
+    effects = alone.apply_all()
+    assert [type(e).__name__ for e in effects if isinstance(e, TakeSnapshot | Apply)] == ["TakeSnapshot", "Apply"]
+
+
+def test_outputs_are_published_once_the_store_told_its_progress_and_go_on_from_there() -> None:
+    alone = Alone()
+    (opened,) = of(OpenSink, alone.happened)
+    assert of(Publish, alone.apply_all(outputs=(output(1),))) == []
+    (publish,) = of(Publish, alone.put(SinkOpened("processed", opened.permit.epoch, Sequence(0))))
+    assert (publish.expected, publish.through, publish.permit) == (0, 1, opened.permit)
+    alone.put(Submit((publication(1),)), Flush())
+    assert of(Publish, alone.apply_all(outputs=(output(2),))) == []
+    (following,) = of(Publish, alone.put(Published("processed", Epoch(1), Sequence(1))))
+    assert (following.expected, following.through) == (1, 2)
+
+
+def test_a_write_whose_reply_was_lost_is_answered_by_the_progress_and_not_repeated() -> None:
+    alone = Alone()
+    alone.put(SinkOpened("processed", Epoch(1), Sequence(0)))
+    alone.apply_all(outputs=(output(1),))
+    assert of(Publish, alone.put(SinkOpened("processed", Epoch(1), Sequence(1)))) == []
+    assert alone.member.status().outbox_rows == 0
+
+
+def test_a_store_of_an_older_epoch_or_this_one_fences_nobody() -> None:
+    alone = Alone()
+    assert of(RevokePermit, alone.put(SinkFenced("processed", Epoch(1)))) == []
+
+
+def test_alone_there_is_nobody_to_switch_over_to() -> None:
+    effects = Alone().put(SwitchoverAsked())
+    assert [fact.event for fact in of(Fact, effects)] == ["switchover_refused"]
+
+
+def test_an_entry_costs_the_same_however_long_the_log_is() -> None:
+    """Counted in calls, not in time: what a step looks at must not grow with the log."""
+    import sys
+
+    def calls(alone: Alone, number: int) -> int:
+        count = 0
+
+        def tracer(_frame: object, event: str, _arg: object) -> None:
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(tracer)
+        try:
+            alone.put(Submit((publication(number),)), Flush())
+            alone.apply_all()
+        finally:
+            sys.setprofile(None)
+        return count
+
+    alone = Alone()
+    alone.apply_all()
+    few = [calls(alone, number) for number in range(1, 10)]
+    for number in range(10, 3_000):
+        alone.put(Submit((publication(number),)), Flush())
+        alone.apply_all()
+    many = [calls(alone, number) for number in range(3_000, 3_010)]
+    assert max(many) <= max(few) + 2
+
+
+def test_publications_keep_their_payload_object_all_the_way() -> None:
+    alone = Alone()
+    sent = publication(1, 1_000)
+    effects = alone.put(Submit((sent,)), Flush())
+    (apply,) = of(Apply, effects)
+    for found in (*bodies(effects), apply.entries[-1].body):
+        if isinstance(found, Publications):
+            assert found.items[0].payload is sent.payload
