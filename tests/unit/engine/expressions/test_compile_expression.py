@@ -192,6 +192,19 @@ def test_if_then_else_picks_row_by_row(condition: Expression, a: Expression, b: 
         assert equal(value if ok else None, oracle(chosen, row))
 
 
+@pytest.mark.parametrize("type_", [INT, LONG])
+@pytest.mark.parametrize(("left", "right"), [(-7, 2), (7, -2), (-7, -2), (7, 2), (-1, 7), (-(2**31), -1), (5, 0)])
+def test_whole_division_truncates_and_the_remainder_has_the_sign_of_the_left(
+    type_: AttributeType, left: int, right: int
+) -> None:
+    row: Row = dict.fromkeys(TYPES) | {type_: left}
+    for op in (ArithmeticOp.DIVIDE, ArithmeticOp.MODULO):
+        expression = Arithmetic(op, attribute(type_), Literal(right, type_), type_)
+        column = compile_column(expression, Scope(StringTable()))(rows_of([row]))
+        ours = column.values.tolist()[0] if column.mask()[0] else None
+        assert ours == oracle(expression, row)
+
+
 def object_rows(values: list[Any]) -> Rows:
     array = np.empty(len(values), dtype=np.object_)
     array[:] = values
