@@ -142,6 +142,10 @@ def _decoded(body: bytes) -> Any:
         return body.decode(errors="replace")
 
 
+def _sqlite(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path.resolve()}"
+
+
 class LocalPair:
     """Nodes ``node1`` and ``node2`` with embedded stores (or a database) under ``directory``.
 
@@ -164,13 +168,15 @@ class LocalPair:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.database_url = database_url or f"sqlite+aiosqlite:///{directory.resolve()}/stores.db"
+        # SQLite has one writer a file: each store has its own
+        self.event_store_url = database_url or _sqlite(directory / "events.db")
+        self.processed_store_url = database_url or _sqlite(directory / "processed.db")
         ports = free_ports(4 * nodes)
         self.nodes = [
             NodeProcess(f"node{index + 1}", directory, Ports(*ports[4 * index : 4 * index + 4]))
             for index in range(nodes)
         ]
-        witness = database_url or f"sqlite+aiosqlite:///{directory.resolve()}/witness.db"
+        witness = database_url or _sqlite(directory / "witness.db")
         for node in self.nodes:
             node.config.write_text(self._config(node, plans, witness, overrides or {}))
 
@@ -189,9 +195,10 @@ class LocalPair:
             "ingest": f"port = {node.ports.ingest}",
             "persistence": f'location = "{self.directory.resolve()}/{node.name}"',
             "datasources.witness": f'url = "{witness}"',
-            "datasources.stores": f'url = "{self.database_url}"',
+            "datasources.events": f'url = "{self.event_store_url}"',
+            "datasources.processed": f'url = "{self.processed_store_url}"',
             "witness": 'datasource = "witness"',
-            "analytics": f'plans = "{plans.resolve()}"\nevent_store = "stores"\nprocessed_store = "stores"\n'
+            "analytics": f'plans = "{plans.resolve()}"\nevent_store = "events"\nprocessed_store = "processed"\n'
             'event_table_prefix = "event_"',
             "log": 'format = "json"',
         }

@@ -109,8 +109,8 @@ async def from_single_node(pair: LocalPair, plan: Plan, stream: str, publication
             await send(client, plan.stream(stream), publications, Tally())
         node = pair.nodes[0]
         await asyncio.to_thread(pair.wait_for, lambda: _all_published(node), "the stores to take everything", 60.0)
-    raw = await stored_rows(pair.database_url, EVENT_TABLE_PREFIX + stream)
-    return Expected(raw, {name: await stored_rows(pair.database_url, name) for name in plan.published_streams})
+    raw = await stored_rows(pair.event_store_url, EVENT_TABLE_PREFIX + stream)
+    return Expected(raw, {name: await stored_rows(pair.processed_store_url, name) for name in plan.published_streams})
 
 
 def _all_published(node: NodeProcess) -> bool:
@@ -126,8 +126,10 @@ async def prove(pair: LocalPair, expected: Expected, stream: str, *, acked_rows:
     """Wait until the stores have taken everything, and compare."""
     raw, outputs = expected.raw, expected.outputs
     table = EVENT_TABLE_PREFIX + stream
-    await _drained(pair, {table: len(raw), **{name: len(rows) for name, rows in outputs.items()}}, console)
-    stored = await stored_rows(pair.database_url, table)
+    wanted = {(pair.event_store_url, table): len(raw)}
+    wanted |= {(pair.processed_store_url, name): len(rows) for name, rows in outputs.items()}
+    await _drained(wanted, console)
+    stored = await stored_rows(pair.event_store_url, table)
     acknowledged = Counter(map(_comparable, raw[:acked_rows]))
     found = Counter(map(_comparable, stored))
     lost = sum((acknowledged - found).values())
@@ -135,18 +137,18 @@ async def prove(pair: LocalPair, expected: Expected, stream: str, *, acked_rows:
     streams = []
     differ = 0
     for name, rows in sorted(outputs.items()):
-        written = await stored_rows(pair.database_url, name)
+        written = await stored_rows(pair.processed_store_url, name)
         different = _differences(rows, written)
         streams.append((name, len(rows), different))
         differ += different
     return Proof(len(stored), lost, doubled, sum(map(len, outputs.values())), differ, tuple(streams))
 
 
-async def _drained(pair: LocalPair, wanted: dict[str, int], console: Console) -> None:
+async def _drained(wanted: dict[tuple[str, str], int], console: Console) -> None:
     """Wait until each table has as many rows as wanted, or none has grown for a while: the comparison tells then."""
     deadline = asyncio.get_running_loop().time() + DRAIN_TIMEOUT_S
     while asyncio.get_running_loop().time() < deadline:
-        missing = {name: want - await _count(pair.database_url, name) for name, want in wanted.items()}
+        missing = {name: want - await _count(url, name) for (url, name), want in wanted.items()}
         if all(count <= 0 for count in missing.values()):
             return
         await asyncio.sleep(0.05)
