@@ -30,6 +30,14 @@ def open_sinks(config: NodeConfig) -> tuple[Sink, ...]:
     )
 
 
+def share_a_file(config: NodeConfig) -> bool:
+    """Whether both stores are one SQLite file, which takes one writer at a time."""
+    analytics = config.analytics
+    events = _source(config, analytics.event_store, "event_store")
+    processed = _source(config, analytics.processed_store, "processed_store")
+    return not events.is_mysql and events.url == processed.url
+
+
 def check_datasources(config: NodeConfig) -> None:
     """Raise ``ConfigurationError`` for a database URL that cannot be used, naming its key."""
     for name, section in config.datasources:

@@ -19,7 +19,7 @@ from eiha.ha.inputs import Applied, Persisted, Start, StopAsked
 from eiha.ha.member import Member
 from eiha.kernel.ids import LogPosition, NodeId
 from eiha.node.config import NodeConfig
-from eiha.node.databases import open_sinks, open_witness
+from eiha.node.databases import open_sinks, open_witness, share_a_file
 from eiha.node.engine_thread import EngineReport, EngineThread, through
 from eiha.node.exit_status import FAILED, OK
 from eiha.node.interpreter import Interpreter, Shells
@@ -83,6 +83,7 @@ class Node:
         self._operator_log = OperatorLog(log, self.metrics)
         policy = policy_of(config)
         sinks = open_sinks(config)
+        turn = asyncio.Lock() if share_a_file(config) else None
         self.member = Member(
             MemberConfig(config.cluster.domain, NodeId(config.cluster.node), tuple(sink.name for sink in sinks), policy)
         )
@@ -122,7 +123,9 @@ class Node:
             witness=WitnessWorker(
                 open_witness(config), timeout_s=config.witness.timeout_ms / 1_000, answer=feed, log=log
             ),
-            sinks={sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=log) for sink in sinks},
+            sinks={
+                sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=log, turn=turn) for sink in sinks
+            },
             intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics),
         )
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)

@@ -34,15 +34,24 @@ class SinkWorker:
         answer: called on the event loop.
         metrics: counts rows, retries and rejections.
         log: a store that is away, and back, is worth a line each.
+        turn: held during each transaction, by all sinks of one SQLite file: it takes one writer at a time, and one
+            that waits for its lock polls, gives up and reports a store that is away.
     """
 
     def __init__(
-        self, sink: Sink, *, answer: Callable[[SinkAnswer], None], metrics: NodeMetrics, log: EventLog
+        self,
+        sink: Sink,
+        *,
+        answer: Callable[[SinkAnswer], None],
+        metrics: NodeMetrics,
+        log: EventLog,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self._sink = sink
         self._answer = answer
         self._metrics = metrics
         self._log = log
+        self._turn = turn if turn is not None else asyncio.Lock()
         self._queue: deque[OpenSink | Publish] = deque()
         self._wake = asyncio.Event()
         self._generation = 0
@@ -91,7 +100,8 @@ class SinkWorker:
         wait_s = RETRY_FIRST_S
         while generation == self._generation:
             try:
-                answer = await (self._open(work) if isinstance(work, OpenSink) else self._publish(work))
+                async with self._turn:
+                    answer = await (self._open(work) if isinstance(work, OpenSink) else self._publish(work))
             except StaleEpoch:
                 self._metrics.fence_rejections.add(1, self.name)
                 answer = SinkFenced(self.name, work.permit.epoch)
