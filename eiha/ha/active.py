@@ -265,6 +265,7 @@ class Active:
             return
         self._ctx.send_management(SwitchoverAbort(self.epoch, reason[:500]))
         self._ctx.fact("switchover_aborted", reason, "warning")
+        self.membership.doubtful = True
         stop = self.switchover.end()
         if self._fence.permit is None:
             permit = self._fence.restore()
@@ -291,7 +292,7 @@ class Active:
         if self.switchover.under_way:
             ctx.set_intake(is_open=False, reason="switchover")
         elif self.membership.state == "no-quorum":
-            ctx.set_intake(is_open=False, reason="no quorum: neither the peer nor the witness confirms")
+            ctx.set_intake(is_open=False, reason="no quorum: waits for the peer, or for the witness to say solo")
         elif self._replica.backlog_full:
             ctx.set_intake(is_open=False, reason="outputs or the engine are behind")
         elif pending.bytes > policy.pending_bytes_max or len(pending) > policy.pending_publications_max:

@@ -80,6 +80,8 @@ class Candidate:
                 reason = self.suspicion()
                 if reason is not None:
                     self.promote(Trigger.ACTIVE_SUSPECTED, reason)
+                elif self._election.unclear:
+                    self._look()  # a swap that this node gave up may have been applied
             case Role.PROMOTING:
                 self._look()
             case Role.ACTIVE | Role.HALTED:

@@ -24,7 +24,7 @@ class Membership:
     """
 
     __slots__ = ("_ctx", "_election", "_heartbeat", "_must_hold", "_replica", "_service", "_sync_asked_version",
-                 "_told", "required", "row", "trouble")  # fmt: skip
+                 "_told", "doubtful", "required", "row", "trouble")  # fmt: skip
 
     def __init__(
         self,
@@ -45,6 +45,8 @@ class Membership:
         self.required: PeerIdentity | None = None
         self.trouble: str | None = None
         """Why the required peer cannot be waited for; None: it is fine."""
+        self.doubtful = False
+        """Whether somebody else may have changed the row: it is read at the next occasion."""
         self._must_hold: Sequence = BEFORE_FIRST
         self._sync_asked_version = -1
         self._told: tuple[int, int | None] | None = None
@@ -85,7 +87,7 @@ class Membership:
                 self._sync_in(self.required)
             else:
                 self._tell_joined(self.required)
-        if self._election.unclear and self._election.ready(self._ctx.monotonic_ms):
+        if (self._election.unclear or self.doubtful) and self._election.ready(self._ctx.monotonic_ms):
             self._ctx.emit(self._election.read(self._ctx.monotonic_ms))
 
     def _find_trouble(self) -> str | None:
@@ -156,6 +158,7 @@ class Membership:
     def adopt(self, row: WitnessRow, *, won: bool) -> None:
         """The row, still of this epoch, is now this."""
         before, self.row = self.row, row
+        self.doubtful = False
         self._ctx.remember(row)
         others = tuple(member for member in row.synced if member != self._ctx.me)
         if others and self.required is None:

@@ -62,6 +62,7 @@ class PeerService:
         """A link is gone, with whatever was in flight on it."""
         if channel is Channel.EVENT_SYNC and self.progress is not None:
             self.progress.probe()
+            self._told_committed = BEFORE_FIRST
         if channel is Channel.MANAGEMENT:
             self._sender = None
             self._cutting = None
@@ -97,6 +98,7 @@ class PeerService:
 
     def _new_progress(self, identity: PeerIdentity) -> PeerProgress:
         policy = self._ctx.policy
+        self._told_committed = BEFORE_FIRST
         return PeerProgress(
             identity,
             self._epoch,

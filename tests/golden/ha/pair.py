@@ -45,6 +45,7 @@ from eiha.ha.inputs import (
     SinkFenced,
     SinkOpened,
     SnapshotFacts,
+    SnapshotRefused,
     SnapshotSaved,
     SnapshotTaken,
     Start,
@@ -75,6 +76,7 @@ class Disk:
     snapshot: SnapshotFacts | None = None
     contents: dict[bytes, SnapshotFacts] = field(default_factory=dict)
     witness_version: int = 0
+    damaged: bool = False
 
 
 class Node:
@@ -100,7 +102,8 @@ class Node:
         answer, disk, pair = self.local.append, self.disk, self.pair
         match effect:
             case Send(channel, link, message):
-                if pair.links.get(channel) == link:
+                muted = channel is Channel.EVENT_SYNC and self.name in pair.muted
+                if pair.links.get(channel) == link and not muted:
                     pair.network[channel].append((self.name, link, message))
             case CloseLink(channel, _, reason):
                 pair.say(self.name, f"closes {channel.value}: {reason}")
@@ -131,7 +134,11 @@ class Node:
             case RestoreSnapshot(content):
                 facts = disk.snapshot if content is None else pair.contents[content]
                 assert facts is not None
-                answer(Restored(facts, None))
+                if disk.damaged and content is None:
+                    answer(SnapshotRefused("the snapshot fails its checksum"))
+                else:
+                    disk.damaged = False
+                    answer(Restored(facts, None))
             case ReadWitness(request):
                 answer(WitnessReadDone(request, pair.witness.read()))
             case CompareAndSet(request, expected, row):
@@ -158,9 +165,11 @@ class Node:
 
 
 class Witness:
-    """One row; ``mode`` is ``up``, ``down``, ``lost-reply`` (the next swap is applied, its reply is not seen)."""
+    """One row; ``mode`` is ``up``, ``down``, ``lost-reply`` (the next swap is applied, its reply is not seen) or
+    ``delayed`` (the next swap has no reply and is applied at ``release``, if it still fits)."""
 
     def __init__(self) -> None:
+        self.late: tuple[int | None, WitnessRow] | None = None
         self.row: WitnessRow | None = None
         self.mode = "up"
 
@@ -170,6 +179,9 @@ class Witness:
     def compare_and_set(self, expected: int | None, row: WitnessRow) -> Mine | Others | Unknown:
         if self.mode == "down":
             return Unknown("down")
+        if self.mode == "delayed":
+            self.mode, self.late = "up", (expected, row)
+            return Unknown("no reply")
         if (None if self.row is None else self.row.version) != expected:
             return Others(self.row)
         self.row = row
@@ -193,6 +205,7 @@ class Pair:
         self.time_ms = 0
         self.links_made = 0
         self.sink_epoch = 0
+        self.muted: set[str] = set()
         self.said: list[str] = []
 
     def now(self) -> Now:
@@ -251,6 +264,15 @@ class Pair:
             for channel in CHANNELS:
                 self._deliver(channel)
 
+    def do_deliver(self, *what: str) -> None:
+        """Messages travel until a snapshot has begun."""
+        self.do_tick("0")
+        while any(self.network.values()):
+            for channel in CHANNELS:
+                self._deliver(channel)
+                if any("snapshot_begins" in said for said in self.said):
+                    return
+
     def do_drop(self) -> None:
         for queue in self.network.values():
             queue.clear()
@@ -280,6 +302,24 @@ class Pair:
 
     def do_witness(self, mode: str) -> None:
         self.witness.mode = mode
+
+    def do_release(self) -> None:
+        assert self.witness.late is not None
+        outcome = self.witness.compare_and_set(*self.witness.late)
+        self.said.append(f"the delayed swap is {'applied' if isinstance(outcome, Mine) else 'refused'}")
+
+    def do_mute(self, name: str) -> None:
+        self.muted.add(name)
+
+    def do_unmute(self, name: str) -> None:
+        self.muted.discard(name)
+
+    def do_damage(self, name: str) -> None:
+        self.disks[name].damaged = True
+
+    def do_snapshot(self, name: str) -> None:
+        self.nodes[name].member.replica.want_snapshot()
+        self.nodes[name].put(Tick())
 
     def do_row(self) -> None:
         row = self.witness.row
