@@ -25,6 +25,9 @@ from eiha.plan.nodes import Plan, Query
 _DEPTH_MAX = 128
 """How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
 
+_FAULTS_MAX = 16
+"""Faults of one entry that are told in words: a bad batch must not make a list as long as itself."""
+
 _BEFORE_ANY_EVENT = 0
 """Where the event clock of playback stands before the first event."""
 
@@ -66,6 +69,7 @@ class PlanRuntime:
         self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
         self._outputs: dict[str, list[EventBatch]] = {}
         self._faults: list[str] = []
+        self._fault_count = 0
         self._clock_ms = _BEFORE_ANY_EVENT
         self._alarms: dict[int, tuple[int, int]] = {}
         self._alarms_seen = 0
@@ -128,9 +132,10 @@ class PlanRuntime:
         return taken
 
     def take_faults(self) -> tuple[str, ...]:
-        """What failed since the last call."""
-        faults, self._faults = tuple(self._faults), []
-        return faults
+        """What failed since the last call: the first ones in words, the others as a number."""
+        faults, self._faults = self._faults, []
+        more, self._fault_count = self._fault_count - len(faults), 0
+        return (*faults, f"and {more} more failures of the same entry") if more else tuple(faults)
 
     def snapshot(self) -> OperatorState:
         """The state of the clock, of all queries and of the keys already seen."""
@@ -247,9 +252,9 @@ class PlanRuntime:
                 raise EngineFault(f"queries feed one another more than {_DEPTH_MAX} deep")
             out = run()
         except EngineFault as fault:
-            self._faults.append(
-                f"plan {self.plan.name!r}, query {runtime.query.name!r}: {fault}; the events are dropped"
-            )
+            self._fault_count += 1
+            if self._fault_count <= _FAULTS_MAX:
+                self._faults.append(f"query {runtime.query.name!r}: {fault}; the events are dropped")
             return False
         if out is not None:
             for chunk in _chunks(out):

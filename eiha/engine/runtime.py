@@ -37,8 +37,9 @@ PROCESSED_SINK = "processed"
 
 @dataclass(slots=True)
 class _Deployed:
-    """One plan at work."""
+    """One plan at work. ``name`` is that of its deployment, whatever its text calls itself."""
 
+    name: str
     text: str
     plan: Plan
     strings: StringTable
@@ -64,7 +65,7 @@ class _Deployed:
     def _output(self, sink: str, stream: str, rows: EventBatch, entry: LogEntry) -> OutputBatch:
         return OutputBatch(
             sink,
-            self.plan.name,
+            self.name,
             self.plan.stream(stream),
             entry.sequence,
             entry.log_time_ms,
@@ -101,13 +102,13 @@ class EngineRuntime:
         with np.errstate(all="ignore"):
             filled = _streams_of(entry)
             for deployed in self._plans.values():
-                deployed.identity.begin(deployed.plan.name, entry.sequence)
+                deployed.identity.begin(deployed.name, entry.sequence)
                 if not deployed.plan.playback and deployed.plan.defined.isdisjoint(filled):
                     deployed.runtime.advance(self._log_time_ms)
             self._apply_body(entry, faults)
             outputs = [output for deployed in self._plans.values() for output in deployed.outputs(entry)]
         for deployed in self._plans.values():
-            faults += deployed.runtime.take_faults()
+            faults += [f"plan {deployed.name!r}, {fault}" for fault in deployed.runtime.take_faults()]
         return AppliedEntry(tuple(outputs), self.next_timer_ms(), tuple(faults))
 
     def _apply_body(self, entry: LogEntry, faults: list[str]) -> None:
@@ -176,7 +177,7 @@ class EngineRuntime:
             try:
                 deployed.publish(publication, self._log_time_ms)
             except (MalformedBatch, WrongSchema) as fault:
-                faults.append(f"plan {deployed.plan.name!r}, stream {publication.stream!r}: {fault}; rows are dropped")
+                faults.append(f"plan {deployed.name!r}, stream {publication.stream!r}: {fault}; rows are dropped")
         if not known:
             faults.append(f"no plan defines stream {publication.stream!r}: {publication.rows} rows are dropped")
 
@@ -201,20 +202,20 @@ class EngineRuntime:
     def _clash(self, name: str, plan: Plan) -> str | None:
         """A stream that another plan defines differently: a publication could not fit both."""
         for other in self._plans.values():
-            if other.plan.name == name:
+            if other.name == name:
                 continue
             for definition in plan.streams:
                 if definition.name in plan.defined & other.plan.defined:
                     theirs = other.plan.stream(definition.name).schema
                     if theirs != definition.schema:
-                        return f"plan {other.plan.name!r} defines stream {definition.name!r} as {theirs}"
+                        return f"plan {other.name!r} defines stream {definition.name!r} as {theirs}"
         return None
 
     def _lowered(self, name: str, text: str, strings: StringTable) -> _Deployed:
         plan = self._compile(text, name=name)
         identity = EntryIdentity(name, self._sequence)
         runtime = lower(plan, strings, identity)
-        return _Deployed(text, plan, strings, identity, WireEdge(strings), runtime)
+        return _Deployed(name, text, plan, strings, identity, WireEdge(strings), runtime)
 
     def _restored(self, name: str, part: dict[str, Any]) -> _Deployed:
         deployed = self._lowered(name, part["text"], StringTable(part["strings"]))

@@ -182,6 +182,19 @@ def test_a_row_that_fails_is_dropped_for_that_query_and_later_ones_of_the_stream
     assert len(applied.faults) == 1
 
 
+def test_a_plan_that_feeds_itself_for_ever_ends_in_a_fault_and_faults_of_an_entry_are_bounded() -> None:
+    log = Log(DEFINITION + "from S select sym, price, vol insert into S;")
+    applied = log.publish([("a", 1.0, number) for number in range(40)])
+    assert "deep" in applied.faults[0]
+    assert applied.faults[-1] == "plan 'p0', and 24 more failures of the same entry"
+    assert len(applied.faults) == 17
+
+
+def test_outputs_carry_the_name_of_the_deployment_not_that_of_the_text() -> None:
+    log = Log("@app:name('inside')\n" + COUNTING)
+    assert log.publish([("a", 1.0, 5)]).outputs[0].plan == "p0"
+
+
 def test_an_epoch_start_changes_nothing_but_the_position() -> None:
     log = Log(COUNTING)
     before = log.engine.digest()
