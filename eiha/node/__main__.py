@@ -19,6 +19,7 @@ from eiha.node.config_reader import read_config
 from eiha.node.exit_status import CONFIGURATION, FAILED, OK, exit_status_of
 from eiha.node.plan_directory import read_plans
 from eiha.node.policy_of_config import policy_of
+from eiha.observability.logs import EventLog, LogContext, configure_logs
 
 SWITCH_INTERVAL_S = 0.001
 """The event loop must get the interpreter back soon after the engine's thread took it."""
@@ -55,8 +56,6 @@ def check(config: NodeConfig) -> int:
 
 def run(config: NodeConfig) -> int:
     """Start the node and run it to its end; the exit status. Raises ``EihaError`` when it cannot start."""
-    from eiha.observability.logs import LogContext, configure_logs
-
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     context = LogContext(config.cluster.node)
     lines = configure_logs(context, level=config.log.level, form=config.log.format)
@@ -68,19 +67,17 @@ def run(config: NodeConfig) -> int:
         lines.error("start_failed", str(error), error=type(error).__name__)
         return exit_status_of(error)
     except BaseExceptionGroup as group:
-        return _report_group(group, lines.error)
+        return _report_group(group, lines)
 
 
-async def _run(config: NodeConfig, context: object) -> int:
+async def _run(config: NodeConfig, context: LogContext) -> int:
     """Prepare everything that takes long before the node is seen by others, then run it."""
     from eiha.engine.runtime import EngineRuntime
     from eiha.engine.warm import warm_kernels
     from eiha.node.databases import check_datasources
     from eiha.node.node import Node
     from eiha.node.opened_disk import open_disk
-    from eiha.observability.logs import EventLog, LogContext
 
-    assert isinstance(context, LogContext)
     lines = EventLog()
     check_datasources(config)
     plans = read_plans(Path(config.analytics.plans)) if config.analytics.plans else ()
@@ -109,15 +106,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return factory
 
 
-def _report_group(group: BaseExceptionGroup[BaseException], say: Callable[..., None]) -> int:
-    """Say what ended the node; its exit status. What nobody expected is raised again, with its traceback."""
+def _report_group(group: BaseExceptionGroup[BaseException], lines: EventLog) -> int:
+    """Say what ended the node, with a traceback if nobody expected it; the exit status."""
     expected, unexpected = group.split(EihaError)
-    if unexpected is not None:
-        raise unexpected
     status = FAILED
     for error in _leaves(expected):
-        say("start_failed", str(error), error=type(error).__name__)
+        lines.error("node_failed", str(error), error=type(error).__name__)
         status = exit_status_of(error)
+    if unexpected is not None:
+        lines.failure("node_failed", f"ended by an error in itself: {unexpected.exceptions[0]!r}", unexpected)
+        return FAILED
     return status
 
 

@@ -72,6 +72,7 @@ class EngineThread:
         self._failed = failed
         self._queue: queue.SimpleQueue[EngineWork | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="eiha-engine", daemon=True)
+        self._stopping = False
         self._queued_entries = 0
         self._done_entries = 0
 
@@ -91,16 +92,20 @@ class EngineThread:
         return self._queued_entries - self._done_entries
 
     def stop(self, timeout_s: float) -> bool:
-        """End after what is queued; False if that took too long."""
+        """End after the entry under way; False if that took too long.
+
+        What is queued is not applied: it is in the log, and applied at the next start.
+        """
         if self._thread.ident is None:
             return True
+        self._stopping = True
         self._queue.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
-            while (work := self._queue.get()) is not None:
+            while (work := self._queue.get()) is not None and not self._stopping:
                 match work:
                     case Apply(entries):
                         self._apply(entries)
@@ -116,6 +121,8 @@ class EngineThread:
     def _apply(self, entries: tuple[LogEntry, ...]) -> None:
         batch = _Batch()
         for entry in entries:
+            if self._stopping:
+                return
             result = self._engine.apply(entry)
             batch.add(entry, result.outputs, result.faults)
             self._done_entries += 1

@@ -112,7 +112,7 @@ def test_a_taken_port_ends_with_69_and_names_the_key(single: NodeProcess, key: s
         taken.listen()
         single.start()
         assert ended(single) == 69
-    (message,) = messages(single, "start_failed")
+    (message,) = messages(single, "node_failed")
     assert f"127.0.0.1:{port} ({key}.port)" in message
     assert "another process listens there already" in message
 

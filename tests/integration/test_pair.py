@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, free_ports
-from eiha.cli.node_client import Target, act
+from eiha.cli.node_client import NodeRefused, Target, act
 from eiha.client import ClientOptions, SyncClient
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
@@ -203,3 +205,25 @@ def test_nodes_that_are_not_told_of_each_other_find_each_other_by_multicast(tmp_
         pair.start()
         for node in pair.nodes:
             assert [line for line in lines(node) if line["level"] in ("ERROR", "WARNING")] == []
+
+
+def test_status_shows_both_nodes_and_actions_need_the_secret(pair: LocalPair) -> None:
+    pair.start()
+    urls = tuple(f"http://127.0.0.1:{node.ports.http}" for node in pair.nodes)
+    arguments = [part for url in urls for part in ("--url", url)]
+    command = [sys.executable, "-m", "eiha.cli.main", "status", *arguments]
+    table = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
+    assert "● active" in table
+    assert "○ passive" in table
+    assert "cover: the peer can take over" in table
+    document = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    assert [node["node"] for node in json.loads(document.stdout)["nodes"]] == ["node1", "node2"]
+    with pytest.raises(NodeRefused, match="not of this cluster's secret"):
+        act(Target(urls, "another secret"), "POST", "/v1/admin/switchover")
+    with pytest.raises(NodeRefused, match="line 1"):
+        act(Target(urls, SECRET), "PUT", "/v1/admin/plans/wrong", b"define strem S (x int);")
+    answers = {node.name: node.get("/active")[0] for node in pair.nodes}
+    assert sorted(answers.values()) == [200, 503]
+    status, text = pair.nodes[0].get("/metrics")
+    assert status == 200
+    assert "eiha_failover_cover 1" in text
