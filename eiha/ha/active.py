@@ -156,12 +156,13 @@ class Active:
             self._write(bodies)
         entries: list[LogEntry] = []
         pending, policy, replica = self._pending, self._ctx.policy, self._replica
+        uncommitted, size = replica.log.uncommitted_entries, replica.uncommitted_bytes
         while len(pending):
-            uncommitted = replica.log.uncommitted_entries + len(entries)
-            size = replica.uncommitted_bytes + sum(len(entry.encoded) for entry in entries)
             if uncommitted >= policy.inflight_entries_max or size >= policy.inflight_bytes_max or replica.backlog_full:
                 break
             entries.append(self._sequencer.stamp(Publications(pending.next_entry()), self._ctx.wall_ms))
+            uncommitted += 1
+            size += len(entries[-1].encoded)
         if entries:
             replica.append(tuple(entries))
         self._flush = len(pending) > 0

@@ -122,7 +122,7 @@ class Held:
     """What the passive's clients sent: kept until it is seen committed, and forwarded unless the client itself
     sends everything to both nodes."""
 
-    __slots__ = ("_clients", "_count", "_policy", "_sessions", "_unsent", "bytes")
+    __slots__ = ("_clients", "_count", "_policy", "_resend_ms", "_sessions", "_unsent", "bytes")
 
     def __init__(self, policy: Policy, sessions: Sessions) -> None:
         self._policy = policy
@@ -130,6 +130,7 @@ class Held:
         self._clients: dict[ClientId, deque[_Held]] = {}
         self._unsent: deque[_Held] = deque()
         self._count = 0
+        self._resend_ms = 0
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -180,15 +181,25 @@ class Held:
         return due
 
     def resend_overdue(self, now_ms: MonotonicMs, *, everything: bool = False) -> None:
-        """Count as unsent what was sent long ago and is not in the log: it got lost with a link or an active."""
+        """Count as unsent what was sent long ago and is not in the log: it got lost with a link or an active.
+
+        An active that is merely slow must not be buried: one message's worth each ``forward_retry_ms``. ``everything``:
+        the link or the active is new, so all that was sent may be lost.
+        """
+        if not everything and now_ms < self._resend_ms:
+            return
         limit = now_ms - self._policy.forward_retry_ms
+        room = self.bytes if everything else self._policy.append_bytes_max
         for line in self._clients.values():
             sent = line[0].sent_ms
-            if everything or (sent is not None and sent <= limit):
-                for held in line:
-                    if held.forward and held.sent_ms is not None:
-                        held.sent_ms = None
-                        self._unsent.append(held)
+            if not everything and (sent is None or sent > limit):
+                continue
+            for held in line:
+                if held.forward and held.sent_ms is not None and room > 0:
+                    held.sent_ms = None
+                    room -= held.size
+                    self._resend_ms = now_ms + self._policy.forward_retry_ms
+                    self._unsent.append(held)
 
     def drop_gaps(self, now_ms: MonotonicMs) -> list[tuple[Publication, ClientSequence]]:
         """Give up clients whose next publication never came; returns the first refused of each and what it misses."""

@@ -84,6 +84,18 @@ def test_what_was_forwarded_and_is_not_seen_in_the_log_is_forwarded_again() -> N
     assert numbers(held.to_forward(at(100))) == [1]
 
 
+def test_a_slow_active_is_sent_no_more_than_one_messages_worth_at_a_time() -> None:
+    held = Held(Policy(append_bytes_max=100, forward_retry_ms=100), sessions())
+    for number in range(1, 11):
+        held.offer(publication(number, size=10), forward=True, now_ms=at(0))
+    held.to_forward(at(0))
+    held.resend_overdue(at(200))
+    held.resend_overdue(at(210))
+    assert numbers(held.to_forward(at(210))) == [1, 2, 3]
+    held.resend_overdue(at(215), everything=True)
+    assert len(held.to_forward(at(215))) == 10
+
+
 def test_a_client_that_sends_to_both_nodes_is_held_and_not_forwarded() -> None:
     held = Held(POLICY, sessions())
     held.offer(publication(1), forward=False, now_ms=at(0))
