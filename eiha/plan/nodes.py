@@ -12,7 +12,7 @@ from eiha.siddhiql.span import NO_SPAN, Span
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``[condition]``: rows for which it is true pass; reset rows always do."""
+    """``[condition]``: rows for which it is true pass."""
 
     condition: Expression
     span: Span = NO_SPAN

@@ -1,4 +1,4 @@
-"""``[condition]``: rows for which it is true pass, and all resets."""
+"""``[condition]``: rows for which it is true pass, whatever their kind."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from eiha.engine.expressions.compile_expression import compile_condition
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.operator import RowClock
 from eiha.engine.operators.stateless import Stateless, rows_of
-from eiha.events.batch import EventBatch, Kind
+from eiha.events.batch import EventBatch
 from eiha.plan.expressions import Expression
 
 
 class FilterRows(Stateless):
-    """Keeps rows by a condition on their own values; current and expired rows alike."""
+    """Keeps rows by a condition on their own values: current, expired and, as in Siddhi, reset rows alike.
+
+    A reset carries the values of a row of its batch, so a filter behind a batch window can hold it back; aggregates
+    then go on over the turn of the batch.
+    """
 
     __slots__ = ("_condition",)
 
@@ -25,8 +29,6 @@ class FilterRows(Stateless):
         passes = self._condition(rows_of(batch, clock))
         if passes is True:
             return batch
-        if batch.kinds is not None:
-            passes = passes | (batch.kinds == Kind.RESET)
         if isinstance(passes, bool):
             return batch.take(np.empty(0, dtype=np.int64))
         kept = np.flatnonzero(passes)
