@@ -151,6 +151,10 @@ MUTATIONS: Final[dict[str, Mutation]] = {
         "R7", "a node is known by its name, whatever disk it has",
         _rule("names_this_disk", lambda row, me: any(member.node == me.node for member in row.synced)), faults="wipes",
     ),
+    "holder_by_name": Mutation(
+        "R7", "a node goes on as active because the row has its name, whatever disk it has",
+        _rule("holds_the_row", lambda row, node, incarnation: row.active == node), faults="wipes",
+    ),
     "ack_received": Mutation(
         "R8", "the passive acknowledges what it received, not what its log holds",
         _rule("acknowledge_peer_through", lambda received, persisted: received), faults="machines",
