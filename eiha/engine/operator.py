@@ -11,8 +11,7 @@ numbers what they put out from ``max(c - CHUNK_STRIDE, number of the row before)
 several (a batch window that fills twice), they are c, c + 1 and so on.
 
 Reset rows. A batch window puts one row of kind RESET before the current rows of a batch: at it, the aggregates of
-all groups forget everything. It carries the values of the batch's first row, yields no output row, and passes every
-filter.
+all groups forget everything. It carries values of a batch's first row, yields no output row, and is filtered by its values.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Parameter:
 
 _LENGTH: Final = Parameter("the length", _INT)
 _TIME: Final = Parameter("the time", _DURATION)
+_DELAY: Final = Parameter("the delay", _DURATION)
 _START: Final = Parameter("the start time", _DURATION)
 _STREAM_CURRENT: Final = Parameter("the flag to put current events out at once", _BOOL)
 _TIMESTAMP: Final = Parameter("the timestamp", _LONG, is_constant=False)
@@ -37,12 +38,13 @@ OVERLOADS: Final[dict[str, tuple[tuple[Parameter, ...], ...]]] = {
     "time": ((_TIME,),),
     "timeBatch": ((_TIME,), (_TIME, _START), (_TIME, _STREAM_CURRENT), (_TIME, _START, _STREAM_CURRENT)),
     "externalTime": ((_TIMESTAMP, _TIME),),
+    "timeLength": ((_TIME, _LENGTH),),
+    "delay": ((_DELAY,),),
+    "batch": ((), (_LENGTH,)),
 }
 """The windows that run, with their overloads."""
 
-NOT_RUN: Final = frozenset(
-    {"batch", "cron", "delay", "externalTimeBatch", "frequent", "lossyFrequent", "session", "sort", "timeLength"}
-)
+NOT_RUN: Final = frozenset({"cron", "externalTimeBatch", "frequent", "lossyFrequent", "session", "sort"})
 """Windows of the core that this version does not run yet."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eiha.engine.operator import Operator
 from eiha.engine.windows.arguments import WindowArguments
+from eiha.engine.windows.batch import BatchWindow
 from eiha.engine.windows.external_time import ExternalTimeWindow
 from eiha.engine.windows.length import LengthWindow
 from eiha.engine.windows.length_batch import LengthBatchWindow
@@ -39,6 +40,20 @@ def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired
             arguments = WindowArguments(window, "time(<int, long or time>)")
             arguments.require_count(1, 1)
             return TimeWindow(schema, arguments.duration_ms(0, "the time"), playback=playback)
+        case "timeLength":
+            arguments = WindowArguments(window, "timeLength(<int, long or time>, <int>)")
+            arguments.require_count(2, 2)
+            length_ms, rows_max = arguments.duration_ms(0, "the time"), arguments.int_constant(1, "the length")
+            return TimeWindow(schema, length_ms, playback=playback, rows_max=rows_max)
+        case "delay":
+            arguments = WindowArguments(window, "delay(<int, long or time>)")
+            arguments.require_count(1, 1)
+            return TimeWindow(schema, arguments.duration_ms(0, "the delay"), playback=playback, delays=True)
+        case "batch":
+            arguments = WindowArguments(window, "batch()", "batch(<int>)")
+            arguments.require_count(0, 1)
+            length = arguments.int_constant(0, "the length") if len(arguments) else 0
+            return BatchWindow(schema, length, wants_expired=wants_expired)
         case "timeBatch":
             return _time_batch(window, schema, playback, wants_expired)
         case "externalTime":

@@ -21,11 +21,10 @@ class RowStore:
     Appending and dropping cost a constant per row however many rows are held: buffers double when they are full
     of held rows and are moved to the front when half of them or more was dropped.
 
-    ``start`` and ``stop`` bound the positions that hold rows. ``marks`` is a byte a row for the window's own use, 0
-    in new rows.
+    ``start`` and ``stop`` bound the positions that hold rows.
     """
 
-    __slots__ = ("_columns", "_schema", "_valid", "marks", "start", "stop", "timestamps")
+    __slots__ = ("_columns", "_schema", "_valid", "start", "stop", "timestamps")
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -38,7 +37,6 @@ class RowStore:
         ]
         self._valid: list[npt.NDArray[np.bool_] | None] = [None] * len(schema)
         self.timestamps: npt.NDArray[np.int64] = np.zeros(_CAPACITY_MIN, dtype=np.int64)
-        self.marks: npt.NDArray[np.uint8] = np.zeros(_CAPACITY_MIN, dtype=np.uint8)
         self.start = 0
         self.stop = 0
 
@@ -55,7 +53,6 @@ class RowStore:
         self._make_room(len(batch))
         first, self.stop = self.stop, self.stop + len(batch)
         self.timestamps[first : self.stop] = batch.timestamps
-        self.marks[first : self.stop] = 0
         for index, column in enumerate(batch.columns):
             self._columns[index][first : self.stop] = column.values
             self._set_valid(index, first, column)
@@ -96,7 +93,6 @@ class RowStore:
             )
         return {
             "timestamps": self.timestamps[held].copy(),
-            "marks": self.marks[held].copy(),
             "columns": columns,
         }
 
@@ -108,8 +104,7 @@ class RowStore:
             values = np.empty(len(saved["values"]), dtype=attribute.type.dtype)
             values[:] = saved["values"]
             columns.append(Column(attribute.type, values, saved["valid"]))
-        first = self.append(EventBatch(self._schema, state["timestamps"], tuple(columns)))
-        self.marks[first : self.stop] = state["marks"]
+        self.append(EventBatch(self._schema, state["timestamps"], tuple(columns)))
 
     def _set_valid(self, index: int, first: int, column: Column) -> None:
         valid = self._valid[index]
@@ -127,7 +122,6 @@ class RowStore:
         while held + rows > capacity or 2 * held > capacity:
             capacity *= 2
         self.timestamps = self._moved(self.timestamps, capacity)
-        self.marks = self._moved(self.marks, capacity)
         self._columns = [self._moved(values, capacity) for values in self._columns]
         self._valid = [None if valid is None else self._moved(valid, capacity) for valid in self._valid]
         self.start, self.stop = 0, held

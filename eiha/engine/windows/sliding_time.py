@@ -1,4 +1,4 @@
-"""``time(t)``: the rows of the latest t milliseconds, by the rows' own timestamps.
+"""``time(t)``: the rows of the latest t milliseconds, by the rows' own timestamps; and its kin.
 
 Rows leave in the order of arrival: a late row waits for those that came before it. A row whose timestamp is above all
 before sets a timer for the moment at which it is due; what a timer finds due is a chunk of its own. Rows that are due
@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from eiha.engine.jit import ReadInt64, ReadUInt8, WriteInt64, WriteUInt8, kernel
+from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, Emission
 from eiha.engine.windows.row_store import RowStore
@@ -20,48 +21,85 @@ from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
 _NO_TIME: Final = -(2**62)
+_NO_LIMIT: Final = 2**62
+_TIMERS_MIN: Final = 64
 
 
 class TimeWindow:
-    """Holds the rows of the latest ``length_ms``; an expired row carries the time at which it left.
+    """Holds the rows of the latest ``length_ms``; a row that leaves carries the time at which it left.
 
     In playback a timer sees the time to which the clock has moved; else it sees the moment for which it was set.
+
+    Args:
+        schema: of the rows.
+        length_ms: how long a row stays.
+        playback: whether event time drives the plan.
+        rows_max: ``timeLength``: with so many rows held, a new one pushes out the oldest, in its own chunk.
+        delays: ``delay``: rows do not come out as they arrive, but when they leave, as current ones.
     """
 
-    __slots__ = ("_clock_ms", "_length_ms", "_overdue_ms", "_playback", "_record_ms", "_schema", "_store", "_timer")
+    __slots__ = (
+        "_clock_ms",
+        "_fired",
+        "_leaving_kind",
+        "_length_ms",
+        "_pending",
+        "_playback",
+        "_record_ms",
+        "_rows_max",
+        "_schema",
+        "_store",
+        "_timers",
+    )
 
-    def __init__(self, schema: Schema, length_ms: int, *, playback: bool) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        length_ms: int,
+        *,
+        playback: bool,
+        rows_max: int | None = None,
+        delays: bool = False,
+    ) -> None:
         self._schema = schema
         self._length_ms = length_ms
         self._playback = playback
-        self._store = RowStore(schema)  # a mark: this row set a timer that has not fired
+        self._rows_max = _NO_LIMIT if rows_max is None else max(rows_max, 0)
+        self._leaving_kind = CURRENT if delays else EXPIRED
+        self._store = RowStore(schema)
+        self._timers: npt.NDArray[np.int64] = np.zeros(_TIMERS_MIN, dtype=np.int64)  # rising
+        self._fired = 0  # timers from here on ...
+        self._pending = 0  # ... to here are set and have not fired
         self._record_ms = _NO_TIME  # the highest timestamp so far
         self._clock_ms = _NO_TIME  # the latest time seen
-        self._timer = 0  # rows from the oldest to the first marked one
-        self._overdue_ms = _NO_TIME  # the earliest timer whose row has left before it fired
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """Current rows, and before each what is due by its time."""
-        store = self._store
-        first = store.append(batch)
         if not len(batch):
             return batch
+        store = self._store
+        first = store.append(batch)
         last_now = int(clock.now_ms[-1])
-        due = _count_due(store.timestamps, store.start, store.stop, last_now - self._length_ms)
-        emission = Emission(len(batch) + due)
-        rows, start, timer, self._record_ms, self._overdue_ms = _slide(
+        leaving = _count_due(store.timestamps, store.start, store.stop, last_now - self._length_ms)
+        if self._rows_max != _NO_LIMIT:
+            leaving = max(leaving, len(store))
+        emission = Emission(len(batch) + leaving)
+        self._make_room_for_timers(len(batch))
+        rows, start, self._fired, self._pending, self._record_ms = _slide(
             store.timestamps,
-            store.marks,
             store.start,
             first,
-            store.start + self._timer,
+            self._timers,
+            self._fired,
+            self._pending,
             self._record_ms,
-            self._overdue_ms,
             self._clock_ms,
             self._playback,
             clock.now_ms,
             batch.chunk_numbers(),
             self._length_ms,
+            self._rows_max,
+            self._leaving_kind,
             emission.positions,
             emission.kinds,
             emission.timestamps,
@@ -69,60 +107,57 @@ class TimeWindow:
         )
         self._clock_ms = max(self._clock_ms, last_now)
         out = emission.batch(rows, self._schema, store)
-        self._drop_before(start, timer)
+        store.drop(start - store.start)
         return out
 
     def fire(self, now_ms: int) -> EventBatch | None:
-        """What is due at the earliest timer, as expired rows."""
+        """What is due at the earliest timer."""
         timer_ms = self.next_timer_ms()
         if timer_ms is None or timer_ms > now_ms:
             return None
         store = self._store
         at_ms = now_ms if self._playback else max(timer_ms, self._clock_ms)
         self._clock_ms = max(self._clock_ms, at_ms)
-        self._overdue_ms = _NO_TIME
+        self._fired += 1
         rows = _count_due(store.timestamps, store.start, store.stop, at_ms - self._length_ms)
         emission = Emission(rows)
         emission.positions[:] = np.arange(store.start, store.start + rows)
-        emission.kinds[:] = EXPIRED
+        emission.kinds[:] = self._leaving_kind
         emission.timestamps[:] = at_ms
         emission.chunks[:] = FIRED_CHUNK
         out = emission.batch(rows, self._schema, store)
-        start = store.start + rows
-        self._drop_before(start, _next_mark(store.marks, max(start, store.start + self._timer), store.stop))
+        store.drop(rows)
         return out if rows else None
 
     def next_timer_ms(self) -> int | None:
-        """When the first row that set a timer is due."""
-        if self._overdue_ms != _NO_TIME:
-            return self._overdue_ms
-        if self._timer >= len(self._store):
-            return None
-        return int(self._store.timestamps[self._store.start + self._timer]) + self._length_ms
+        """The earliest timer that has not fired."""
+        return int(self._timers[self._fired]) if self._fired < self._pending else None
 
     def snapshot(self) -> OperatorState:
         """The rows held, and what the timers need."""
         return {
             "rows": self._store.snapshot(),
+            "timers": self._timers[self._fired : self._pending].copy(),
             "record_ms": self._record_ms,
             "clock_ms": self._clock_ms,
-            "timer": self._timer,
-            "overdue_ms": self._overdue_ms,
         }
 
     def restore(self, state: OperatorState) -> None:
         """Hold the rows of a snapshot."""
         self._store.restore(state["rows"])
+        self._fired, self._pending = 0, len(state["timers"])
+        self._timers = np.concatenate([state["timers"], np.zeros(_TIMERS_MIN, dtype=np.int64)])
         self._record_ms = state["record_ms"]
         self._clock_ms = state["clock_ms"]
-        self._timer = state["timer"]
-        self._overdue_ms = state["overdue_ms"]
 
-    def _drop_before(self, start: int, timer: int) -> None:
-        """Forget the rows before position ``start``; the first timer is that of the row at ``timer``."""
-        assert timer >= start
-        self._timer = timer - start
-        self._store.drop(start - self._store.start)
+    def _make_room_for_timers(self, rows: int) -> None:
+        """Room for one more timer a row; when it runs out, those that fired make room, else there is twice as much."""
+        if self._pending + rows <= len(self._timers):
+            return
+        live = self._timers[self._fired : self._pending]
+        longer = np.zeros(2 * (len(live) + rows), dtype=np.int64)
+        longer[: len(live)] = live
+        self._timers, self._fired, self._pending = longer, 0, len(live)
 
 
 @kernel
@@ -135,35 +170,30 @@ def _count_due(timestamps: ReadInt64, start: int, stop: int, latest_ms: int) -> 
 
 
 @kernel
-def _next_mark(marks: ReadUInt8, position: int, stop: int) -> int:
-    """The first marked position from ``position`` on, or ``stop``."""
-    while position < stop and marks[position] == 0:
-        position += 1
-    return position
-
-
-@kernel
 def _slide(
     timestamps: ReadInt64,
-    marks: WriteUInt8,
     start: int,
     first: int,
-    timer: int,
+    timers: WriteInt64,
+    fired: int,
+    pending: int,
     record_ms: int,
-    overdue_ms: int,
     clock_ms: int,
     playback: bool,
     now_ms: ReadInt64,
     chunks: ReadInt64,
     length_ms: int,
+    rows_max: int,
+    leaving_kind: int,
     out_positions: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int, int, int]:
-    """Rows put out, position of the oldest row that stays, that of the first timer, highest timestamp, overdue timer.
+    """Rows put out, position of the oldest row that stays, timers fired and set so far, highest timestamp.
 
-    ``timer`` is the position of the first marked row; rows from ``first`` on are the new ones, one per ``now_ms``.
+    ``timers``: those from ``fired`` to ``pending`` are set; there is room for one more a row. Rows from ``first`` on
+    are new.
     """
     out = 0
     last = -1
@@ -173,44 +203,42 @@ def _slide(
         now = now_ms[index]
         if chunk % CHUNK_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1]):
             number = max(chunk - CHUNK_STRIDE, last)
-            while overdue_ms != _NO_TIME or (timer < position and timestamps[timer] + length_ms <= now):
-                due = overdue_ms if overdue_ms != _NO_TIME else timestamps[timer] + length_ms
-                overdue_ms = _NO_TIME
-                at = now if playback else max(due, clock_ms)
+            while fired < pending and timers[fired] <= now:
+                at = now if playback else max(timers[fired], clock_ms)
+                fired += 1
                 if start < position and timestamps[start] + length_ms <= at:
                     number = min(number + 1, chunk - 1)
                 while start < position and timestamps[start] + length_ms <= at:
                     out_positions[out] = start
-                    out_kinds[out] = EXPIRED
+                    out_kinds[out] = leaving_kind
                     out_timestamps[out] = at
                     out_chunks[out] = number
                     out += 1
                     start += 1
-                timer = max(timer, start)
-                while timer < position and marks[timer] == 0:
-                    timer += 1
-        while start < position and timestamps[start] + length_ms <= now:
-            if marks[start] and overdue_ms == _NO_TIME:
-                overdue_ms = timestamps[start] + length_ms
+        is_full = False
+        while start < position and not is_full:
+            if timestamps[start] + length_ms > now:
+                is_full = position - start >= rows_max  # then one row makes room, due or not, and no more
+                if not is_full:
+                    break
             out_positions[out] = start
-            out_kinds[out] = EXPIRED
+            out_kinds[out] = leaving_kind
             out_timestamps[out] = now
             out_chunks[out] = chunk
             out += 1
             start += 1
-        out_positions[out] = position
-        out_kinds[out] = CURRENT
-        out_timestamps[out] = timestamps[position]
-        out_chunks[out] = chunk
-        out += 1
-        timer = max(timer, start)
-        while timer < position and marks[timer] == 0:
-            timer += 1
+        if leaving_kind == EXPIRED:
+            out_positions[out] = position
+            out_kinds[out] = CURRENT
+            out_timestamps[out] = timestamps[position]
+            out_chunks[out] = chunk
+            out += 1
         if timestamps[position] > record_ms:
             record_ms = timestamps[position]
-            marks[position] = 1
-        elif timer == position:
-            timer = position + 1
+            timers[pending] = record_ms + length_ms
+            pending += 1
+        if rows_max == 0:
+            start = position + 1
         last = chunk
         clock_ms = max(clock_ms, now)
-    return out, start, timer, record_ms, overdue_ms
+    return out, start, fired, pending, record_ms

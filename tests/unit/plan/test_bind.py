@@ -125,7 +125,7 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
         ("define aggregation A from S select sum(n) as s aggregate every sec;", "aggregation"),
         ("define function f[javascript] return int { return 1; };", "function.script"),
         ("from S#window.session(5 sec) select n insert into O;", "window.session"),
-        ("from S#window.batch() select n insert into O;", "window.batch"),
+        ("from S#window.cron('0 0 * * * ?') select n insert into O;", "window.cron"),
         ("from S join S as t on S.n == t.n select S.n insert into O;", "join"),
         ("from (from S select n return) select n insert into O;", "anonymousStream"),
         ("partition with (k of S) begin from S select n insert into O; end;", "partition"),

@@ -313,7 +313,7 @@ def scripts(draw: st.DrawFn, streams: str) -> list[Call]:
 
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_a_pattern_finds_what_a_row_by_row_search_finds(name: str, data: st.DataObject) -> None:
     case = CASES[name]
     calls = data.draw(scripts("".join(sorted(set(case.streams + "A")))))
@@ -325,7 +325,7 @@ def test_a_pattern_finds_what_a_row_by_row_search_finds(name: str, data: st.Data
 
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_neither_cuts_nor_a_carried_state_change_the_matches(name: str, data: st.DataObject) -> None:
     case = CASES[name]
     calls = data.draw(scripts("".join(sorted(set(case.streams + "A")))))

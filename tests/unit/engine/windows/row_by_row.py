@@ -65,8 +65,8 @@ def run_oracle(oracle: Oracle, calls: list[Call]) -> list[Out]:
         for index, rows in enumerate(call.caused):
             number = base + 10 * (index + 1)
             for k, put_out in enumerate(oracle.chunk(call.now, rows)):
-                out += [(max(number, last + 1) if k else max(number, last), *flat(row)) for row in put_out]
-                last = out[-1][0]
+                last = max(number, last + 1) if k else max(number, last)
+                out += [(last, *flat(row)) for row in put_out]
             last = number
             oracle.clock = max(oracle.clock, call.now)
         for rows in call.chunks:
