@@ -138,7 +138,13 @@ class NothingLost:
 
 
 class WitnessIsLawful:
-    """The row's history: versions and epochs rise, and only a disk that the row named takes over."""
+    """The row's history: versions and epochs rise, and only a disk that the row named takes over.
+
+    ``loss_accepted``: an operator lets a disk take over that the row does not name.
+    """
+
+    def __init__(self) -> None:
+        self.loss_accepted = False
 
     def changed(self, before: WitnessRow | None, after: WitnessRow) -> None:
         """The row was replaced."""
@@ -153,7 +159,7 @@ class WitnessIsLawful:
                 raise Violation("witness", f"epoch {after.epoch} got another active: {before} then {after}")
         elif after.epoch != before.epoch + 1:
             raise Violation("witness", f"epoch {before.epoch} was followed by {after.epoch}")
-        elif not before.names(after.active, after.active_incarnation):
+        elif not before.names(after.active, after.active_incarnation) and not self.loss_accepted:
             raise Violation("witness", f"{after.active_incarnation} took over, the row named {before.synced}")
 
 

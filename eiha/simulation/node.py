@@ -15,6 +15,7 @@ from typing import assert_never
 
 from eiha.ha import effects as fx
 from eiha.ha.inputs import (
+    AcceptLossAsked,
     ChangePlan,
     ClientHello,
     Flush,
@@ -229,7 +230,7 @@ class Process:
         """A client connected."""
         self.deliver(ClientHello(client))
 
-    def ask(self, item: SwitchoverAsked | StopAsked | ChangePlan) -> None:
+    def ask(self, item: SwitchoverAsked | StopAsked | ChangePlan | AcceptLossAsked) -> None:
         """An operator asks for something."""
         self.deliver(item)
 
