@@ -33,8 +33,10 @@ from eiha.plan.nodes import (
 _PATHS_MAX: Final = 256
 """Paths a stream's rows may take before looking at all of them is given up."""
 
-TIMED_WINDOWS: Final = frozenset({"time", "timeBatch", "timeLength", "delay", "session", "cron", "externalTimeBatch"})
-"""Windows that set timers."""
+UNTIMED_WINDOWS: Final = frozenset(
+    {"length", "lengthBatch", "batch", "sort", "frequent", "lossyFrequent", "externalTime"}
+)
+"""Windows that never set a timer; all others may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def sets_timers(query: Query) -> bool:
     """Whether a query has a stage that may want to fire."""
     if isinstance(query.input, PatternInput):
         return _waits(query.input.root)
-    return any(isinstance(each, Window) and each.name in TIMED_WINDOWS for each in query.input.handlers)
+    return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in query.input.handlers)
 
 
 def _waits(node: PatternNode) -> bool:
