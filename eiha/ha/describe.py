@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eiha.ha.roles import Role
 from eiha.ha.status import MemberStatus, SinkStatus
-from eiha.kernel.ids import BEFORE_FIRST
+from eiha.kernel.ids import BEFORE_FIRST, NodeId
 
 if TYPE_CHECKING:
     from eiha.ha.member import Member
@@ -29,7 +29,7 @@ def describe(member: Member) -> MemberStatus:
         role=ctx.role.value,
         state=_state(member),
         epoch=member.epoch,
-        active=None if ctx.row is None else ctx.row.active,
+        active=_active(member),
         peer=None if ctx.links.peer is None else ctx.links.peer.node,
         peer_connected=ctx.links.any_open,
         witness_version=0 if ctx.row is None else ctx.row.version,
@@ -55,6 +55,20 @@ def describe(member: Member) -> MemberStatus:
         dropped=tuple(sorted(ctx.dropped.items())),
         transitions=tuple(ctx.transitions),
     )
+
+
+def _active(member: Member) -> NodeId | None:
+    """Who is active, as far as this node knows: a follower hears of a new epoch before it reads the row again."""
+    ctx = member.ctx
+    if member.active is not None:
+        return ctx.config.node
+    if (
+        ctx.links.peer is not None
+        and member.follower.epoch
+        and (ctx.row is None or member.follower.epoch > ctx.row.epoch)
+    ):
+        return ctx.links.peer.node
+    return None if ctx.row is None else ctx.row.active
 
 
 def _state(member: Member) -> str:

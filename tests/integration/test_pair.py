@@ -66,8 +66,8 @@ def publish(client: SyncClient, first: int, count: int) -> None:
     )
 
 
-def stored_numbers(pair: LocalPair, table: str) -> list[int]:
-    database = pair.database_url.removeprefix("sqlite+aiosqlite:///")
+def stored_numbers(url: str, table: str) -> list[int]:
+    database = url.removeprefix("sqlite+aiosqlite:///")
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         try:
             return [row[0] for row in connection.execute(f"SELECT number FROM {table} ORDER BY number")]
@@ -79,9 +79,9 @@ def stored_numbers(pair: LocalPair, table: str) -> list[int]:
 
 def assert_stored_once(pair: LocalPair, total: int) -> None:
     """Every event and its output is in the stores, once."""
-    for table in ("event_Readings", "Warm"):
-        wait_until(lambda table=table: len(stored_numbers(pair, table)) >= total, f"{total} rows in {table}")
-        assert stored_numbers(pair, table) == list(range(total))
+    for url, table in ((pair.event_store_url, "event_Readings"), (pair.processed_store_url, "Warm")):
+        wait_until(lambda url=url, table=table: len(stored_numbers(url, table)) >= total, f"{total} rows in {table}")
+        assert stored_numbers(url, table) == list(range(total))
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["lower id first", "higher id first"])
