@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -42,9 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the files; 0 only if every case passed."""
-    if arguments.jit is not None:
-        jit.choose("1" if arguments.jit else "0")
     try:
+        jit.choose(os.environ.get("EIHA_JIT") if arguments.jit is None else str(int(arguments.jit)))
         cases = [case for path in arguments.files for case in _read(path)]
     except EihaError as fault:
         print(fault, file=sys.stderr)

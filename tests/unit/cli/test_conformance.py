@@ -74,3 +74,12 @@ def test_a_file_that_is_not_cases_says_where(tmp_path: Path, capsys: pytest.Capt
     conformance.add_arguments(parser)
     assert conformance.run(parser.parse_args([str(path)])) == 2
     assert "cases.jsonl, line 1: the case has no field" in capsys.readouterr().err
+
+
+def test_a_wrong_mode_of_kernels_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EIHA_JIT", "maybe")
+    status, _ = run(tmp_path, case("good", APP, [[2, [4]]]))
+    assert status == 2
+    assert "EIHA_JIT must be 0" in capsys.readouterr().err
