@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -227,3 +228,38 @@ def test_status_shows_both_nodes_and_actions_need_the_secret(pair: LocalPair) ->
     status, text = pair.nodes[0].get("/metrics")
     assert status == 200
     assert "eiha_failover_cover 1" in text
+
+
+def test_a_paused_active_is_replaced_and_joins_again_when_it_wakes(pair: LocalPair) -> None:
+    pair.start()
+    active, passive = pair.active(), pair.passive()
+    assert active is not None
+    assert passive is not None
+    with SyncClient(pair.ingest, options=ClientOptions(give_up_s=TIMEOUT_S)) as client:
+        publish(client, 0, 1_000)
+        client.flush(TIMEOUT_S)
+        active.signal(signal.SIGSTOP)
+        publish(client, 1_000, 1_000)
+        wait_until(lambda: passive.role()[0] == "active", "the takeover")
+        client.flush(TIMEOUT_S)
+        active.signal(signal.SIGCONT)
+        pair.wait_until_covered(TIMEOUT_S)
+        publish(client, 2_000, 1_000)
+        client.flush(TIMEOUT_S)
+    assert passive.role()[0] == "active"
+    assert_stored_once(pair, 3_000)
+
+
+def test_both_nodes_killed_at_once_come_back_with_everything(pair: LocalPair) -> None:
+    pair.start()
+    with SyncClient(pair.ingest, options=ClientOptions(give_up_s=TIMEOUT_S)) as client:
+        publish(client, 0, 5_000)
+        client.flush(TIMEOUT_S)
+        for node in pair.nodes:
+            node.kill()
+        for node in pair.nodes:
+            node.start()
+        pair.wait_until_covered(TIMEOUT_S)
+        publish(client, 5_000, 1_000)
+        client.flush(TIMEOUT_S)
+    assert_stored_once(pair, 6_000)
