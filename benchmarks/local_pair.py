@@ -183,7 +183,8 @@ class LocalPair:
     def _config(self, node: NodeProcess, plans: Path, witness: str, overrides: dict[str, str]) -> str:
         members = ",\n".join(
             f'  {{ node = "{each.name}", host = "127.0.0.1", management_port = {each.ports.management}, '
-            f"event_sync_port = {each.ports.event_sync} }}"
+            f"event_sync_port = {each.ports.event_sync}, http_port = {each.ports.http}, "
+            f"ingest_port = {each.ports.ingest} }}"
             for each in self.nodes
         )
         sections = {
