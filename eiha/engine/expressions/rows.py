@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ class Rows:
 
     def with_outputs(self, outputs: tuple[Column, ...]) -> Rows:
         """The same rows, with the query's own output columns."""
-        return replace(self, outputs=outputs)
+        return Rows(self.count, self.columns, self.timestamps, self.now_ms, self.aggregates, outputs)
 
 
 @dataclass(slots=True)

@@ -19,10 +19,11 @@ class FilterRows(Stateless):
     then go on over the turn of the batch.
     """
 
-    __slots__ = ("_condition",)
+    __slots__ = ("_condition", "_nothing")
 
     def __init__(self, condition: Expression, scope: Scope) -> None:
         self._condition = compile_condition(condition, scope)
+        self._nothing: EventBatch | None = None
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The rows that pass, with their chunk numbers."""
@@ -30,6 +31,14 @@ class FilterRows(Stateless):
         if passes is True:
             return batch
         if isinstance(passes, bool):
-            return batch.take(np.empty(0, dtype=np.int64))
-        kept = np.flatnonzero(passes)
+            return self._none_of(batch)
+        kept = passes.nonzero()[0]
+        if not len(kept):
+            return self._none_of(batch)
         return batch if len(kept) == len(batch) else batch.take(kept)
+
+    def _none_of(self, batch: EventBatch) -> EventBatch:
+        """A batch without rows, made once: most filters drop most single events."""
+        if self._nothing is None:
+            self._nothing = batch.take(np.empty(0, dtype=np.int64))
+        return self._nothing

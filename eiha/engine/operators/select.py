@@ -156,9 +156,9 @@ class Select:
         self.turned_ms = None
         if batch.kinds is None:
             return left, None
-        kept = np.flatnonzero(kinds <= Kind.EXPIRED)
-        if len(kept) == len(kinds):
+        if int(kinds.max(initial=0)) <= Kind.EXPIRED:
             return left, None
+        kept = np.flatnonzero(kinds <= Kind.EXPIRED)
         epochs = self._epoch + np.cumsum(kinds == Kind.RESET)
         self._epoch = int(epochs[-1])
         if not (self._collapses and batch.collapses):
@@ -205,7 +205,7 @@ class Select:
 
     @staticmethod
     def _chosen(left: _Rows, passes: npt.NDArray[np.bool_]) -> _Rows:
-        kept = np.flatnonzero(passes)
+        kept = passes.nonzero()[0]
         return left if len(kept) == len(passes) else left.take(kept)
 
     def _last_of_chunks(self, left: _Rows) -> Indices:
