@@ -64,6 +64,8 @@ def test_entries_are_acknowledged_once_they_are_persisted_and_not_before() -> No
     assert follows.append(3, (0, 0), (1, 3), (2, 3), committed=1)
     (persist,) = follows.said()
     assert isinstance(persist, Persist)
+    follows.follower.link_up()
+    assert [said.through for said in follows.said()] == [LOG_START]
     assert follows.replica.log.committed_through == 0
     follows.persist()
     ack = [said for said in follows.said() if isinstance(said, AppendAck)]
