@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from eiha.errors import CorruptFile
 from eiha.ha.inputs import SnapshotFacts
 from eiha.kernel.ids import Incarnation
 from eiha.node.config import PersistenceSection
@@ -22,7 +21,10 @@ LOG_DIRECTORY = "log"
 
 @dataclass(frozen=True, slots=True)
 class OpenedDisk:
-    """Stores that are open, and what they hold. ``entries``: the log after the snapshot, in order."""
+    """Stores that are open, and what they hold. ``entries``: the whole log, in order.
+
+    Whether log and snapshot hang together is for the member to judge: it can get everything from its peer.
+    """
 
     log: LogSegments
     snapshots: SnapshotFiles
@@ -52,19 +54,4 @@ def open_disk(persistence: PersistenceSection) -> OpenedDisk:
     except BaseException:
         segments.close()
         raise
-    facts = None if newest is None else newest[0]
-    if facts is not None:
-        entries = tuple(entry for entry in entries if entry.sequence > facts.position.sequence)
-    _check_reach(location, entries, facts)
-    return OpenedDisk(segments, snapshots, seen, incarnation, entries, facts)
-
-
-def _check_reach(location: Path, entries: tuple[LogEntry, ...], snapshot: SnapshotFacts | None) -> None:
-    """Raise if the log does not begin where the newest valid snapshot ends."""
-    after = snapshot.position.sequence if snapshot is not None else 0
-    if entries and entries[0].sequence != after + 1:
-        raise CorruptFile(
-            f"{location}: the newest valid snapshot ends at {after}, but the log begins at {entries[0].sequence}; what "
-            "lies between was in a snapshot that is damaged. Move the directory away and start again: the node joins "
-            "as a new one and gets everything from its peer"
-        )
+    return OpenedDisk(segments, snapshots, seen, incarnation, entries, None if newest is None else newest[0])

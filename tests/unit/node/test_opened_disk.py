@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from eiha.errors import CorruptFile, DirectoryInUse
+from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
+from eiha.node.config import PersistenceSection
+from eiha.node.opened_disk import open_disk
+from eiha.protocol.entry_codec import encode_entry
+from eiha.protocol.log_entry import LogEntry, TimeTick
+from eiha.protocol.snapshot_format import SnapshotContent, encode_snapshot
+
+
+def entry(sequence: int) -> LogEntry:
+    made = LogEntry(Epoch(1), Sequence(sequence), LogTimeMs(sequence), TimeTick())
+    return replace(made, encoded=encode_entry(made))
+
+
+def at(sequence: int) -> LogPosition:
+    return LogPosition(Sequence(sequence), Epoch(1))
+
+
+@pytest.fixture
+def persistence(tmp_path: Path) -> PersistenceSection:
+    return PersistenceSection(location=str(tmp_path / "node"))
+
+
+def fill(persistence: PersistenceSection, *, first: int, last: int, snapshots: tuple[int, ...]) -> None:
+    disk = open_disk(persistence)
+    if first > 1:
+        disk.log.reset(at(first - 1))
+    disk.log.append([entry(sequence) for sequence in range(first, last + 1)])
+    for sequence in snapshots:
+        content = encode_snapshot(SnapshotContent(at(sequence), ((Epoch(1), Sequence(1)),), b"m", b"e"))
+        disk.snapshots.save(at(sequence), content)
+    disk.log.close()
+
+
+def test_an_empty_directory_holds_nothing_and_keeps_its_identity(persistence: PersistenceSection) -> None:
+    disk = open_disk(persistence)
+    assert (disk.entries, disk.snapshot, disk.witness_seen.version) == ((), None, 0)
+    disk.log.close()
+    again = open_disk(persistence)
+    assert again.incarnation == disk.incarnation
+    again.log.close()
+
+
+def test_the_whole_log_and_the_newest_snapshot_are_given(persistence: PersistenceSection) -> None:
+    fill(persistence, first=1, last=9, snapshots=(3, 6))
+    disk = open_disk(persistence)
+    assert disk.snapshot is not None
+    assert disk.snapshot.position == at(6)
+    assert [found.sequence for found in disk.entries] == list(range(1, 10))
+    disk.log.close()
+
+
+def test_a_damaged_identity_is_refused_and_the_lock_given_back(persistence: PersistenceSection) -> None:
+    open_disk(persistence).log.close()
+    identity = Path(persistence.location) / "log" / "disk-id"
+    kept = identity.read_text()
+    identity.write_text("not an identity")
+    with pytest.raises(CorruptFile, match="disk identity"):
+        open_disk(persistence)
+    identity.write_text(kept)
+    open_disk(persistence).log.close()
+
+
+def test_a_directory_serves_one_node(persistence: PersistenceSection) -> None:
+    disk = open_disk(persistence)
+    with pytest.raises(DirectoryInUse, match=r"persistence\.location"):
+        open_disk(persistence)
+    disk.log.close()

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from eiha.errors import ConfigurationError
+from eiha.node.plan_directory import read_plans
+
+PLAN = "define stream S (x long); from S select x insert into Out;"
+
+
+def test_plans_are_read_by_file_name_and_other_files_left_alone(tmp_path: Path) -> None:
+    for name in ("b.siddhi", "a.siddhi", "notes.txt"):
+        (tmp_path / name).write_text(PLAN)
+    assert [(plan.plan, plan.text) for plan in read_plans(tmp_path)] == [("a", PLAN), ("b", PLAN)]
+
+
+def test_every_wrong_plan_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.siddhi").write_text("define stream S (x long);\nfrom S select y insert into Out;")
+    (tmp_path / "b.siddhi").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError) as caught:
+        read_plans(tmp_path)
+    assert "a.siddhi: line 2" in str(caught.value)
+    assert "b.siddhi: cannot be read" in str(caught.value)
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"analytics\.plans"):
+        read_plans(tmp_path / "absent")
