@@ -2,7 +2,72 @@
 
 from __future__ import annotations
 
-from eiha.engine.jit import ReadBool, ReadInt64, ReadNumber, ReadUInt8, WriteBool, WriteInt64, WriteNumber, kernel
+from eiha.engine.jit import (
+    ReadBool,
+    ReadInt64,
+    ReadNumber,
+    ReadUInt8,
+    WriteBool,
+    WriteInt64,
+    WriteNumber,
+    inlined,
+    kernel,
+)
+
+
+@inlined
+def _free(node: int, node_next: WriteInt64, pool: WriteInt64) -> None:
+    """Give a node back to the pool."""
+    node_next[node] = pool[0]
+    pool[0] = node
+
+
+@inlined
+def _forget(group: int, node_next: WriteInt64, heads: WriteInt64, tails: WriteInt64, pool: WriteInt64) -> None:
+    """Empty a group's deque."""
+    node = heads[group]
+    while node != -1:
+        following = node_next[node]
+        _free(node, node_next, pool)
+        node = following
+    heads[group] = -1
+    tails[group] = -1
+
+
+@inlined
+def _new_node(node_next: WriteInt64, pool: WriteInt64) -> int:
+    """A node that nobody uses."""
+    fresh = int(pool[0])
+    if fresh == -1:
+        fresh = int(pool[1])
+        pool[1] += 1
+    else:
+        pool[0] = node_next[fresh]
+    return fresh
+
+
+@inlined
+def _unlink(
+    group: int,
+    node: int,
+    node_next: WriteInt64,
+    node_previous: WriteInt64,
+    heads: WriteInt64,
+    tails: WriteInt64,
+    pool: WriteInt64,
+) -> None:
+    """Take a node out of a group's deque."""
+    before = node_previous[node]
+    following = node_next[node]
+    if before == -1:
+        heads[group] = following
+    else:
+        node_next[before] = following
+    if following == -1:
+        tails[group] = before
+    else:
+        node_previous[following] = before
+    _free(node, node_next, pool)
 
 
 @kernel
@@ -32,57 +97,35 @@ def extreme_in_window(
         group = groups[row]
         if seen[group] != epochs[row]:
             seen[group] = epochs[row]
-            node = heads[group]
-            while node != -1:
-                following = node_next[node]
-                node_next[node] = pool[0]
-                pool[0] = node
-                node = following
-            heads[group] = -1
-            tails[group] = -1
+            _forget(group, node_next, heads, tails, pool)
         if valid[row]:
             value = values[row]
             if kinds[row] == 0:
-                node = tails[group]
-                while node != -1 and (node_values[node] < value if is_max else node_values[node] > value):
-                    before = node_previous[node]
-                    node_next[node] = pool[0]
-                    pool[0] = node
-                    node = before
-                fresh = pool[0]
-                if fresh == -1:
-                    fresh = pool[1]
-                    pool[1] += 1
-                else:
-                    pool[0] = node_next[fresh]
+                last = tails[group]
+                while last != -1 and (node_values[last] < value if is_max else node_values[last] > value):
+                    before = node_previous[last]
+                    _free(last, node_next, pool)
+                    last = before
+                fresh = _new_node(node_next, pool)
                 node_values[fresh] = value
                 node_next[fresh] = -1
-                node_previous[fresh] = node
+                node_previous[fresh] = last
                 tails[group] = fresh
-                if node == -1:
+                if last == -1:
                     heads[group] = fresh
                 else:
-                    node_next[node] = fresh
+                    node_next[last] = fresh
             else:
                 node = heads[group]
+                # as Java's equals: NaN is equal to itself
+                is_nan = value != value
                 while node != -1 and node_values[node] != value:
+                    if is_nan and node_values[node] != node_values[node]:
+                        break
                     node = node_next[node]
                 if node != -1:
-                    before = node_previous[node]
-                    following = node_next[node]
-                    if before == -1:
-                        heads[group] = following
-                    else:
-                        node_next[before] = following
-                    if following == -1:
-                        tails[group] = before
-                    else:
-                        node_previous[following] = before
-                    node_next[node] = pool[0]
-                    pool[0] = node
+                    _unlink(group, node, node_next, node_previous, heads, tails, pool)
         head = heads[group]
-        if head == -1:
-            out_valid[row] = False
-        else:
+        out_valid[row] = head != -1
+        if head != -1:
             out[row] = node_values[head]
-            out_valid[row] = True

@@ -154,3 +154,17 @@ def test_sums_of_longs_wrap() -> None:
 def test_an_unknown_aggregator_is_named() -> None:
     with pytest.raises(UnsupportedConstruct, match=r"aggregator\.median"):
         make_aggregator(aggregate("median", AttributeType.INT), StringTable(), expires=False)
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "interpreted"])
+def test_a_nan_leaves_a_window_as_it_came(compiled: bool) -> None:
+    jit.choose("1" if compiled else "0")
+    try:
+        aggregator = make_aggregator(aggregate("max", AttributeType.DOUBLE), StringTable(), expires=True)
+        kinds = np.array([0, 1, 0], np.uint8)
+        touched = Touched(np.zeros(3, np.int64), 1, kinds, np.zeros(3, np.int64))
+        column = aggregator.update(touched, make_column(AttributeType.DOUBLE, np.array([np.nan, np.nan, 1.0]), None))
+    finally:
+        jit.choose(None)
+    assert column.mask().tolist() == [True, False, True]
+    assert column.values.tolist()[2] == 1.0
