@@ -287,19 +287,17 @@ class Process:
 
     def _step(self, item: Input, now: Now) -> None:
         trace = self.world.trace
+        trace.mark(self.name, type(item).__name__)
         if trace.on and not isinstance(item, Tick | Flush):
-            trace.note(self.name, "< " + type(item).__name__, lambda: repr(item))
-        else:
-            trace.mark(self.name, type(item).__name__)
+            trace.line(self.name, "< " + type(item).__name__, repr(item))
         try:
             outcome = self._member.step(item, now)
         except Exception as failure:  # whatever the core raises is a finding
             raise Violation("assertion", f"{self.name} on {type(item).__name__}: {failure!r}") from failure
         for effect in outcome:
+            trace.mark(self.name, type(effect).__name__)
             if trace.on:
-                trace.note(self.name, "> " + type(effect).__name__, lambda e=effect: repr(e))  # type: ignore[misc]
-            else:
-                trace.mark(self.name, type(effect).__name__)
+                trace.line(self.name, "> " + type(effect).__name__, repr(effect))
             self._carry_out(effect)
             if self.dies_after_effects >= 0:
                 self.dies_after_effects -= 1

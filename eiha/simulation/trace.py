@@ -25,11 +25,14 @@ class Trace:
         """Let an event of kind ``what`` at ``where`` count in the checksum."""
         self.checksum = zlib.crc32(f"{self._scheduler.now_us}{where}{what}".encode(), self.checksum)
 
+    def line(self, where: str, what: str, detail: str) -> None:
+        """A readable line that does not count in the checksum."""
+        if len(detail) > TEXT_LENGTH_MAX:
+            detail = detail[:TEXT_LENGTH_MAX] + "…"
+        self.lines.append(f"{self._scheduler.now_us / MS:10.3f} ms  {where:8s} {what:18s} {detail}")
+
     def note(self, where: str, what: str, detail: Callable[[], str] | str = "") -> None:
         """Like ``mark``, and a readable line if the trace is on; ``detail`` is only called then."""
         self.mark(where, what)
         if self.on:
-            text = detail if isinstance(detail, str) else detail()
-            if len(text) > TEXT_LENGTH_MAX:
-                text = text[:TEXT_LENGTH_MAX] + "…"
-            self.lines.append(f"{self._scheduler.now_us / MS:10.3f} ms  {where:8s} {what:18s} {text}")
+            self.line(where, what, detail if isinstance(detail, str) else detail())
