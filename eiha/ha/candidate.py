@@ -22,7 +22,7 @@ class Candidate:
     """Starting, joining, passive, promoting. ``accept_loss``: an operator takes the decision that no rule allows."""
 
     __slots__ = ("_ctx", "_election", "_from", "_heartbeat", "_joiner", "_looked_ms", "_reason", "_replica",
-                 "_started_ms", "_suspected_at_once", "accept_loss", "usable")  # fmt: skip
+                 "_started_ms", "_suspected_at_once", "accept_loss", "joined_version", "usable")  # fmt: skip
 
     def __init__(
         self, ctx: Context, replica: Replica, election: Election, heartbeat: Heartbeat, joiner: Joiner
@@ -38,6 +38,8 @@ class Candidate:
         self._reason = ""
         self._suspected_at_once: str | None = None
         self.accept_loss = False
+        self.joined_version = 0
+        """As of which version of the row the active said that it names this disk."""
         self.usable = True
         """False: this node's own state was found damaged at start; it may only join."""
 
@@ -80,8 +82,9 @@ class Candidate:
                 reason = self.suspicion()
                 if reason is not None:
                     self.promote(Trigger.ACTIVE_SUSPECTED, reason)
-                elif self._election.unclear:
-                    self._look()  # a swap that this node gave up may have been applied
+                else:
+                    # a swap that this node gave up may have been applied; and is the witness there at all?
+                    self._look(every_ms=0 if self._election.unclear else self._ctx.policy.witness_probe_ms)
             case Role.PROMOTING:
                 self._look()
             case Role.ACTIVE | Role.HALTED:
@@ -166,6 +169,8 @@ class Candidate:
 
     def _passive(self, row: WitnessRow | None) -> None:
         ctx = self._ctx
+        if row is not None and row.version < self.joined_version:
+            return  # read before the row named this disk
         if row is None or not rules.names_this_disk(row, ctx.me):
             self._lost("the row does not name this disk any more")
         elif rules.holds_the_row(row, ctx.config.node, ctx.incarnation):

@@ -23,8 +23,8 @@ class Membership:
     only when the witness says solo in a row that is newer than the last sync-in asked for.
     """
 
-    __slots__ = ("_ctx", "_election", "_heartbeat", "_must_hold", "_replica", "_service", "_sync_asked_version",
-                 "_told", "doubtful", "required", "row", "trouble")  # fmt: skip
+    __slots__ = ("_ctx", "_election", "_heartbeat", "_looked_ms", "_must_hold", "_replica", "_service",
+                 "_sync_asked_version", "_told", "doubtful", "required", "row", "trouble")  # fmt: skip
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Membership:
         self.required: PeerIdentity | None = None
         self.trouble: str | None = None
         """Why the required peer cannot be waited for; None: it is fine."""
+        self._looked_ms = ctx.monotonic_ms
         self.doubtful = False
         """Whether somebody else may have changed the row: it is read at the next occasion."""
         self._must_hold: Sequence = BEFORE_FIRST
@@ -87,7 +88,11 @@ class Membership:
                 self._sync_in(self.required)
             else:
                 self._tell_joined(self.required)
-        if (self._election.unclear or self.doubtful) and self._election.ready(self._ctx.monotonic_ms):
+        now_ms = self._ctx.monotonic_ms
+        if now_ms - self._looked_ms >= self._ctx.policy.witness_probe_ms:
+            self.doubtful = True
+        if (self._election.unclear or self.doubtful) and self._election.ready(now_ms):
+            self._looked_ms = now_ms
             self._ctx.emit(self._election.read(self._ctx.monotonic_ms))
 
     def _find_trouble(self) -> str | None:

@@ -90,6 +90,7 @@ class PeerInbox:
         member = self._member
         if epoch != member.follower.epoch or not member.joiner.intact:
             return
+        member.candidate.joined_version = version
         if member.ctx.role is Role.JOINING:
             member.ctx.move(Trigger.SYNCED_IN, f"version {version}")
             member.ctx.fact("became_passive", f"{member.ctx.config.node} is synced as of version {version}")

@@ -38,6 +38,8 @@ class Policy:
     witness_retry_max_ms: int = 1_000
     witness_poll_ms: int = 1_000
     """How often a node that is neither active nor synced looks at the row."""
+    witness_probe_ms: int = 5_000
+    """How often a synced or active node looks at it, so that the status tells whether a failover is covered."""
     switchover_timeout_ms: int = 3_000
     switchover_drain_ms: int = 500
     """How long a switchover waits for writes to sinks that are under way."""
