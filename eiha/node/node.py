@@ -126,7 +126,7 @@ class Node:
             sinks={
                 sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=log, turn=turn) for sink in sinks
             },
-            intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics),
+            intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics, plans=len(plans)),
         )
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
         self._interpreter = Interpreter(self.shells, role_changed=self._role_changed, fact=self._fact, halt=self._halt)

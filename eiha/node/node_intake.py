@@ -31,8 +31,11 @@ class NodeIntake:
         log_end: the log's last sequence, now.
         metrics: counts events in, acknowledged and refused.
 
-    The first time the member opens the intake, it stays shut until the engine applied what the log holds by then:
-    before that the streams are not known, and clients would be told that there are none.
+        plans: how many plans a new cluster is founded with.
+
+    The first time the member opens the intake, it stays shut until the streams are known, else clients would be told
+    that there are none: until the engine applied the first entries of the log, which deploy the founding plans, and
+    has streams at all or has applied everything. It does not wait for the rest of a replay.
     """
 
     def __init__(
@@ -41,11 +44,15 @@ class NodeIntake:
         facts: Callable[[], NodeFacts],
         log_end: Callable[[], int],
         metrics: NodeMetrics,
+        *,
+        plans: int,
     ) -> None:
         self._feed = feed
         self._facts = facts
         self._log_end = log_end
+        self._plans = plans
         self._opens_at: int | None = None
+        self._is_held_back = True
         self._wanted: SetIntake | None = None
         self._metrics = metrics
         self._streams: Mapping[str, StreamDefinition] = MappingProxyType({})
@@ -125,17 +132,23 @@ class NodeIntake:
 
     def note_applied(self, sequence: int) -> None:
         """The engine is at ``sequence``."""
-        if self._applied_through < (self._opens_at or 0) <= sequence:
-            self._applied_through = sequence
-            self._show_state()
         self._applied_through = sequence
+        if self._is_held_back:
+            self._show_state()
+
+    def _streams_are_known(self) -> bool:
+        opens_at = self._opens_at or 0
+        founded_at = min(opens_at, self._plans + 1)
+        return self._applied_through >= founded_at and (bool(self._streams) or self._applied_through >= opens_at)
 
     def _show_state(self) -> None:
         """Tell all watchers if the state is another one now."""
         effect = self._wanted
         if effect is None:
             return
-        if effect.open and self._applied_through < (self._opens_at or 0):
+        if effect.open and self._is_held_back:
+            self._is_held_back = not self._streams_are_known()
+        if effect.open and self._is_held_back:
             effect = SetIntake(open=False, reason="the plans are being deployed")
         state = IntakeState(effect.open, "" if effect.open else effect.reason, CLOSED_RETRY_MS)
         if state != self._state:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal, cast
 
 from eiha.ha.inputs import SnapshotFacts
-from eiha.kernel.ids import Incarnation
+from eiha.kernel.ids import LOG_START, Incarnation, LogPosition
 from eiha.node.config import PersistenceSection
 from eiha.node.system_clock import read_clocks
 from eiha.protocol.log_entry import LogEntry
-from eiha.storage.incarnation import read_incarnation
+from eiha.storage.incarnation import forget_incarnation, read_incarnation
 from eiha.storage.log_segments import LogSegments
 from eiha.storage.snapshot_files import SnapshotFiles
 from eiha.storage.witness_seen import WitnessSeen
@@ -46,12 +46,28 @@ def open_disk(persistence: PersistenceSection) -> OpenedDisk:
     segments = LogSegments(directory, segment_bytes_max=persistence.segment_bytes)
     entries = segments.open()
     try:
+        snapshots = SnapshotFiles(location, lambda: read_clocks().wall_ms, keep=persistence.keep)
+        newest = snapshots.newest()
+        _settle(segments, entries, LOG_START if newest is None else newest[0].position, directory)
         durability = cast("Literal['replicated', 'disk']", persistence.durability)
         incarnation = read_incarnation(directory, durability)
         seen = WitnessSeen(directory)
-        snapshots = SnapshotFiles(location, lambda: read_clocks().wall_ms, keep=persistence.keep)
-        newest = snapshots.newest()
     except BaseException:
         segments.close()
         raise
     return OpenedDisk(segments, snapshots, seen, incarnation, entries, None if newest is None else newest[0])
+
+
+def _settle(segments: LogSegments, entries: tuple[LogEntry, ...], cut: LogPosition, directory: Path) -> None:
+    """Make the log what the member takes it for: all of it on disk, and an empty one following the snapshot.
+
+    A killed process may have written entries that it never flushed; they count as persisted from here on. A log that is
+    empty but begins behind the snapshot lacks what lies between (an interrupted transfer, a damaged snapshot), and no
+    entry is there to show it: this disk is not the one that the witness may name any more, so it gets a new identity.
+    """
+    if entries:
+        segments.sync()
+    elif segments.end != cut:
+        if segments.end.sequence > cut.sequence:
+            forget_incarnation(directory)
+        segments.reset(cut)

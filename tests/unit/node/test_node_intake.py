@@ -29,7 +29,11 @@ class Running:
         self.metrics = NodeMetrics()
         self.log_end = log_end
         self.intake = NodeIntake(
-            self.inputs.append, lambda: NodeFacts(NodeId("n"), "active"), lambda: self.log_end, self.metrics
+            self.inputs.append,
+            lambda: NodeFacts(NodeId("n"), "active"),
+            lambda: self.log_end,
+            self.metrics,
+            plans=1,
         )
 
 
@@ -96,6 +100,24 @@ def test_the_intake_opens_only_when_the_plans_are_there() -> None:
     running.intake.set_state(SetIntake(open=False, reason="full"))
     running.intake.set_state(SetIntake(open=True, reason=""))
     assert [(state.open, state.reason) for state in seen[1:]] == [(True, ""), (False, "full"), (True, "")]
+
+
+def test_a_restarted_node_does_not_wait_for_its_replay() -> None:
+    running = Running(log_end=1_000)
+    running.intake.set_state(SetIntake(open=True, reason=""))
+    assert not running.intake.state().open
+    running.intake.set_streams({"S": StreamDefinition("S", Schema(()))})
+    running.intake.note_applied(500)
+    assert running.intake.state().open
+
+
+def test_a_cluster_without_plans_opens_so_that_clients_are_told_so() -> None:
+    running = Running(log_end=7)
+    running.intake.set_state(SetIntake(open=True, reason=""))
+    running.intake.note_applied(6)
+    assert not running.intake.state().open
+    running.intake.note_applied(7)
+    assert running.intake.state().open
 
 
 def test_a_watch_ends() -> None:

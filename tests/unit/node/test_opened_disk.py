@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,43 @@ def test_the_whole_log_and_the_newest_snapshot_are_given(persistence: Persistenc
     assert disk.snapshot is not None
     assert disk.snapshot.position == at(6)
     assert [found.sequence for found in disk.entries] == list(range(1, 10))
+    disk.log.close()
+
+
+def test_an_empty_log_behind_the_snapshot_follows_it_and_makes_the_disk_a_new_one(
+    persistence: PersistenceSection,
+) -> None:
+    fill(persistence, first=1, last=6, snapshots=(3, 6))
+    before = open_disk(persistence)
+    before.log.reset(at(9))  # a transfer began: its snapshot was never saved
+    before.log.close()
+    disk = open_disk(persistence)
+    assert disk.snapshot is not None
+    assert (disk.entries, disk.log.end, disk.snapshot.position) == ((), at(6), at(6))
+    assert disk.incarnation != before.incarnation
+    disk.log.append([entry(7)])
+    disk.log.close()
+
+
+def test_an_empty_log_that_ends_before_the_snapshot_follows_it(persistence: PersistenceSection) -> None:
+    fill(persistence, first=1, last=0, snapshots=(6,))
+    before = open_disk(persistence)
+    before.log.close()
+    disk = open_disk(persistence)
+    assert (disk.entries, disk.log.end) == ((), at(6))
+    assert disk.incarnation == before.incarnation
+    disk.log.close()
+
+
+def test_what_a_killed_process_wrote_is_flushed_before_it_counts(
+    persistence: PersistenceSection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(persistence, first=1, last=3, snapshots=())
+    flushed: list[int] = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: (flushed.append(descriptor), real(descriptor))[1])
+    disk = open_disk(persistence)
+    assert flushed
     disk.log.close()
 
 
