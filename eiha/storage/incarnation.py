@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from eiha.errors import CorruptFile
 from eiha.kernel.ids import Incarnation
-from eiha.storage.durable_files import make_directory, replace_durably, storage_error
+from eiha.storage.durable_files import make_directory, replace_durably, storage_error, sync_directory
 
 Durability = Literal["replicated", "disk"]
 
@@ -46,6 +46,20 @@ def read_incarnation(log_directory: Path, durability: Durability, *, boot_id_fil
     except ValueError as cause:
         raise _corrupt(path) from cause
     return Incarnation(str(disk) if durability == "disk" else f"{disk}@{_boot(boot_id_file)}")
+
+
+def forget_incarnation(log_directory: Path) -> None:
+    """What the log beside the identity held is not complete any more: the next start is that of a new disk.
+
+    Raises:
+        StorageError: the file cannot be removed.
+    """
+    path = log_directory / IDENTITY_FILE
+    try:
+        path.unlink(missing_ok=True)
+        sync_directory(log_directory)
+    except OSError as cause:
+        raise storage_error(cause, "cannot remove", path) from cause
 
 
 def _boot(path: Path) -> str:
