@@ -144,17 +144,19 @@ class SimulatedDisk:
         return None
 
     def recover(self) -> tuple[SnapshotFacts | None, tuple[LogEntry, ...]]:
-        """The newest valid snapshot's facts and the log's entries after it, as ``inputs.Start`` wants them.
+        """The newest valid snapshot's facts and the whole log, as ``inputs.Start`` wants them.
 
-        A log that ends before the snapshot (its tail lost with the power) begins anew behind it. A log that begins
-        after it, while a transfer was under way, is given as it is: the gap tells the member.
+        Whether they hang together is for the member to judge. Only a log without entries tells nothing of where it
+        stands: it is made to follow the snapshot, and if it began behind it, the disk counts as another one.
         """
         snapshot = self.newest_snapshot()
         position = LOG_START if snapshot is None else snapshot.position
         facts = None if snapshot is None else SnapshotFacts(position, snapshot.epoch_starts, snapshot.member_state)
-        if not self.entries or self.log_end.sequence < position.sequence:
+        if not self.entries:
+            if self.log_start.sequence > position.sequence:
+                self.identity += 1
             self.reset(position)
-        return facts, tuple(entry for entry in self.entries if entry.sequence > position.sequence)
+        return facts, tuple(self.entries)
 
 
 def _is_valid(content: bytes) -> bool:

@@ -108,6 +108,9 @@ PROFILES: Final[dict[str, Profile]] = {
     "wipes": Profile(
         (Fault.WIPE, Fault.CRASH, Fault.WITNESS_LOSSY, Fault.CUT_PEER), swarm=False, between_ms=(150, 500)
     ),
+    "half_written": Profile(
+        (Fault.SLOW_DISK, Fault.CRASH, Fault.POWER_LOSS, Fault.POWER_LOSS_BOTH), swarm=False, between_ms=(60, 400)
+    ),
     "late_witness": Profile(
         (Fault.WITNESS_LATE, Fault.CRASH, Fault.RESET_LINKS, Fault.CUT_PEER), swarm=False, between_ms=(60, 300)
     ),

@@ -81,6 +81,10 @@ def _log_writer_does_not_sync(simulator: Simulator) -> None:
     simulator.world.durable = False
 
 
+def _start_does_not_sync(simulator: Simulator) -> None:
+    simulator.world.syncs_at_start = False
+
+
 _STAMP = Sequencer.stamp
 _LOAD_OUTBOX = Outbox.load
 _SERVE_JOIN = PeerService.serve_join
@@ -162,6 +166,10 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     "no_fsync": Mutation(
         "R8", "with durability disk, the log is not synced before it answers",
         plant=_log_writer_does_not_sync, faults="machines", durability="disk",
+    ),
+    "no_fsync_at_start": Mutation(
+        "R8", "with durability disk, what a start finds in the log counts as on disk without a sync",
+        plant=_start_does_not_sync, faults="half_written", durability="disk", seeds_max=400,
     ),
     "resync_before_solo": Mutation(
         "R9", "a peer that the row still names is told to discard its log, and is sent a snapshot",

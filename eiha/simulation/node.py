@@ -20,6 +20,7 @@ from eiha.ha.inputs import (
     ClientHello,
     Flush,
     Input,
+    SnapshotFacts,
     Start,
     StopAsked,
     Submit,
@@ -32,7 +33,7 @@ from eiha.ha.member import Member
 from eiha.ha.witness_row import CasOutcome, ReadOutcome
 from eiha.kernel.ids import ClientId, ClientSequence, MonotonicMs, NodeId, Now, WallMs
 from eiha.ports import Engine
-from eiha.protocol.log_entry import DeployPlan, RemovePlan
+from eiha.protocol.log_entry import DeployPlan, LogEntry, RemovePlan
 from eiha.protocol.peer_messages import Append, PeerIdentity
 from eiha.simulation.checkers import Checkers, Violation
 from eiha.simulation.disk import SimulatedDisk
@@ -80,6 +81,7 @@ class World:
     plans: tuple[DeployPlan, ...]
     tick_ms: int
     durable: bool
+    syncs_at_start: bool
     clients: ClientPort
 
 
@@ -116,9 +118,13 @@ class SimulatedNode:
         if self.process is not None:
             return
         self.runs += 1
+        if self.world.syncs_at_start:
+            # what a killed process wrote may be in the page cache only, and counts as on disk from here on
+            self.disk.sync()
+        snapshot, entries = self.disk.recover()
         self.world.trace.note(self.name, "start", lambda: f"{self.disk.incarnation}, log end {self.disk.log_end}")
         self.process = Process(self)
-        self.process.boot()
+        self.process.boot(snapshot, entries)
 
     def kill(self, *, silently: bool = False) -> None:
         """``kill -9``; ``silently``: the whole machine goes."""
@@ -177,9 +183,8 @@ class Process:
 
     # Life
 
-    def boot(self) -> None:
-        """Read the disk and begin."""
-        snapshot, entries = self.node.disk.recover()
+    def boot(self, snapshot: SnapshotFacts | None, entries: tuple[LogEntry, ...]) -> None:
+        """Begin with what the disk holds."""
         self.world.checkers.order.restarted_at(self.name, 0)
         self.deliver(Start(self.incarnation, entries, snapshot, self.node.disk.witness_version_seen, self.world.plans))
         self.world.network.attach(self._endpoint)

@@ -63,6 +63,7 @@ class Simulator:
             plans=self.workload.plans,
             tick_ms=self.policy.tick_ms,
             durable=self.durability == "disk",
+            syncs_at_start=self.durability == "disk",
             clients=self.clients,
         )
         boot_counts = self.durability == "replicated"
