@@ -170,8 +170,21 @@ async def measure(arguments: argparse.Namespace, console: Console) -> dict[str, 
             console.print(f"… {name}", style="dim")
             results[name] = await run
             await asyncio.to_thread(pair.wait_for, lambda: _both_applied(pair), "both nodes to apply everything", 60.0)
-        results["rss_after_mb"] = [round(_rss_mb(node.process.pid)) for node in pair.nodes if node.process]
+        results["rss_after_millions_mb"] = await memory(pair, arguments.millions)
     return results
+
+
+async def memory(pair: LocalPair, millions: int) -> list[list[int]]:
+    """Resident memory of both nodes after each further million of events."""
+    prepared = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(10_000)]
+    readings = []
+    async with Client(pair.ingest) as client:
+        for _ in range(millions):
+            sent = [await client.publish_columns(STREAM, prepared[number % len(prepared)]) for number in range(100)]
+            await asyncio.gather(*sent)
+            await asyncio.to_thread(pair.wait_for, lambda: _both_applied(pair), "both nodes to apply everything", 60.0)
+            readings.append([round(_rss_mb(node.process.pid)) for node in pair.nodes if node.process])
+    return readings
 
 
 def _both_applied(pair: LocalPair) -> bool:
@@ -197,6 +210,7 @@ def main() -> int:
     """Measure the limit, then the pair."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pair", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="for each way in")
+    parser.add_argument("--millions", type=int, default=8, help="millions of events over which memory is watched")
     parser.add_argument("--directory", type=Path, default=Path("var/pair"))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -212,7 +226,8 @@ def main() -> int:
             rate = values.get("events_per_s")
             table.add_row(name, f"{rate:,}" if rate else "", str(values["p50_ms"]), str(values["p99_ms"]))
     console.print(table)
-    console.print(f"resident memory of the nodes: idle {results['idle_rss_mb']} MB, after {results['rss_after_mb']} MB")
+    console.print(f"resident memory of the nodes, MB: idle {results['idle_rss_mb']}")
+    console.print(f"after the above and each further million: {results['rss_after_millions_mb']}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
     return 0
