@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from eiha.engine.operator import RowClock
+from eiha.engine.operator import NO_TICKS, RowClock
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 
 Longs = npt.NDArray[np.int64]
@@ -15,15 +15,27 @@ Longs = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ChunkClock:
-    """``now_ms``: one reading for all chunks, or int64[n], one for each chunk from outside (numbers 0, stride, ...)."""
+    """The time for all rows that one delivery causes.
+
+    ``now_ms``: one reading for all chunks, or int64[n], one for each chunk from outside (numbers 0, stride, ...).
+    ``ticks_ms``: as in ``RowClock``; empty if timers fire outside of the operators.
+    """
 
     now_ms: int | Longs
+    ticks_ms: Longs = field(default_factory=lambda: NO_TICKS)
 
     def of(self, batch: EventBatch) -> RowClock:
         """The clock of each row of ``batch``. What a timer put out has the time of the chunk before which it fired."""
-        if isinstance(self.now_ms, int):
-            return RowClock(np.full(len(batch), self.now_ms, dtype=np.int64))
+        now_ms = self.now_ms
+        if isinstance(now_ms, int):
+            readings = np.empty(len(batch), dtype=np.int64)
+            readings.fill(now_ms)
+            return RowClock(readings, self.ticks_ms)
         if batch.chunks is None:
-            return RowClock(self.now_ms[: len(batch)])
+            return RowClock(now_ms[: len(batch)], self.ticks_ms)
         causes = -(-batch.chunks // CHUNK_STRIDE)
-        return RowClock(self.now_ms.take(np.minimum(causes, len(self.now_ms) - 1)))
+        return RowClock(now_ms.take(causes, mode="clip"), self.ticks_ms)
+
+    def reaches(self, due_ms: int | None) -> bool:
+        """Whether a timer set for ``due_ms`` is to fire within the operator, rows or not."""
+        return due_ms is not None and len(self.ticks_ms) > 0 and due_ms <= self.ticks_ms[-1]

@@ -11,12 +11,13 @@ numbers what they put out from ``max(c - CHUNK_STRIDE, number of the row before)
 several (a batch window that fills twice), they are c, c + 1 and so on.
 
 Reset rows. A batch window puts one row of kind RESET before the current rows of a batch: at it, the aggregates of
-all groups forget everything. It carries values of a batch's first row, yields no output row, and is filtered by its values.
+all groups forget everything. It carries values of a batch's first row, by which filters judge it, and yields no
+output row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -32,6 +33,9 @@ these. The snapshot codec writes them with a format version; nothing else is all
 FIRED_CHUNK: Final = 1
 """Number of a chunk that ``fire`` puts out: not a multiple of ``CHUNK_STRIDE``."""
 
+NO_TICKS: Final[npt.NDArray[np.int64]] = np.empty(0, dtype=np.int64)
+"""``RowClock.ticks_ms`` of an operator that is told of no rows but its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowClock:
@@ -39,9 +43,14 @@ class RowClock:
 
     ``now_ms`` int64[n], one per row, never decreasing: in live mode the entry's log time in every row, in playback
     the highest event time so far. Timers due at or before ``now_ms[i]`` fire before row i.
+
+    ``ticks_ms`` int64[m], never decreasing: the same for all chunks from outside that the batch came from, by number
+    (chunk ``k * CHUNK_STRIDE`` has ``ticks_ms[k]``), also those of which a filter left nothing. Timers due by
+    ``ticks_ms[k]`` fire before that chunk, also behind the last row. Empty: there is nothing but the rows.
     """
 
     now_ms: npt.NDArray[np.int64]
+    ticks_ms: npt.NDArray[np.int64] = field(default_factory=lambda: NO_TICKS)
 
 
 class Operator(Protocol):

@@ -99,7 +99,7 @@ class PlanRuntime:
                 self.advance(log_time_ms)
             self._feed(stream, batch, self._clock_ms)
             self._note_alarms()
-        elif one_chunk or len(batch) == 1:
+        elif one_chunk:
             self.advance(int(batch.timestamps[-1]))
             self._feed(stream, batch, self._clock_ms)
         else:
@@ -120,10 +120,7 @@ class PlanRuntime:
 
     def next_timer_ms(self) -> int | None:
         """The earliest timer."""
-        if not self._timed:
-            return None
-        dues = [due for index in self._timed if (due := self._queries[index].next_timer_ms()) is not None]
-        return min(dues, default=None)
+        return self._next_timer_of(self._timed)
 
     def take_outputs(self) -> dict[str, EventBatch]:
         """What the kept streams got since the last call, in order of arrival."""
@@ -163,6 +160,14 @@ class PlanRuntime:
             known = self._routes[stream] = route(self.plan, stream)
         return known
 
+    def _next_timer_of(self, queries: frozenset[int]) -> int | None:
+        earliest: int | None = None
+        for index in queries:
+            due = self._queries[index].next_timer_ms()
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
+
     def _fires_inside(self, stream: str, batch: EventBatch) -> bool:
         """Whether all timers of a live plan fire inside its operators, before the first row, at their own times.
 
@@ -171,33 +176,36 @@ class PlanRuntime:
         if not self._timed or len(batch) == 1 or batch.chunks is not None or self._listener is not None:
             return False
         way = self._route(stream)
-        return way.batched and self._timed <= way.own_clock and not way.must_cut(self._timed)
+        return way.fires_inside_live and self._timed <= way.timed
 
     def _play_back(self, stream: str, batch: EventBatch) -> None:
-        """Many rows, each with its own time: fed as far as no timer stands between them that would not see it."""
+        """Rows, each with its own time: fed as far as no timer stands between them that does not fire inside."""
         now_ms = np.maximum.accumulate(np.maximum(batch.timestamps, self._clock_ms))
         way = self._route(stream)
-        elsewhere = self._timed - way.own_clock
-        cuts_at_moves = way.must_cut(self._timed)
+        fires_inside = way.fires_inside and self._listener is None
+        outside = self._timed - way.timed if fires_inside else self._timed
         start = 0
         while start < len(batch):
-            self.advance(int(now_ms[start]))
             stop = len(batch)
-            if cuts_at_moves:
-                stop = int(np.searchsorted(now_ms, now_ms[start], side="right"))
-            else:
-                dues = [due for index in elsewhere if (due := self._queries[index].next_timer_ms()) is not None]
-                if dues:
-                    stop = max(start + 1, int(np.searchsorted(now_ms, min(dues), side="left")))
+            if outside:
+                due = self._next_timer_of(outside)
+                if due is not None and due <= now_ms[start]:
+                    self.advance(int(now_ms[start]))
+                    due = self._next_timer_of(outside)
+                if not fires_inside:
+                    stop = int(np.searchsorted(now_ms, now_ms[start], side="right"))
+                elif due is not None:
+                    stop = max(start + 1, int(np.searchsorted(now_ms, due, side="left")))
             self._feed(stream, _rows(batch, start, stop), now_ms[start:stop])
             self._clock_ms = max(self._clock_ms, int(now_ms[stop - 1]))
             start = stop
 
     def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs) -> None:
-        if len(batch) == 1 or batch.chunks is not None:
+        if batch.chunks is None and self._listener is None and self._route(stream).batched:
+            ticks_ms = np.array([now_ms]) if isinstance(now_ms, int) else now_ms
+            self._deliver_batched(stream, batch, ChunkClock(now_ms, ticks_ms))
+        elif len(batch) == 1 or batch.chunks is not None:
             self._deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
-        elif self._listener is None and self._route(stream).batched:
-            self._deliver_batched(stream, batch, ChunkClock(now_ms))
         else:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
@@ -269,23 +277,22 @@ class PlanRuntime:
         way = self._route(source)
         pieces: dict[int, EventBatch] = {}
         merged: dict[str, EventBatch | None] = {source: batch}
-        for index in way.queries:
+        for index, stream in way.queries:
             runtime = self._queries[index]
-            for stream in self._streams_of(index):
-                rows = _merged(stream, merged, pieces, way.feeders)
-                if rows is None:
-                    continue
+            rows = _merged(stream, merged, pieces, way.feeders)
+            if rows is not None:
                 out = runtime.receive(stream, rows, clock)
-                if out is not None and len(out):
-                    pieces[index] = as_current(out)
+            elif index in way.timed:
+                out = runtime.pass_time(clock)
+            else:
+                continue
+            if out is not None and len(out):
+                pieces[index] = as_current(out)
         for stream in self._keep:
             if stream == source or stream in way.feeders:
                 rows = _merged(stream, merged, pieces, way.feeders)
                 if rows is not None:
                     self._outputs.setdefault(stream, []).append(rows)
-
-    def _streams_of(self, index: int) -> tuple[str, ...]:
-        return tuple(stream for stream, readers in self._readers.items() if index in readers)
 
 
 def _receiving(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import Operator, OperatorState
 from eiha.engine.operators.select import Select
 from eiha.engine.pattern_stage import PatternStage
 from eiha.events.batch import EventBatch
+from eiha.events.schema import Schema
 from eiha.plan.nodes import Query
+
+_NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
 
 
 @dataclass(slots=True)
@@ -32,6 +38,10 @@ class QueryRuntime:
         if self.pattern is not None:
             batch = self.pattern.receive(stream, batch, clock.of(batch))
         return self._run(batch, 0, clock)
+
+    def pass_time(self, clock: ChunkClock) -> EventBatch | None:
+        """What timers of the stages put out while rows pass that do not reach the query."""
+        return self._run(_NO_ROWS, 0, clock) if clock.reaches(self.next_timer_ms()) else None
 
     def next_timer_ms(self) -> int | None:
         """The earliest timer of any stage."""
@@ -63,9 +73,8 @@ class QueryRuntime:
 
     def _run(self, batch: EventBatch, first: int, clock: ChunkClock) -> EventBatch | None:
         for stage in self.stages[first:]:
-            if not len(batch):
-                return None
-            batch = stage.process(batch, clock.of(batch))
+            if len(batch) or clock.reaches(stage.next_timer_ms()):
+                batch = stage.process(batch, clock.of(batch))
         if not len(batch):
             return None
         out = self.select.process(batch, clock.of(batch))

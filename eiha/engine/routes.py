@@ -43,25 +43,21 @@ UNTIMED_WINDOWS: Final = frozenset(
 class Route:
     """The way of the rows of one stream.
 
-    ``batched``: whole batches may be fed. ``queries``: positions of the queries reached, in topological order.
-    ``feeders``: for each stream reached, the queries that fill it, in the order in which their rows for one chunk
-    come. ``own_clock``: queries whose timers see each row of a batch; ``reached``: all that the rows may reach.
+    ``batched``: whole batches may be fed. ``queries``: positions of the queries reached, in topological order, each
+    with the stream by which the rows reach it. ``feeders``: for each stream reached, the queries that fill it, in the
+    order in which their rows for one chunk come. ``timed``: the queries reached that set timers.
+
+    ``fires_inside``: in playback, timers of ``timed`` may fire inside the operators while a batch passes, by the clock
+    of its rows; else batches are cut where time moves. ``fires_inside_live``: the same for a live plan, whose timers
+    each see a time of their own.
     """
 
     batched: bool
-    queries: tuple[int, ...]
+    queries: tuple[tuple[int, str], ...]
     feeders: Mapping[str, tuple[int, ...]]
-    own_clock: frozenset[int]
-    reached: frozenset[int]
-
-    def must_cut(self, timed: frozenset[int]) -> bool:
-        """Whether, in playback, batches are to be cut where time moves.
-
-        That is so if rows reach timers that do not see each row, or if what several queries' timers put out is merged.
-        """
-        reached = timed & self.reached
-        merges = any(len(feeders) > 1 for feeders in self.feeders.values())
-        return bool(reached - self.own_clock) or (merges and len(reached) > 1)
+    timed: frozenset[int]
+    fires_inside: bool
+    fires_inside_live: bool
 
 
 def input_streams(query: Query) -> tuple[str, ...]:
@@ -108,15 +104,25 @@ def route(plan: Plan, source: str) -> Route:
     readers = subscribers(plan)
     arrivals: dict[str, list[int]] = {}
     recursive = not _walk(plan, readers, source, arrivals)
-    reached_set = frozenset(query for feeders in arrivals.values() for query in feeders)
+    reached = frozenset(query for feeders in arrivals.values() for query in feeders)
     feeders = {stream: tuple(dict.fromkeys(queries)) for stream, queries in arrivals.items()}
-    own_clock = frozenset(index for index in readers.get(source, ()) if _sees_each_row(plan.queries[index]))
+    timed = frozenset(index for index in reached if sets_timers(plan.queries[index]))
     batched = not recursive and all(
         rule(plan, source, arrivals, readers)
         for rule in (_no_interleaving, _no_faults, _no_two_streams_into_one_pattern, _no_chunks_that_would_merge)
     )
-    queries = () if recursive else _topological(plan, reached_set, feeders)
-    return Route(batched, queries, feeders, own_clock, reached_set)
+    if not batched:
+        return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False)
+    order = _topological(plan, reached, feeders)
+    fires_inside = _timers_keep_order(plan, order, feeders, timed)
+    direct = all(
+        index in readers.get(source, ()) and not _tells_chunks(plan.queries[index]) for index in timed
+    )  # fmt: skip
+    streams = {source, *feeders}
+    steps = tuple(
+        (index, next(each for each in input_streams(plan.queries[index]) if each in streams)) for index in order
+    )
+    return Route(True, steps, feeders, timed, fires_inside, fires_inside and direct)
 
 
 def _walk(plan: Plan, readers: Mapping[str, tuple[int, ...]], source: str, arrivals: dict[str, list[int]]) -> bool:
@@ -179,16 +185,27 @@ def _tells_chunks(query: Query) -> bool:
     return bool(selector.order_by) or selector.limit is not None or selector.offset is not None
 
 
-def _sees_each_row(query: Query) -> bool:
-    """Whether the timed stage of a query gets every row of its stream: nothing before it drops any."""
-    if not isinstance(query.input, StreamInput):
-        return not sets_timers(query)
-    for handler in query.input.handlers:
-        if isinstance(handler, Window):
-            return True
-        if isinstance(handler, Filter):
+def _timers_keep_order(
+    plan: Plan, order: tuple[int, ...], feeders: Mapping[str, tuple[int, ...]], timed: frozenset[int]
+) -> bool:
+    """Whether chunk numbers alone put what timers cause in the order of playback.
+
+    There, a move of the clock lets timers fire query by query in the order of the text. So a timed query must come
+    behind all timed queries that feed it, and of a stream's feeders only those of one timed query may be merged.
+    """
+    behind: dict[int, frozenset[int]] = {}
+    for index in order:
+        query = plan.queries[index]
+        above = [feeder for stream in input_streams(query) for feeder in feeders.get(stream, ())]
+        causes = frozenset[int]().union(*(behind[feeder] for feeder in above))
+        if index in timed and (isinstance(query.input, PatternInput) or any(cause > index for cause in causes)):
             return False
-    return True
+        behind[index] = causes | {index} if index in timed else causes
+    return all(
+        len(frozenset[int]().union(*(behind[index] for index in queries))) <= 1
+        for queries in feeders.values()
+        if len(queries) > 1
+    )
 
 
 def _topological(plan: Plan, reached: frozenset[int], feeders: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from eiha.engine.operator import RowClock
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.schema import Schema
@@ -12,6 +13,14 @@ from eiha.events.schema import Schema
 CURRENT: int = int(Kind.CURRENT)
 EXPIRED: int = int(Kind.EXPIRED)
 RESET: int = int(Kind.RESET)
+
+
+def latest(clock: RowClock, before_ms: int) -> int:
+    """The latest time that a clock tells of, by rows or ticks; ``before_ms`` if it has nothing to tell."""
+    for readings in (clock.now_ms, clock.ticks_ms):
+        if len(readings):
+            before_ms = max(before_ms, int(readings[-1]))
+    return before_ms
 
 
 class Emission:

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
+from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
-from eiha.engine.windows.emission import CURRENT, EXPIRED, Emission
+from eiha.engine.windows.emission import CURRENT, EXPIRED, Emission, latest
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
@@ -74,18 +74,16 @@ class TimeWindow:
         self._clock_ms = _NO_TIME  # the latest time seen
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
-        """Current rows, and before each what is due by its time."""
-        if not len(batch):
-            return batch
+        """Current rows, and before each what is due by its time; without rows, what is due by the clock's ticks."""
         store = self._store
-        first = store.append(batch)
-        last_now = int(clock.now_ms[-1])
+        first = store.append(batch) if len(batch) else store.stop
+        last_now = latest(clock, self._clock_ms)
         leaving = _count_due(store.timestamps, store.start, store.stop, last_now - self._length_ms)
         if self._rows_max != _NO_LIMIT:
             leaving = max(leaving, len(store))
         emission = Emission(len(batch) + leaving)
         self._make_room_for_timers(len(batch))
-        rows, start, self._fired, self._pending, self._record_ms = _slide(
+        rows, start, self._fired, self._pending, self._record_ms, self._clock_ms = _slide(
             store.timestamps,
             store.start,
             first,
@@ -97,6 +95,7 @@ class TimeWindow:
             self._playback,
             clock.now_ms,
             batch.chunk_numbers(),
+            clock.ticks_ms,
             self._length_ms,
             self._rows_max,
             self._leaving_kind,
@@ -105,7 +104,6 @@ class TimeWindow:
             emission.timestamps,
             emission.chunks,
         )
-        self._clock_ms = max(self._clock_ms, last_now)
         out = emission.batch(rows, self._schema, store)
         store.drop(start - store.start)
         return out
@@ -169,6 +167,47 @@ def _count_due(timestamps: ReadInt64, start: int, stop: int, latest_ms: int) -> 
     return position - start
 
 
+@inlined
+def _fire_timers(
+    timestamps: ReadInt64,
+    start: int,
+    stop: int,
+    timers: WriteInt64,
+    fired: int,
+    pending: int,
+    clock_ms: int,
+    now: int,
+    playback: bool,
+    length_ms: int,
+    number: int,
+    number_max: int,
+    leaving_kind: int,
+    out: int,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int, int]:
+    """Let the timers due by ``now`` fire, each a chunk numbered above ``number``.
+
+    Rows put out so far, oldest row that stays, timers fired so far, the latest time seen.
+    """
+    while fired < pending and timers[fired] <= now:
+        at = now if playback else max(timers[fired], clock_ms)
+        clock_ms = max(clock_ms, at)
+        fired += 1
+        if start < stop and timestamps[start] + length_ms <= at:
+            number = min(number + 1, number_max)
+        while start < stop and timestamps[start] + length_ms <= at:
+            out_positions[out] = start
+            out_kinds[out] = leaving_kind
+            out_timestamps[out] = at
+            out_chunks[out] = number
+            out += 1
+            start += 1
+    return out, start, fired, clock_ms
+
+
 @kernel
 def _slide(
     timestamps: ReadInt64,
@@ -182,6 +221,7 @@ def _slide(
     playback: bool,
     now_ms: ReadInt64,
     chunks: ReadInt64,
+    ticks_ms: ReadInt64,
     length_ms: int,
     rows_max: int,
     leaving_kind: int,
@@ -189,32 +229,32 @@ def _slide(
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
-) -> tuple[int, int, int, int, int]:
-    """Rows put out, position of the oldest row that stays, timers fired and set so far, highest timestamp.
+) -> tuple[int, int, int, int, int, int]:
+    """Rows put out, position of the oldest row that stays, timers fired and set so far, highest timestamp, clock.
 
     ``timers``: those from ``fired`` to ``pending`` are set; there is room for one more a row. Rows from ``first`` on
     are new.
     """
     out = 0
-    last = -1
+    last = -CHUNK_STRIDE
+    tick = 0
     for index in range(len(now_ms)):
         position = first + index
         chunk = chunks[index]
         now = now_ms[index]
+        while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
+            out, start, fired, clock_ms = _fire_timers(
+                timestamps, start, position, timers, fired, pending, clock_ms, ticks_ms[tick], playback, length_ms,
+                max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1, leaving_kind,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+            tick += 1
         if chunk % CHUNK_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1]):
-            number = max(chunk - CHUNK_STRIDE, last)
-            while fired < pending and timers[fired] <= now:
-                at = now if playback else max(timers[fired], clock_ms)
-                fired += 1
-                if start < position and timestamps[start] + length_ms <= at:
-                    number = min(number + 1, chunk - 1)
-                while start < position and timestamps[start] + length_ms <= at:
-                    out_positions[out] = start
-                    out_kinds[out] = leaving_kind
-                    out_timestamps[out] = at
-                    out_chunks[out] = number
-                    out += 1
-                    start += 1
+            out, start, fired, clock_ms = _fire_timers(
+                timestamps, start, position, timers, fired, pending, clock_ms, now, playback, length_ms,
+                max(chunk - CHUNK_STRIDE, last), chunk - 1, leaving_kind,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
         is_full = False
         while start < position and not is_full:
             if timestamps[start] + length_ms > now:
@@ -241,4 +281,11 @@ def _slide(
             start = position + 1
         last = chunk
         clock_ms = max(clock_ms, now)
-    return out, start, fired, pending, record_ms
+    while tick < len(ticks_ms):
+        out, start, fired, clock_ms = _fire_timers(
+            timestamps, start, first + len(now_ms), timers, fired, pending, clock_ms, ticks_ms[tick], playback,
+            length_ms, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1, leaving_kind,
+            out, out_positions, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
+        tick += 1
+    return out, start, fired, pending, record_ms, clock_ms

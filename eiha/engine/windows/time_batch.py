@@ -11,7 +11,7 @@ from typing import Final
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
-from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
+from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission, latest
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
@@ -67,10 +67,33 @@ class TimeBatchWindow:
         self._clock_ms = _NO_TIME
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
-        """The batches of periods that end, and with the flag the rows themselves."""
-        if not len(batch):
-            return batch
-        return self._run(batch, clock)
+        """The batches of periods that end, and with the flag the rows themselves; without rows by the ticks."""
+        store = self._store
+        first = store.append(batch) if len(batch) else store.stop
+        emission = Emission(self._capacity(batch, clock))
+        rows, start, self._expired, self._end_ms, self._clock_ms = _run_periods(
+            store.timestamps,
+            store.start,
+            first,
+            self._expired,
+            self._end_ms,
+            self._clock_ms,
+            clock.now_ms,
+            batch.chunk_numbers(),
+            clock.ticks_ms,
+            self._length_ms,
+            _NO_TIME if self._start_ms is None else self._start_ms,
+            self._streams,
+            self._playback,
+            self._wants_expired,
+            emission.positions,
+            emission.kinds,
+            emission.timestamps,
+            emission.chunks,
+        )
+        out = emission.batch(rows, self._schema, store, collapses=True)
+        store.drop(start - store.start)
+        return out
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """The end of the period that runs; None if there is nothing to put out then."""
@@ -119,38 +142,13 @@ class TimeBatchWindow:
         self._end_ms = state["end_ms"]
         self._clock_ms = state["clock_ms"]
 
-    def _run(self, batch: EventBatch, clock: RowClock) -> EventBatch:
-        store = self._store
-        first = store.append(batch)
-        last_now = int(clock.now_ms[-1])
-        emission = Emission(self._capacity(len(batch), int(clock.now_ms[0]), last_now))
-        rows, start, self._expired, self._end_ms = _run_periods(
-            store.timestamps,
-            store.start,
-            first,
-            self._expired,
-            self._end_ms,
-            self._clock_ms,
-            clock.now_ms,
-            batch.chunk_numbers(),
-            self._length_ms,
-            _NO_TIME if self._start_ms is None else self._start_ms,
-            self._streams,
-            self._playback,
-            self._wants_expired,
-            emission.positions,
-            emission.kinds,
-            emission.timestamps,
-            emission.chunks,
-        )
-        self._clock_ms = max(self._clock_ms, last_now)
-        out = emission.batch(rows, self._schema, store, collapses=True)
-        store.drop(start - store.start)
-        return out
-
-    def _capacity(self, rows: int, first_now: int, last_now: int) -> int:
+    def _capacity(self, batch: EventBatch, clock: RowClock) -> int:
         """Room for what can come out: if a period ends, each held row twice at most and a reset for each row."""
-        end_ms = self._end_ms if self._end_ms != _NO_TIME else first_now + 1
+        rows = len(batch)
+        last_now = latest(clock, self._clock_ms)
+        end_ms = self._end_ms
+        if end_ms == _NO_TIME:
+            end_ms = int(clock.now_ms[0]) + 1 if rows else last_now + 1
         if last_now < end_ms:
             return rows if self._streams else 0
         return 2 * len(self._store) + 2 * rows + 1
@@ -239,6 +237,43 @@ def _first_end(now_ms: int, length_ms: int, start_ms: int) -> int:
     return now_ms + length_ms + (-since) % length_ms
 
 
+@inlined
+def _end_periods(
+    timestamps: ReadInt64,
+    start: int,
+    stop: int,
+    expired: int,
+    end_ms: int,
+    clock_ms: int,
+    now: int,
+    length_ms: int,
+    streams: bool,
+    playback: bool,
+    wants_expired: bool,
+    number: int,
+    number_max: int,
+    out: int,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int, int, int]:
+    """Put out the periods that are over by ``now``, each a chunk numbered above ``number``.
+
+    Rows put out so far, oldest row that stays, expired ones, the end of the period that runs, the latest time seen.
+    """
+    while end_ms != _NO_TIME and end_ms <= now:
+        at = now if playback else max(end_ms, clock_ms)
+        clock_ms = max(clock_ms, at)
+        number = min(number + 1, number_max)
+        out, start, expired = _end_period(
+            timestamps, start, stop, expired, at, number, streams, wants_expired,
+            out, out_positions, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
+        end_ms = _end_after(end_ms, length_ms, now, stop - start)
+    return out, start, expired, end_ms, clock_ms
+
+
 @kernel
 def _run_periods(
     timestamps: ReadInt64,
@@ -249,6 +284,7 @@ def _run_periods(
     clock_ms: int,
     now_ms: ReadInt64,
     chunks: ReadInt64,
+    ticks_ms: ReadInt64,
     length_ms: int,
     start_ms: int,
     streams: bool,
@@ -258,25 +294,29 @@ def _run_periods(
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
-) -> tuple[int, int, int, int]:
-    """Rows put out, oldest row that stays, how many of those that stay were put out, end of the period that runs."""
+) -> tuple[int, int, int, int, int]:
+    """Rows put out, oldest row that stays, how many of those that stay were put out, end of the period, clock."""
     out = 0
-    last = -1
+    last = -CHUNK_STRIDE
     index = 0
+    tick = 0
     while index < len(now_ms):
         chunk = chunks[index]
         now = now_ms[index]
         position = first + index
+        while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
+            out, start, expired, end_ms, clock_ms = _end_periods(
+                timestamps, start, position, expired, end_ms, clock_ms, ticks_ms[tick], length_ms, streams, playback,
+                wants_expired, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+            tick += 1
         if chunk % CHUNK_STRIDE == 0:
-            number = max(chunk - CHUNK_STRIDE, last)
-            while end_ms != _NO_TIME and end_ms <= now:
-                at = now if playback else max(end_ms, clock_ms)
-                number = min(number + 1, chunk - 1)
-                out, start, expired = _end_period(
-                    timestamps, start, position, expired, at, number, streams, wants_expired,
-                    out, out_positions, out_kinds, out_timestamps, out_chunks,
-                )  # fmt: skip
-                end_ms = _end_after(end_ms, length_ms, now, position - start)
+            out, start, expired, end_ms, clock_ms = _end_periods(
+                timestamps, start, position, expired, end_ms, clock_ms, now, length_ms, streams, playback,
+                wants_expired, max(chunk - CHUNK_STRIDE, last), chunk - 1,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
         if end_ms == _NO_TIME:
             end_ms = _first_end(now, length_ms, start_ms)
         ends = now >= end_ms
@@ -302,4 +342,11 @@ def _run_periods(
             )  # fmt: skip
         last = chunk
         clock_ms = max(clock_ms, now)
-    return out, start, expired, end_ms
+    while tick < len(ticks_ms):
+        out, start, expired, end_ms, clock_ms = _end_periods(
+            timestamps, start, first + index, expired, end_ms, clock_ms, ticks_ms[tick], length_ms, streams, playback,
+            wants_expired, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
+            out, out_positions, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
+        tick += 1
+    return out, start, expired, end_ms, clock_ms

@@ -33,7 +33,7 @@ def test_a_way_around_that_comes_between_is_fed_one_by_one() -> None:
 def test_queries_run_after_all_that_feed_them() -> None:
     text = "from T select a insert into U; from S select a insert into T;"
     plan_text = "define stream T (a int);\n" + text
-    assert way(plan_text).queries == (1, 0)
+    assert way(plan_text).queries == ((1, "S"), (0, "T"))
 
 
 def test_a_plan_that_feeds_itself_is_fed_one_by_one() -> None:
@@ -55,7 +55,29 @@ def test_chunks_that_would_merge_under_a_limit_are_fed_one_by_one() -> None:
     assert not way(text + "from T select a limit 1 insert into U;").batched
 
 
-def test_a_filter_before_a_timed_window_hides_rows_from_its_clock() -> None:
-    timed = frozenset({0})
-    assert not way("from S#window.time(5) select a insert into T;").must_cut(timed)
-    assert way("from S[a > 1]#window.time(5) select a insert into T;").must_cut(timed)
+def test_timers_fire_inside_also_behind_filters_and_other_queries() -> None:
+    assert way("from S#window.time(5) select a insert into T;").fires_inside
+    assert way("from S[a > 1]#window.time(5) select a insert into T;").fires_inside
+    chain = (
+        "from S#window.time(5) select a insert all events into T;"
+        "from T[a > 1]#window.timeBatch(3) select a insert into U;"
+    )
+    assert way(chain).fires_inside
+    assert way(chain).timed == {0, 1}
+
+
+def test_timers_of_one_query_may_be_merged_with_rows_but_not_with_those_of_another() -> None:
+    one = "from S#window.time(5) select a insert all events into T; from S select b as a insert into T;"
+    assert way(one).fires_inside
+    assert not way(one.replace("from S select", "from S#window.time(7) select")).fires_inside
+
+
+def test_a_timed_query_before_the_one_that_feeds_it_is_cut_at_each_move() -> None:
+    text = "from T#window.time(5) select a insert into U; from S#window.time(5) select a insert all events into T;"
+    assert not way("define stream T (a int);\n" + text).fires_inside
+
+
+def test_in_a_live_plan_only_timers_that_the_rows_reach_first_fire_inside() -> None:
+    assert way("from S[a > 1]#window.time(5) select a insert into T;").fires_inside_live
+    assert not way("from S select a insert into T; from T#window.time(5) select a insert into U;").fires_inside_live
+    assert not way("from S#window.time(5) select a limit 1 insert all events into T;").fires_inside_live
