@@ -4,7 +4,7 @@ every implementation: the real ones in ``storage`` and those of the simulator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,6 +49,9 @@ class LogStore(Protocol):
 
     def sync(self) -> None:
         """Flush to disk."""
+
+    def begin_flush(self) -> Callable[[], None]:
+        """A flush of what is appended so far, to be called on any thread while appends go on."""
 
     def truncate_after(self, last: LogPosition) -> None:
         """Cut the tail after ``last`` into quarantine."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eiha.cli.node_client import act, add_target_arguments, read_target, send_signed
 from eiha.errors import ConfigurationError
+from eiha.node.plan_directory import plan_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = parser.prog.split()[-1]
     if command == "deploy":
         parser.add_argument("plan", type=Path, metavar="PLAN", help="a .siddhi file")
-        parser.add_argument("--name", default="", help="name of the plan; default: the file's")
+        parser.add_argument("--name", default="", help="name of the plan; default: its @app:name, else the file's")
     elif command == "remove":
         parser.add_argument("plan", metavar="NAME", help="name of the plan")
     elif command == "accept-loss":
@@ -31,12 +32,12 @@ def run(options: argparse.Namespace) -> int:
         case "snapshot":
             print(f"snapshot saved at sequence {act(target, 'POST', '/v1/admin/snapshot')['sequence']}")
         case "deploy":
-            name = options.name or options.plan.stem
             try:
-                text = options.plan.read_bytes()
-            except OSError as error:
-                raise ConfigurationError(f"{options.plan}: cannot be read: {error.strerror}") from error
-            answer = act(target, "PUT", f"/v1/admin/plans/{name}", text)
+                text = options.plan.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"{options.plan}: cannot be read: {error}") from error
+            name = options.name or plan_name(text, options.plan)
+            answer = act(target, "PUT", f"/v1/admin/plans/{name}", text.encode())
             print(f"plan {name} deployed at sequence {answer['deployed_at']}")
         case "remove":
             answer = act(target, "DELETE", f"/v1/admin/plans/{options.plan}")

@@ -35,14 +35,13 @@ def _check(path: Path) -> str:
     """What a valid file holds. Raises ``EihaError``."""
     if path.suffix == ".toml":
         return _check_configuration(path)
-    from eiha.plan.compilation import compile_plan
+    from eiha.node.plan_directory import plan_name
 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    plan = compile_plan(text, name=path.stem)
-    return f"valid; plan {plan.name}"
+    return f"valid; plan {plan_name(text, path)}"
 
 
 def _check_configuration(path: Path) -> str:

@@ -1,7 +1,8 @@
 """The thread that owns the log on disk: one append, and one flush if the mode asks, for whatever is waiting.
 
-It answers each group once with the last position written. A full disk is waited out: nothing is acknowledged
-meanwhile. Any other failure of the disk ends the process, since what is on it is then in doubt.
+It answers each group once with the last position written. A flush that nobody waits for (``interval``) runs on a
+thread of its own, since a disk may take longer over it than a client should wait. A full disk is waited out: nothing is
+acknowledged meanwhile. Any other failure of the disk ends the process, since what is on it is then in doubt.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -68,6 +70,8 @@ class LogWriter:
         self._thread = threading.Thread(target=self._run, name="eiha-log", daemon=True)
         self._unsynced = False
         self._synced_at = time.monotonic()
+        self._flusher = ThreadPoolExecutor(1, thread_name_prefix="eiha-flush")
+        self._flushing: Future[None] | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -91,6 +95,8 @@ class LogWriter:
         try:
             while self._step():
                 pass
+            self._flusher.shutdown()
+            self._check_flush()
             self._store.close()
         except BaseException as error:  # noqa: BLE001  reported, and the process ends by it
             self._failed(error)
@@ -98,7 +104,9 @@ class LogWriter:
     def _step(self) -> bool:
         """Take and carry out what is waiting; False after ``_Stop``."""
         try:
-            first = self._queue.get(timeout=self._fsync_interval_s if self._unsynced else IDLE_WAIT_S)
+            first = self._queue.get(
+                timeout=self._fsync_interval_s if self._unsynced or self._flushing is not None else IDLE_WAIT_S
+            )
         except queue.Empty:
             self._sync_if_due()
             return True
@@ -169,9 +177,18 @@ class LogWriter:
                 assert_never(work)
 
     def _sync_if_due(self) -> None:
+        self._check_flush()
         due = time.monotonic() - self._synced_at >= self._fsync_interval_s
-        if self._fsync == "interval" and self._unsynced and due:
-            self._sync()
+        if self._fsync == "interval" and self._unsynced and due and self._flushing is None:
+            self._unsynced = False
+            self._synced_at = time.monotonic()
+            self._flushing = self._flusher.submit(self._store.begin_flush())
+
+    def _check_flush(self) -> None:
+        """Raise what a finished flush failed with: what is on disk is then in doubt."""
+        if self._flushing is not None and self._flushing.done():
+            flushing, self._flushing = self._flushing, None
+            flushing.result()
 
     def _sync(self) -> None:
         self._store.sync()

@@ -7,7 +7,8 @@ cut because another node's log won are kept in ``quarantine/``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,25 @@ class LogSegments:
                 segment.sync()
             except OSError as cause:
                 raise self._fail(cause, "cannot flush", segment.path) from cause
+
+    def begin_flush(self) -> Callable[[], None]:
+        """What is appended so far, to be flushed by calling the result, on any thread, while appends go on.
+
+        The result raises ``StorageError``; the store must then not be used again.
+        """
+        self._check_usable()
+        pending = [(segment.path, segment.take_unsynced()) for segment in self._segments if segment.unsynced]
+
+        def flush() -> None:
+            for path, descriptor in pending:
+                try:
+                    os.fdatasync(descriptor)
+                except OSError as cause:
+                    raise storage_error(cause, "cannot flush", path) from cause
+                finally:
+                    os.close(descriptor)
+
+        return flush
 
     def truncate_after(self, last: LogPosition) -> None:
         """Copy the records after ``last`` to ``quarantine/``, then cut them off.

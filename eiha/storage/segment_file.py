@@ -84,6 +84,11 @@ class SegmentFile:
             os.fdatasync(self._open_descriptor())
             self.unsynced = False
 
+    def take_unsynced(self) -> int:
+        """A descriptor of its own, for a flush elsewhere; its taker flushes and closes it. Raises ``OSError``."""
+        self.unsynced = False
+        return os.dup(self._open_descriptor())
+
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file. Raises ``StorageError``."""
         try:

@@ -30,13 +30,15 @@ def position(sequence: int) -> LogPosition:
 class FaultyLog(LogSegments):
     """The real log, with a disk that is full or broken for some calls, and a record of what was asked."""
 
-    __slots__ = ("append_faults", "appended", "syncs")
+    __slots__ = ("append_faults", "appended", "flush_faults", "flushes", "syncs")
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.append_faults: list[Exception] = []
         self.appended: list[int] = []
         self.syncs = 0
+        self.flushes = 0
+        self.flush_faults: list[Exception] = []
 
     def append(self, entries: Seq[LogEntry]) -> None:
         if self.append_faults:
@@ -47,6 +49,17 @@ class FaultyLog(LogSegments):
     def sync(self) -> None:
         super().sync()
         self.syncs += 1
+
+    def begin_flush(self) -> Callable[[], None]:
+        flush = super().begin_flush()
+
+        def counted() -> None:
+            flush()
+            if self.flush_faults:
+                raise self.flush_faults.pop(0)
+            self.flushes += 1
+
+        return counted
 
 
 class Running:
@@ -125,9 +138,17 @@ def test_the_interval_flushes_also_when_nothing_more_comes(start: Start) -> None
     running.writer.put(Persist((entry(1),)))
     running.wait_for(1)
     deadline = time.monotonic() + TIMEOUT_S
-    while not running.store.syncs:
+    while not running.store.flushes:
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def test_a_failed_flush_ends_the_thread_and_is_reported(start: Start) -> None:
+    running = start("interval")
+    running.store.flush_faults = [StorageError("the disk is gone")]
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    assert str(running.failures.get(timeout=TIMEOUT_S)) == "the disk is gone"
 
 
 def test_off_never_flushes(start: Start) -> None:

@@ -15,6 +15,18 @@ def test_plans_are_read_by_file_name_and_other_files_left_alone(tmp_path: Path) 
     assert [(plan.plan, plan.text) for plan in read_plans(tmp_path)] == [("a", PLAN), ("b", PLAN)]
 
 
+def test_a_plan_goes_by_the_name_that_its_text_gives(tmp_path: Path) -> None:
+    (tmp_path / "a.siddhi").write_text(f"@app:name('orders') {PLAN}")
+    assert [plan.plan for plan in read_plans(tmp_path)] == ["orders"]
+
+
+def test_two_plans_of_one_name_are_refused_with_both_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.siddhi").write_text(f"@app:name('orders') {PLAN}")
+    with pytest.raises(ConfigurationError, match=r"b\.siddhi: .*'orders'.*a\.siddhi"):
+        read_plans(tmp_path)
+
+
 def test_every_wrong_plan_is_named_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "a.siddhi").write_text("define stream S (x long);\nfrom S select y insert into Out;")
     (tmp_path / "b.siddhi").write_bytes(b"\xff\xfe")
