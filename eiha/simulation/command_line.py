@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from eiha.errors import PlanError
+from eiha.simulation.engines import choose_workload
 from eiha.simulation.fault_profiles import PROFILES
 from eiha.simulation.many import Summary, run_seed, run_seeds
 from eiha.simulation.mutations import MUTATIONS
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run; 0: all promises held (or, with ``--mutation``, the planted bug was found), 1: not, 2: bad usage."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.plan and not given.real_engine:
+        parser.error("--plan needs --real-engine: the cheap engine runs no plans")
     try:
         options = SimulationOptions(
             faults=given.faults or (MUTATIONS[given.mutation].faults if given.mutation else "swarm"),
@@ -36,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
             plan=given.plan.read_text(encoding="utf-8") if given.plan else "",
             trace=given.trace,
         )
-    except (ValueError, OSError) as problem:
+        choose_workload(options)
+    except (ValueError, OSError, PlanError) as problem:
         parser.error(str(problem))
     if given.seed is not None:
         return _run_single(given.seed, options)
