@@ -44,7 +44,7 @@ integration: setup ## real processes, sockets, MariaDB
 	@$(BIN)/python tools/mariadb.py run -- $(BIN)/python -m pytest tests/integration -q
 
 test: lint types layers ## everything CI runs
-	@$(BIN)/python tools/mariadb.py run -- $(BIN)/python -m pytest tests -n $(JOBS) --dist loadgroup -q --cov --cov-report=term:skip-covered
+	@$(BIN)/python tools/mariadb.py run -- sh tools/run_tests.sh $(BIN)/python $(JOBS)
 
 soak: setup ## 100,000 seeds and 500 kills; hours
 	@$(BIN)/python -m eiha.simulation --seeds 0..100000 --jobs $(JOBS)
