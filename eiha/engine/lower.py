@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, assert_never
 
+from eiha.engine.column_pruning import KeepColumns, kept_columns
 from eiha.engine.expressions.rows import EntryIdentity, Scope
 from eiha.engine.operator import Operator
 from eiha.engine.operators.filter_rows import FilterRows
@@ -13,7 +14,8 @@ from eiha.engine.patterns.factory import make_pattern
 from eiha.engine.patterns.layout import match_scope
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
-from eiha.engine.windows.factory import make_window
+from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
+from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import Filter, OutputEvents, PatternInput, Plan, Query, StreamFunction, StreamInput, Window
 
@@ -56,8 +58,8 @@ def lower(
 def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
     match query.input:
         case StreamInput():
-            stages, expires = _stages(query.input, plan, scope, query.output.events)
-            select = Select(query.selector, query.output.events, scope, expires=expires)
+            stages, expires, names = _stages(query, query.input, plan, scope)
+            select = Select(query.selector, query.output.events, names, expires=expires)
             return QueryRuntime(query, None, stages, select)
         case PatternInput():
             return _pattern_query(query, query.input, scope)
@@ -65,18 +67,26 @@ def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
             assert_never(query.input)
 
 
-def _stages(source: StreamInput, plan: Plan, scope: Scope, events: OutputEvents) -> tuple[tuple[Operator, ...], bool]:
-    """The stages before the select, and whether a window among them lets rows leave."""
+def _stages(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> tuple[tuple[Operator, ...], bool, Scope]:
+    """The stages before the select, whether a window among them lets rows leave, and what names mean behind them."""
     schema = plan.stream(source.stream).schema
     stages: list[Operator] = []
     expires = False
+    kept = kept_columns(query, schema)
     for handler in source.handlers:
+        narrows = kept if handler is source.handlers[0] else None
         match handler:
             case Filter(condition):
-                stages.append(FilterRows(condition, scope))
+                stages.append(FilterRows(condition, scope, narrows))
+                if narrows is not None:
+                    schema, scope = narrows.narrowed(), narrows.scope(scope)
             case Window():
-                wants_expired = events is not OutputEvents.CURRENT
-                stages.append(make_window(handler, schema, plan.playback, wants_expired=wants_expired))
+                if narrows is not None:
+                    stages.append(KeepColumns(narrows))
+                    schema, scope = narrows.narrowed(), narrows.scope(scope)
+                window = _window(handler if kept is None else kept.window(handler), query, schema, plan.playback)
+                if window is not None:
+                    stages.append(window)
                 expires = True
             case StreamFunction():
                 stage = make_stream_function(handler, scope)
@@ -85,7 +95,15 @@ def _stages(source: StreamInput, plan: Plan, scope: Scope, events: OutputEvents)
                 schema = handler.schema
             case _:
                 assert_never(handler)
-    return tuple(stages), expires
+    return tuple(stages), expires, scope
+
+
+def _window(window: Window, query: Query, schema: Schema, playback: bool) -> Operator | None:
+    """The operator of ``window``; None if current rows just pass it and nobody sees the others leave."""
+    wants_expired = query.output.events is not OutputEvents.CURRENT
+    operator = make_window(window, schema, playback, wants_expired=wants_expired)
+    is_seen = wants_expired or bool(query.selector.aggregates) or window.name not in SLIDING_WINDOWS
+    return operator if is_seen else None
 
 
 def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:

@@ -37,6 +37,8 @@ WIRE_DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
     AttributeType.BOOL: np.dtype("u1"),
 }
 
+_STRINGS: Final = frozenset({str})
+
 
 @dataclass(frozen=True, slots=True)
 class WireColumn:
@@ -138,7 +140,7 @@ def _string_column(data: Any, valid: Mask | None, rows: int, name: str) -> WireC
     if not (isinstance(data, list) and len(data) == 2 and isinstance(data[0], list)):
         raise WrongSchema(f"column {name!r} is string: its data must be [dictionary, codes]")
     texts, codes = data
-    if not all(isinstance(text, str) for text in texts):
+    if not _STRINGS.issuperset(map(type, texts)):
         raise WrongSchema(f"the dictionary of column {name!r} must hold strings only")
     array = _array(codes, np.dtype("<i4"), rows, f"codes of {name!r}")
     used = array if valid is None else array[valid]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from eiha.engine.column_pruning import KeepColumns, KeptColumns
 from eiha.engine.expressions.compile_expression import compile_condition
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.operator import RowClock
@@ -17,17 +18,25 @@ class FilterRows(Stateless):
 
     A reset carries the values of a row of its batch, so a filter behind a batch window can hold it back; aggregates
     then go on over the turn of the batch.
+
+    Args:
+        condition: on the rows as they come.
+        scope: strings and names.
+        kept: columns that anyone reads behind the filter; None: all.
     """
 
-    __slots__ = ("_condition", "_nothing")
+    __slots__ = ("_condition", "_narrow", "_nothing")
 
-    def __init__(self, condition: Expression, scope: Scope) -> None:
+    def __init__(self, condition: Expression, scope: Scope, kept: KeptColumns | None = None) -> None:
         self._condition = compile_condition(condition, scope)
+        self._narrow = None if kept is None else KeepColumns(kept)
         self._nothing: EventBatch | None = None
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The rows that pass, with their chunk numbers."""
         passes = self._condition(rows_of(batch, clock))
+        if self._narrow is not None:
+            batch = self._narrow.process(batch, clock)
         if passes is True:
             return batch
         if isinstance(passes, bool):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from eiha.engine.operator import Operator
 from eiha.engine.windows.arguments import WindowArguments
 from eiha.engine.windows.batch import BatchWindow
@@ -13,6 +15,9 @@ from eiha.engine.windows.time_batch import TimeBatchWindow
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
 from eiha.plan.nodes import Window
+
+SLIDING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime"})
+"""Windows that pass each current row on at once: they only add the rows that leave."""
 
 
 def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired: bool = True) -> Operator:

@@ -1,0 +1,135 @@
+"""Which columns a query still reads behind its first filter or window: only these are gathered and held.
+
+A filter copies the rows it keeps, a window holds them and copies them twice; columns that nothing reads later are left
+out before. Decided from the plan when it is lowered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from eiha.engine.expressions.rows import Rows, Scope
+from eiha.engine.operator import RowClock
+from eiha.engine.operators.stateless import Stateless
+from eiha.events.batch import EventBatch
+from eiha.events.column import Column
+from eiha.events.schema import Schema
+from eiha.plan.expressions import (
+    AggregateRef,
+    Arithmetic,
+    AttributeRef,
+    Call,
+    Compare,
+    EventIsNull,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    Not,
+    OutputRef,
+)
+from eiha.plan.nodes import Filter, Handler, Query, StreamInput, Window
+
+
+@dataclass(frozen=True, slots=True)
+class KeptColumns:
+    """The columns of ``schema`` at ``positions`` (rising), which become positions 0, 1, ..."""
+
+    schema: Schema
+    positions: tuple[int, ...]
+
+    def narrowed(self) -> Schema:
+        """The schema of what is kept."""
+        return Schema(tuple(self.schema.attributes[position] for position in self.positions))
+
+    def scope(self, scope: Scope) -> Scope:
+        """Names over narrowed rows."""
+        places = {position: place for place, position in enumerate(self.positions)}
+
+        def attribute(reference: AttributeRef) -> Callable[[Rows], Column]:
+            return scope.attribute(replace(reference, attribute=places[reference.attribute]))
+
+        return replace(scope, attribute=attribute)
+
+    def window(self, window: Window) -> Window:
+        """``window`` with the attributes among its arguments at their new positions."""
+        return replace(
+            window,
+            arguments=tuple(
+                replace(each, attribute=self.positions.index(each.attribute))
+                if isinstance(each, AttributeRef)
+                else each
+                for each in window.arguments
+            ),
+        )
+
+
+class KeepColumns(Stateless):
+    """Lets some columns pass; their values are not copied."""
+
+    __slots__ = ("_kept", "_schema")
+
+    def __init__(self, kept: KeptColumns) -> None:
+        self._kept = kept.positions
+        self._schema = kept.narrowed()
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:  # noqa: ARG002 - time does not matter
+        """The same rows."""
+        columns = batch.columns
+        return EventBatch(
+            self._schema,
+            batch.timestamps,
+            tuple([columns[position] for position in self._kept]),
+            batch.kinds,
+            batch.chunks,
+            batch.collapses,
+        )
+
+
+def kept_columns(query: Query, schema: Schema) -> KeptColumns | None:
+    """What a query over rows of ``schema`` reads behind its first handler; None: all, or not known."""
+    assert isinstance(query.input, StreamInput)
+    handlers = query.input.handlers
+    if not handlers or not all(isinstance(each, Filter | Window) for each in handlers):
+        return None
+    later = handlers if isinstance(handlers[0], Window) else handlers[1:]
+    expressions = [*_of_handlers(later), *_of_selector(query)]
+    positions = tuple(sorted({position for each in expressions for position in _attributes(each)}))
+    return None if len(positions) == len(schema) else KeptColumns(schema, positions)
+
+
+def _of_handlers(handlers: tuple[Handler, ...]) -> Iterator[Expression]:
+    for handler in handlers:
+        if isinstance(handler, Filter):
+            yield handler.condition
+        else:
+            yield from handler.arguments
+
+
+def _of_selector(query: Query) -> Iterator[Expression]:
+    selector = query.selector
+    yield from (each.expression for each in selector.projections)
+    yield from (each.argument for each in selector.aggregates if each.argument is not None)
+    yield from selector.group_by
+    if selector.having is not None:
+        yield selector.having
+
+
+def _attributes(expression: Expression) -> Iterator[int]:
+    match expression:
+        case AttributeRef():
+            yield expression.attribute
+        case Literal() | EventIsNull() | AggregateRef() | OutputRef():
+            pass
+        case Arithmetic(_, left, right) | Compare(_, left, right) | Logic(_, left, right):
+            yield from _attributes(left)
+            yield from _attributes(right)
+        case Not(operand) | IsNull(operand):
+            yield from _attributes(operand)
+        case Call(_, arguments):
+            for argument in arguments:
+                yield from _attributes(argument)
+        case _:
+            assert_never(expression)
