@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+
 from eiha.events.column import Mask
 from eiha.events.schema import AttributeType, Schema
 from eiha.events.wire import WireBatch, WireColumn

@@ -23,15 +23,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from eiha.engine.runtime import EngineRuntime
-from eiha.events import wire
-from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogTimeMs, Sequence
-from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import siddhi_peer
 from benchmarks.generated import generate
+from eiha.engine.runtime import EngineRuntime
+from eiha.events import wire
+from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogTimeMs, Sequence
+from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications
 
 TRADES = "define stream S (symbol string, price float, volume int);\n"
 TRADES_SPEC = "sym(100);float(0,1000);int(1,1000)"

@@ -19,6 +19,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import pair, takeovers
+from benchmarks.generated import generate
 from eiha.engine.runtime import EngineRuntime
 from eiha.engine.warm import warm_kernels
 from eiha.events import wire
@@ -26,11 +31,6 @@ from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogTimeMs, Sequence
 from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import pair, takeovers
-from benchmarks.generated import generate
 
 FLIGHTS = Path(__file__).parent.parent / "examples" / "flights" / "plans" / "departures.siddhi"
 FLIGHTS_SPEC = "seq;sym(16);int(1,9000);sym(4000);sym(3);sym(100);int(-20,120);int(-60,180);int(20,600);int(80,4900)"

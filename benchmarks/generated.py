@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn
 

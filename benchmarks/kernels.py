@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 from eiha.engine import jit
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.operator import RowClock

@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from eiha.client import Client, Coded
-from eiha.events.schema import AttributeType, StreamDefinition
-from eiha.events.wire import WireBatch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from benchmarks.csv_events import read_csv, slice_rows
 from benchmarks.generated import generate
+from eiha.client import Client, Coded
+from eiha.events.schema import AttributeType, StreamDefinition
+from eiha.events.wire import WireBatch
 
 FORMS: Final = ("columns", "rows")
 

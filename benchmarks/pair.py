@@ -22,8 +22,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-from eiha.client import Client, ClientOptions
-from eiha.events.wire import WireBatch
 from rich.console import Console
 from rich.table import Table
 
@@ -32,6 +30,8 @@ from benchmarks.event_loop import run_fast
 from benchmarks.generated import generate
 from benchmarks.load import arrays_of, rows_of
 from benchmarks.local_pair import LocalPair
+from eiha.client import Client, ClientOptions
+from eiha.events.wire import WireBatch
 
 STREAM = "Trades"
 SPEC = "sym(100);float(0,1000);int(1,1000)"

@@ -14,6 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rich.console import Console
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from benchmarks.load import Tally, TimedBatch, send
+from benchmarks.local_pair import LocalPair, NodeProcess
 from eiha.client import Client
 from eiha.engine.runtime import EVENTS_SINK, EngineRuntime
 from eiha.events import wire
@@ -21,12 +27,6 @@ from eiha.events.wire import WireBatch
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogTimeMs, Sequence
 from eiha.plan.nodes import Plan
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications
-from rich.console import Console
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-
-from benchmarks.load import Tally, TimedBatch, send
-from benchmarks.local_pair import LocalPair, NodeProcess
 
 Row = tuple[Any, ...]
 """Event time, then the attributes."""

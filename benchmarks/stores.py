@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 import pymysql
+from sqlalchemy import URL, make_url
+
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.kernel.ids import Epoch, LogTimeMs, Sequence
@@ -35,7 +37,6 @@ from eiha.storage.datasource import parse_datasource
 from eiha.storage.sql_sink import SqlSink
 from eiha.storage.sql_tables import plan_table
 from eiha.storage.table_rows import RowCounts, sqlite_rows
-from sqlalchemy import URL, make_url
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import os

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from eiha.client import Client
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from benchmarks.generated import generate
 from benchmarks.load import Tally, TimedBatch, cut, send
 from benchmarks.local_pair import LocalPair, NodeProcess
 from benchmarks.proof import Proof, prove
+from eiha.client import Client
 
 STREAM = "Trades"
 SPEC = "seq;sym(20);double(0,1000);int(1,1000)"

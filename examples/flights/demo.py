@@ -21,6 +21,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
 from benchmarks.csv_events import read_csv
 from benchmarks.load import Tally, cut, send
 from benchmarks.local_pair import LocalPair, NodeProcess, PairError
@@ -29,9 +33,6 @@ from eiha.client import Client
 from eiha.events.schema import StreamDefinition
 from eiha.events.wire import WireBatch
 from eiha.plan.compilation import compile_plan
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 HERE = Path(__file__).parent
 FLIGHTS = HERE / "data" / "flights-2013-01.csv.gz"

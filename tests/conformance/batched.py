@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from eiha.engine.conformance.case import Advance, Case, Send
 from eiha.engine.conformance.run_case import listened_streams
 from eiha.engine.conformance.values import batch_of, events_of

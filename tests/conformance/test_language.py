@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from eiha.errors import PlanError, PlanSyntaxError, UnsupportedConstruct
 from eiha.events.schema import Schema
 from eiha.plan.compilation import compile_plan

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from eiha.engine import jit
 from eiha.engine.conformance.case import Advance, Case, Send, read_cases
 from eiha.engine.conformance.compare import STREAMS, TIMING, difference

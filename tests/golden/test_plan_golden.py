@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import PlanError
 from eiha.plan.explain import explain
 from tests.golden.golden_file import check, read_sections

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import PlanSyntaxError
 from eiha.plan.explain import tree_text
 from eiha.siddhiql.parser import parse

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, free_ports
 from eiha.client import SyncClient
 

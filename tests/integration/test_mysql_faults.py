@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pymysql
 import pytest
+from sqlalchemy import make_url
+
 from eiha.errors import StorageError, StoreUnavailable
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn
@@ -21,7 +23,6 @@ from eiha.storage.datasource import parse_datasource
 from eiha.storage.dedicated_connection import Session
 from eiha.storage.sql_sink import SqlSink
 from eiha.storage.witness_sql import SqlWitness
-from sqlalchemy import make_url
 from tests.integration.mysql_proxy import proxied
 
 pytestmark = pytest.mark.mariadb

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, free_ports
 from eiha.cli.node_client import NodeRefused, Target, act
 from eiha.client import ClientOptions, SyncClient

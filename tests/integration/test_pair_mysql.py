@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pymysql
 import pytest
+from sqlalchemy import make_url
+
 from benchmarks.local_pair import LocalPair
 from eiha.client import ClientOptions, SyncClient
-from sqlalchemy import make_url
 
 pytestmark = [pytest.mark.processes, pytest.mark.mariadb, pytest.mark.timeout(240)]
 

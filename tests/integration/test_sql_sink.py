@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pymysql
 import pytest
+from sqlalchemy import make_url
+
 from eiha.errors import StorageError, StoreUnavailable
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn
@@ -19,7 +21,6 @@ from eiha.ports import Committed, Displaced, Fenced
 from eiha.protocol.outputs import OutputBatch, PublishPermit
 from eiha.storage.datasource import parse_datasource
 from eiha.storage.sql_sink import SqlSink
-from sqlalchemy import make_url
 
 T = AttributeType
 PRICES = StreamDefinition("Prices", Schema((Attribute("symbol", T.STRING), Attribute("price", T.DOUBLE))))

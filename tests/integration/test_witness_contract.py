@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import pymysql
 import pytest
+from sqlalchemy import make_url
+
 from eiha.errors import ConfigurationError
 from eiha.ha.witness_row import CasOutcome, Mine, Others, Read, ReadOutcome, Unknown, WitnessRow
 from eiha.kernel.ids import Epoch, Incarnation, NodeId
@@ -21,7 +23,6 @@ from eiha.simulation.scheduler import Scheduler
 from eiha.simulation.witness import TIMEOUT_US, SimulatedWitness
 from eiha.storage.datasource import parse_datasource
 from eiha.storage.witness_sql import SqlWitness
-from sqlalchemy import make_url
 
 Make = Callable[[], Witness]
 MakeSql = Callable[[], SqlWitness]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.ha.inputs import AcceptLossAsked
 from eiha.simulation.options import SimulationOptions
 from eiha.simulation.scheduler import MS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Incarnation, LogPosition, LogTimeMs, NodeId, Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from eiha.simulation.mutations import MUTATIONS
 from tests.simulation.runs import simulate
 

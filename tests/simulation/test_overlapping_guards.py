@@ -8,6 +8,7 @@ an entry of another history is found by its (epoch, sequence) all the same. They
 from __future__ import annotations
 
 import pytest
+
 from eiha.ha import rules
 from eiha.ha.inputs import Channel
 from eiha.ha.links import Links

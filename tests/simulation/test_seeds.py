@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.simulation.fault_profiles import PROFILES
 from tests.simulation.runs import simulate
 

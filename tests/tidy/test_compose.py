@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from benchmarks.load import parser as load_parser
 from eiha.node.config_reader import read_config
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.golden.ha.pair import Pair
 
 HERE = Path(__file__).parent

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from eiha.cli import conformance
 
 APP = "define stream S (a int);\n@info(name='q') from S[a > 1] select a * 2 as b insert into Out;"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from eiha.cli.main import SUBCOMMANDS, main
 
 ROOT = Path(__file__).parents[3]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from eiha.client.arrays import Coded, arrays_to_batch
 from eiha.errors import WrongSchema, WrongValue
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition

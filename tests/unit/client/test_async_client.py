@@ -4,6 +4,7 @@ import contextlib
 import numpy as np
 import pytest
 import uvloop
+
 from eiha.client import Client, ClientOptions, Coded
 from eiha.errors import ClientClosed, ConfigurationError, NoNodeReachable, UnknownStream, WrongSchema, WrongValue
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition

@@ -1,9 +1,10 @@
 import asyncio
 
-from eiha.client.session import Session
-from eiha.protocol.client_messages import Publish
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.client.session import Session
+from eiha.protocol.client_messages import Publish
 
 
 def make(sequence, number):

@@ -3,6 +3,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from eiha.client import ClientOptions, SyncClient
 from eiha.errors import ClientClosed, NoNodeReachable, UnknownStream
 from eiha.receivers.tcp import TcpReceiver

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from eiha.engine import jit
 from eiha.engine.jit import ReadInt64, ReadNumber, WriteInt64, WriteNumber, inlined, kernel
 from eiha.errors import ConfigurationError

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.engine import jit
 from eiha.engine.expressions.rows import EntryIdentity
 from eiha.engine.lower import lower
@@ -16,8 +19,6 @@ from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 from eiha.plan.compilation import compile_plan
 from eiha.plan.nodes import Plan, Query
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 HEAD = "define stream S (k int, v int); define stream R (k int, v int);\n"
 PLANS = (

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.engine.runtime import EngineRuntime
 from eiha.errors import CorruptFile
 from eiha.events.schema import AttributeType
@@ -22,8 +25,6 @@ from eiha.protocol.log_entry import (
     TimeTick,
 )
 from eiha.protocol.outputs import AppliedEntry
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 DEFINITION = "define stream S (sym string, price double, vol int);\n"
 COUNTING = DEFINITION + "from S#window.length(3) select sym, sum(vol) as s, count() as c group by sym insert into Out;"

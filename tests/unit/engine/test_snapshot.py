@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from eiha.engine.snapshot import decode_state, encode_state, state_digest
-from eiha.errors import CorruptFile
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.engine.snapshot import decode_state, encode_state, state_digest
+from eiha.errors import CorruptFile
 
 arrays = st.lists(st.integers(-(2**31), 2**31 - 1), max_size=5).flatmap(
     lambda values: st.sampled_from([np.int32, np.int64, np.float64]).map(lambda dtype: np.array(values, dtype=dtype))

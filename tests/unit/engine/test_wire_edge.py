@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.engine.wire_edge import WireEdge
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.events.strings import StringTable
 from eiha.events.wire import WireBatch, WireColumn, decode, encode
-from hypothesis import given
-from hypothesis import strategies as st
 
 SCHEMA = Schema((Attribute("s", AttributeType.STRING), Attribute("o", AttributeType.OBJECT)))
 texts = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "", "ü"])), max_size=10)

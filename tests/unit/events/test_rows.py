@@ -2,12 +2,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import WrongSchema, WrongValue
 from eiha.events.rows import objects_to_batch, rows_to_batch, values_to_column
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.events.wire import decode, encode
-from hypothesis import given
-from hypothesis import strategies as st
 
 SCHEMA = Schema(
     (

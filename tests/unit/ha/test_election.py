@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.ha.election import Asking, Election, RowSeen, Unclear, WentBackwards, Won
 from eiha.ha.policy import Policy
 from eiha.ha.witness_row import Mine, Others, Read, Unknown, WitnessRow

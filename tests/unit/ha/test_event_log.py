@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from eiha.ha.event_log import EventLog, common_point
-from eiha.kernel.ids import LOG_START, Epoch, LogPosition, LogTimeMs, Sequence
-from eiha.protocol.log_entry import LogEntry, TimeTick
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from eiha.ha.event_log import EventLog, common_point
+from eiha.kernel.ids import LOG_START, Epoch, LogPosition, LogTimeMs, Sequence
+from eiha.protocol.log_entry import LogEntry, TimeTick
 
 
 def entry(epoch: int, sequence: int) -> LogEntry:

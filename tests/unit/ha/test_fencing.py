@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.ha.fencing import Fence
 from eiha.kernel.ids import Epoch
 from eiha.protocol.outputs import PublishPermit

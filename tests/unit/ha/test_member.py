@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import pytest
+
 from eiha.ha.effects import (
     AckClient,
     Apply,

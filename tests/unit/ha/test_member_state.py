@@ -3,14 +3,15 @@ from __future__ import annotations
 import msgpack
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import CorruptFile
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.ha.member_state import MemberState, decode_member_state, encode_member_state
 from eiha.kernel.ids import ClientId, ClientSequence, LogTimeMs, Sequence
 from eiha.protocol.outputs import OutputBatch
-from hypothesis import given
-from hypothesis import strategies as st
 
 numbers = st.integers(0, 1 << 40)
 sessions = st.tuples(st.text(max_size=8).map(ClientId), numbers.map(ClientSequence), numbers.map(LogTimeMs))

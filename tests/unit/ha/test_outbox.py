@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.ha.effects import Publish
 from eiha.ha.outbox import Lane, Outbox
 from eiha.kernel.ids import Epoch, LogTimeMs, Sequence
 from eiha.protocol.outputs import OutputBatch, PublishPermit
-from hypothesis import given
-from hypothesis import strategies as st
 
 PERMIT = PublishPermit(Epoch(3))
 STREAM = StreamDefinition("Out", Schema((Attribute("v", AttributeType.LONG),)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.errors import ConfigurationError
 from eiha.ha.policy import Policy
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from eiha.ha.progress import PeerProgress, Phase
-from eiha.kernel.ids import Epoch, Incarnation, MonotonicMs, NodeId, Sequence
-from eiha.protocol.peer_messages import PeerIdentity
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from eiha.ha.progress import PeerProgress, Phase
+from eiha.kernel.ids import Epoch, Incarnation, MonotonicMs, NodeId, Sequence
+from eiha.protocol.peer_messages import PeerIdentity
 
 PEER = PeerIdentity(NodeId("b"), Incarnation("b.1"))
 NOW = MonotonicMs(0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from eiha.errors import IllegalTransition
 from eiha.ha.roles import TRANSITIONS, Role, Trigger, next_role
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.ha import rules
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import Epoch, Incarnation, LogPosition, NodeId, Sequence
 from eiha.protocol.outputs import PublishPermit
 from eiha.protocol.peer_messages import PeerIdentity
-from hypothesis import given
-from hypothesis import strategies as st
 
 A = PeerIdentity(NodeId("a"), Incarnation("a.1"))
 A_WIPED = PeerIdentity(NodeId("a"), Incarnation("a.2"))

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.ha.sequencer import Sequencer
 from eiha.kernel.ids import Epoch, LogTimeMs, Sequence, WallMs
 from eiha.protocol.entry_codec import decode_entry
 from eiha.protocol.log_entry import TimeTick
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.lists(st.integers(0, 1_000), min_size=1, max_size=20), st.integers(0, 500))

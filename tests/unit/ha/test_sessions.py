@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from eiha.ha.sessions import Sessions
-from eiha.kernel.ids import ClientId, ClientSequence, LogTimeMs
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.ha.sessions import Sessions
+from eiha.kernel.ids import ClientId, ClientSequence, LogTimeMs
 
 uses = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 30)), max_size=40)
 

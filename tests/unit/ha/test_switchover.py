@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.ha.policy import Policy
 from eiha.ha.switchover import Step, Switchover
 from eiha.kernel.ids import MonotonicMs, Sequence

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.ha.transfer import SnapshotReceiver, SnapshotSender
 from eiha.kernel.ids import Epoch, LogPosition, MonotonicMs, Sequence
 from eiha.protocol.peer_messages import SnapshotAck
-from hypothesis import given
-from hypothesis import strategies as st
 
 POSITION = LogPosition(Sequence(9), Epoch(2))
 NOW = MonotonicMs(0)

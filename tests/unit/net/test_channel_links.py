@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
+
 from eiha.errors import AddressUnavailable
 from eiha.ha.inputs import Channel
 from eiha.kernel.ids import Epoch, Incarnation, LinkId, NodeId, Sequence

@@ -5,6 +5,9 @@ import logging
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.kernel.ids import Incarnation, NodeId
 from eiha.net.discovery import (
     Announcement,
@@ -15,8 +18,6 @@ from eiha.net.discovery import (
 )
 from eiha.net.member_address import MemberLocation
 from eiha.observability.logs import EventLog
-from hypothesis import given
-from hypothesis import strategies as st
 
 SECRET = b"a secret for tests"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.node.admin_signature import WINDOW_MS, SignatureCheck, sign
 
 SECRET = "a-secret-for-tests"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress
 from eiha.node.config_key import declared_keys
 from eiha.node.config_reader import read_config

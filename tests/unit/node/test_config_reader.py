@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from eiha.errors import ConfigurationError
 from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress, NodeConfig
 from eiha.node.config_key import DeclaredKey, declared_keys

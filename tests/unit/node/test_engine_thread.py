@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
 from eiha.engine.runtime import EngineRuntime
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode

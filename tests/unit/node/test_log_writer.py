@@ -7,6 +7,7 @@ from collections.abc import Sequence as Seq
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import StorageError, StoreUnavailable
 from eiha.ha.effects import Persist, RememberWitness, ResetLog, TruncateLog
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+
 from eiha.ha.effects import Effect, Fact
 from eiha.ha.inputs import AcceptLossAsked, Flush, Input, Start, StopAsked, SwitchoverAsked, Tick
 from eiha.kernel.ids import Incarnation, Now

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import CorruptFile, DirectoryInUse
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.node.config import PersistenceSection

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import ConfigurationError
 from eiha.node.plan_directory import read_plans
 

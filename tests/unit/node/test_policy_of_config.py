@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from eiha.errors import ConfigurationError
 from eiha.node.config import ClusterSection, NodeConfig
 from eiha.node.policy_of_config import policy_of

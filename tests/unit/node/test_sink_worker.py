@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+
 from eiha.errors import StorageError, StoreUnavailable
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn

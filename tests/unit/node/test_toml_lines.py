@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import tomllib
 
-from eiha.node.toml_lines import find_lines
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.node.toml_lines import find_lines
 
 
 def test_keys_and_tables_are_found_where_they_stand() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from eiha.ha.effects import CompareAndSet, ReadWitness
 from eiha.ha.inputs import WitnessCasDone, WitnessReadDone
 from eiha.ha.witness_row import CasOutcome, Mine, Read, ReadOutcome, Unknown, WitnessRow

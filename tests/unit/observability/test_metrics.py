@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.observability.metrics import LABEL_VALUES_MAX, Registry
 from eiha.observability.node_metrics import NodeMetrics
 

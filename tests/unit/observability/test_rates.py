@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.observability.rates import Rate
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from eiha.errors import PlanSemanticError, UnsupportedConstruct
 from eiha.plan.bind import bind
 from eiha.plan.nodes import Deduplication, Plan

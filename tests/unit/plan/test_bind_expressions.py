@@ -1,6 +1,7 @@
 """Functions, aggregators and operators as a plan's author meets them: one expression in a plan each."""
 
 import pytest
+
 from eiha.errors import PlanSemanticError, UnsupportedConstruct
 from eiha.plan.aggregates import AGGREGATES
 from eiha.plan.bind import bind

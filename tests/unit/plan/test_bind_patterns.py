@@ -1,4 +1,5 @@
 import pytest
+
 from eiha.errors import PlanSemanticError
 from eiha.plan.bind import bind
 from eiha.plan.expressions import LAST_EVENT, WHOLE_LIST, AttributeRef, EventIsNull

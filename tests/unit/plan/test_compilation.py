@@ -1,14 +1,15 @@
 import random
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.errors import PlanError
 from eiha.plan.compilation import compile_plan
 from eiha.plan.digest import digest
 from eiha.siddhiql.lexer import tokenize
 from eiha.siddhiql.parser import parse
 from eiha.siddhiql.unparse import unparse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PLANS = [
     path.read_text().split("==== bound")[0].removeprefix("==== text\n")

@@ -1,4 +1,5 @@
 import pytest
+
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import CompareOp
 from eiha.plan.types import arithmetic_type, comparison_problem

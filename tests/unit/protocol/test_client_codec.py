@@ -2,11 +2,12 @@ import contextlib
 import typing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import MalformedFrame, ProtocolError
 from eiha.protocol import client_messages as messages
 from eiha.protocol.client_codec import CLIENT_TABLE, decode_client_message, encode_client_message
-from hypothesis import given
-from hypothesis import strategies as st
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -2,6 +2,9 @@ import contextlib
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import MalformedFrame, ProtocolError
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Incarnation, LogTimeMs, NodeId, Sequence
 from eiha.protocol.entry_codec import decode_entry, encode_entry
@@ -14,8 +17,6 @@ from eiha.protocol.log_entry import (
     RemovePlan,
     TimeTick,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 numbers = st.integers(0, (1 << 63) - 1)

@@ -3,6 +3,9 @@ import itertools
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import MalformedFrame, ProtocolError, VersionMismatch
 from eiha.protocol.framing import (
     HEADER_BYTES,
@@ -12,8 +15,6 @@ from eiha.protocol.framing import (
     encode_frame,
     encode_frame_parts,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 messages = st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=100)), max_size=8)
 

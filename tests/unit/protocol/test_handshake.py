@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import (
     AuthenticationFailed,
     MalformedFrame,
@@ -13,8 +16,6 @@ from eiha.protocol import handshake as hs
 from eiha.protocol.framing import Frame, FrameDecoder, encode_frame
 from eiha.protocol.handshake import Handshake, HandshakeIdentity, HandshakeState, Side
 from eiha.protocol.peer_messages import PeerIdentity
-from hypothesis import given
-from hypothesis import strategies as st
 
 ONE = HandshakeIdentity("flights", "eventSync", NodeId("node1"), Incarnation("disk-a"))
 TWO = HandshakeIdentity("flights", "eventSync", NodeId("node2"), Incarnation("disk-b"))

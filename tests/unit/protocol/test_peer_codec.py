@@ -4,14 +4,15 @@ import typing
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import MalformedFrame, ProtocolError
 from eiha.kernel.ids import LogPosition
 from eiha.protocol import peer_messages as messages
 from eiha.protocol.limits import REASON_LENGTH_MAX
 from eiha.protocol.log_entry import Publication
 from eiha.protocol.peer_codec import PEER_TABLE, decode_peer_message, encode_peer_message
-from hypothesis import given
-from hypothesis import strategies as st
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 reasons = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from eiha.protocol.client_codec import CLIENT_TABLE
 from eiha.protocol.handshake import HANDSHAKE_TABLE, REFUSALS
 from eiha.protocol.peer_codec import PEER_TABLE

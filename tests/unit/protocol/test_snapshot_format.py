@@ -2,11 +2,12 @@ import struct
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.errors import CorruptFile
 from eiha.kernel.ids import Epoch, LogPosition, Sequence
 from eiha.protocol.snapshot_format import HEADER_BYTES, SnapshotContent, decode_snapshot, encode_snapshot
-from hypothesis import given
-from hypothesis import strategies as st
 
 contents = st.builds(
     SnapshotContent,

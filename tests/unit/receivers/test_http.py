@@ -5,12 +5,13 @@ import socket
 import orjson
 import pytest
 import uvicorn
-from eiha.receivers.http import HttpLimits, HttpReceiver, build_app
-from eiha.receivers.intake import IntakeState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+
+from eiha.receivers.http import HttpLimits, HttpReceiver, build_app
+from eiha.receivers.intake import IntakeState
 from tests.unit.receivers.memory_intake import MemoryIntake, MemoryLog
 
 ROWS = [{"symbol": "IBM", "price": 1.5, "volume": 10}, {"symbol": None, "price": 2, "volume": None}]

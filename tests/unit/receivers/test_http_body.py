@@ -2,9 +2,10 @@ import contextlib
 
 import orjson
 import pytest
-from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
 
 values = (
     st.none() | st.booleans() | st.integers(-(1 << 53), 1 << 53) | st.text(st.characters(exclude_categories=["Cs"]))

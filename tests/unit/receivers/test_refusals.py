@@ -1,4 +1,5 @@
 import pytest
+
 from eiha.receivers.refusals import unknown_stream
 
 

@@ -3,6 +3,9 @@ import contextlib
 import socket
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.events.rows import rows_to_batch
 from eiha.events.wire import encode
 from eiha.protocol import client_messages as messages
@@ -11,8 +14,6 @@ from eiha.protocol.framing import FrameDecoder, encode_frame
 from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX
 from eiha.receivers.intake import IntakeState
 from eiha.receivers.tcp import TcpLimits, TcpReceiver
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.unit.receivers.memory_intake import TRADES, MemoryIntake, MemoryLog
 
 HELLO = messages.Hello(1, 1, "client", "", False)

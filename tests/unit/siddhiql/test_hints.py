@@ -1,4 +1,5 @@
 import pytest
+
 from eiha.errors import PlanSyntaxError
 from eiha.siddhiql.parser import parse
 

@@ -1,10 +1,11 @@
 import itertools
 
 import pytest
-from eiha.siddhiql.lexer import tokenize
-from eiha.siddhiql.tokens import TokenKind
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.siddhiql.lexer import tokenize
+from eiha.siddhiql.tokens import TokenKind
 
 
 def kinds(text: str) -> list[tuple[TokenKind, str]]:

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from eiha.errors import PlanSyntaxError
 from eiha.events.schema import AttributeType
 from eiha.siddhiql.expression_tree import (

@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.errors import PlanError, PlanSyntaxError
 from eiha.siddhiql.definition_tree import DefineFunction, DefineStream, DefineTrigger
 from eiha.siddhiql.expression_tree import TimeLiteral
@@ -12,8 +15,6 @@ from eiha.siddhiql.query_tree import (
     StandardStream,
     UpdateTable,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 STREAM = "define stream S (a int, b string);\n"
 

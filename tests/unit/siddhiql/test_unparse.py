@@ -5,6 +5,9 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.errors import PlanError
 from eiha.events.schema import AttributeType
 from eiha.siddhiql.definition_tree import Application, AttributeDefinition, DefineStream
@@ -28,8 +31,6 @@ from eiha.siddhiql.lexer import tokenize
 from eiha.siddhiql.parser import parse, parse_on_demand
 from eiha.siddhiql.query_tree import FilterHandler, InsertInto, Query, Source, StandardStream
 from eiha.siddhiql.unparse import unparse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PLANS = [
     path.read_text().split("==== canonical")[0].removeprefix("==== text\n")

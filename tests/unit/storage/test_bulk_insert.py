@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from eiha.storage.bulk_insert import AdaptiveSize
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.storage.bulk_insert import AdaptiveSize
 
 
 def test_the_size_finds_what_takes_as_long_as_aimed_at() -> None:

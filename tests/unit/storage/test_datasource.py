@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eiha.errors import ConfigurationError
 from eiha.storage.datasource import parse_datasource
 

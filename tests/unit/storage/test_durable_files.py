@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import StorageError, StoreUnavailable
 from eiha.storage.durable_files import make_directory, remove_unfinished, replace_durably, storage_error
 

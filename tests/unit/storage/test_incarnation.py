@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import CorruptFile
 from eiha.storage.incarnation import read_incarnation
 

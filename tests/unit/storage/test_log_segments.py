@@ -8,6 +8,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from eiha.errors import CorruptFile, StorageError, StoreUnavailable
 from eiha.kernel.ids import LOG_START, Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.entry_codec import encode_entry
@@ -15,9 +19,6 @@ from eiha.protocol.log_entry import DeployPlan, LogEntry, TimeTick
 from eiha.storage import segment_file
 from eiha.storage.log_record import SEGMENT_HEADER_BYTES
 from eiha.storage.log_segments import LogSegments
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 
 def entry(sequence: int, epoch: int = 1, text: str = "") -> LogEntry:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from eiha.errors import CorruptFile, StoreUnavailable
 from eiha.kernel.ids import Epoch, LogPosition, Sequence, WallMs
 from eiha.protocol.snapshot_format import SnapshotContent, encode_snapshot

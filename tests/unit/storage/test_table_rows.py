@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymysql.converters import escape_string
+
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.kernel.ids import LogTimeMs, Sequence
@@ -21,9 +25,6 @@ from eiha.storage.table_rows import (
     mysql_string,
     sqlite_rows,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pymysql.converters import escape_string
 
 TYPES = {"t": AttributeType.STRING, "d": AttributeType.DOUBLE, "i": AttributeType.INT}
 STREAM = StreamDefinition("S", Schema(tuple(Attribute(name, type_) for name, type_ in TYPES.items())))

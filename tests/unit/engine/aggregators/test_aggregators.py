@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.engine import jit
 from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.factory import make_aggregator
@@ -19,8 +22,6 @@ from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 from eiha.plan.expressions import AttributeRef
 from eiha.plan.nodes import Aggregate
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NAMES = ("sum", "avg", "count", "min", "max", "stdDev", "distinctCount", "minForever", "maxForever")
 

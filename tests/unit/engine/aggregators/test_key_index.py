@@ -3,12 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.engine.aggregators.key_index import GroupIndex, LongIndex, ValueIndex
 from eiha.events.column import Column, make_column
 from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
-from hypothesis import given
-from hypothesis import strategies as st
 
 keys_strategy = st.lists(
     st.one_of(st.integers(-4, 4), st.sampled_from([2**63 - 1, -(2**63), 2**32, 2**52, -(2**40)])), max_size=80

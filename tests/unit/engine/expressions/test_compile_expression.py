@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.engine.expressions.compile_expression import compile_column, compile_condition, may_fail
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.faults import EngineFault
@@ -27,8 +30,6 @@ from eiha.plan.expressions import (
     LogicOp,
     Not,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 INT, LONG, FLOAT, DOUBLE = AttributeType.INT, AttributeType.LONG, AttributeType.FLOAT, AttributeType.DOUBLE
 BOOL, STRING, OBJECT = AttributeType.BOOL, AttributeType.STRING, AttributeType.OBJECT

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from eiha.engine.expressions.java_text import INT_MAX, INT_MIN, floating_text, parse_double, parse_integer
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eiha.engine.expressions.java_text import INT_MAX, INT_MIN, floating_text, parse_double, parse_integer
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eiha.engine.operators.ordering import ordered, within_limits
 from eiha.events.batch import Kind
 from eiha.events.column import make_column
@@ -8,8 +11,6 @@ from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 from eiha.plan.expressions import OutputRef
 from eiha.plan.nodes import OrderKey
-from hypothesis import given
-from hypothesis import strategies as st
 
 rows_strategy = st.lists(
     st.tuples(st.integers(0, 2), st.booleans(), st.one_of(st.none(), st.sampled_from(["b", "a", "ab", ""]))),

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.engine import jit
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.operator import RowClock
@@ -32,8 +35,6 @@ from eiha.plan.expressions import (
     Not,
 )
 from eiha.plan.nodes import EveryNode, NextNode, PatternInput, PatternNode, PatternStep, StepNode
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SCHEMA = Schema(
     (

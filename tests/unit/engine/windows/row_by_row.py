@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from hypothesis import strategies as st
+
 from eiha.engine.operator import Operator, RowClock
 from eiha.events.batch import CHUNK_STRIDE, EventBatch, Kind
 from eiha.events.column import make_column
 from eiha.events.schema import Attribute, AttributeType, Schema
-from hypothesis import strategies as st
 
 SCHEMA = Schema(
     (

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.engine import jit
 from eiha.engine.operator import Operator
 from eiha.engine.windows.factory import make_window
@@ -13,8 +16,6 @@ from eiha.events.schema import AttributeType
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.nodes import Window
 from eiha.siddhiql.span import Span
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.unit.engine.windows.row_by_row import SCHEMA, Call, Oracle, Row, cut, run_operator, run_oracle, scripts
 
 Put = list[tuple[str, Row]]

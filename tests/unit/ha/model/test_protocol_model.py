@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tests.unit.ha.model.protocol_model import Bounds, ProtocolModel, rules_with, search, walk
 
 WIDE = Bounds(events=3, epochs=5, versions=10, crashes=4, wipes=1)

@@ -2,6 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.events.schema import AttributeType
@@ -10,8 +13,6 @@ from eiha.plan.bind import bind
 from eiha.plan.expressions import Expression, Literal
 from eiha.plan.rewrites.fold_constants import fold_constants
 from eiha.siddhiql.parser import parse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def folded(expression: str) -> Expression:
