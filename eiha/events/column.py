@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from eiha.events.schema import AttributeType
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
+
+_ALL: Final[Mask] = np.ones(8_192, dtype=np.bool_)
+_ALL.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,11 @@ class Column:
         return Column(self.type, self.values[start:stop], valid)
 
     def mask(self) -> Mask:
-        """The validity as an array, also when there are no nulls."""
-        return np.ones(len(self.values), dtype=np.bool_) if self.valid is None else self.valid
+        """The validity as an array, also when there are no nulls; not to be written to."""
+        if self.valid is not None:
+            return self.valid
+        rows = len(self.values)
+        return _ALL[:rows] if rows <= len(_ALL) else np.ones(rows, dtype=np.bool_)
 
 
 def make_column(type_: AttributeType, values: Values, valid: Mask | None) -> Column:

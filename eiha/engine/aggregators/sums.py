@@ -115,8 +115,8 @@ class DoubleSum(ArrayState):
         assert argument is not None
         state = self.reserve(touched.group_count)
         out = np.empty(len(touched), np.float64)
-        counts = np.empty(len(touched), np.int64)
-        add_doubles(
+        valid = np.empty(len(touched), np.bool_)
+        nulls = add_doubles(
             touched.groups,
             touched.kinds,
             argument.values.astype(np.float64, copy=False),
@@ -125,13 +125,11 @@ class DoubleSum(ArrayState):
             state["sums"],
             state["counts"],
             state["seen"],
+            self._mean,
             out,
-            counts,
+            valid,
         )
-        if self._mean:
-            with np.errstate(all="ignore"):
-                out = out / counts
-        return make_column(AttributeType.DOUBLE, out, counts != 0)
+        return Column(AttributeType.DOUBLE, out, valid if nulls else None)
 
 
 class Count(ArrayState):

@@ -123,8 +123,10 @@ def comparison(op: CompareOp, left: AttributeType, right: AttributeType) -> Call
     if op is CompareOp.NOT_EQUAL and {left, right} == {AttributeType.LONG, AttributeType.FLOAT}:
         type_ = AttributeType.DOUBLE  # as recorded: this pair alone is not compared as floats
 
+    is_alike = left is right and type_ not in _FLOATING
+
     def run(a: Column, b: Column) -> Column:
-        if type_ is None:
+        if type_ is None or is_alike:
             values = compare(a.values, b.values)
         else:
             with np.errstate(all="ignore"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,42 @@ from eiha.plan.expressions import AttributeRef, EventIsNull
 Longs = npt.NDArray[np.int64]
 
 
+class Columns(Protocol):
+    """Columns by position: a tuple, or something that behaves like one."""
+
+    def __getitem__(self, position: SupportsIndex, /) -> Column:
+        """The column at ``position``."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[Column]:
+        """All, in order."""
+
+
+class TakenColumns:
+    """The rows at ``indices`` of other columns, gathered column by column when they are first read."""
+
+    __slots__ = ("_columns", "_indices", "_taken")
+
+    def __init__(self, columns: Columns, indices: Indices) -> None:
+        self._columns = columns
+        self._indices = indices
+        self._taken: dict[SupportsIndex, Column] = {}
+
+    def __getitem__(self, position: SupportsIndex, /) -> Column:
+        taken = self._taken.get(position)
+        if taken is None:
+            taken = self._taken[position] = self._columns[position].take(self._indices)
+        return taken
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __iter__(self) -> Iterator[Column]:
+        return (self[position] for position in range(len(self)))
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Columns by source and position, event timestamps and clock (``currentTimeMillis``), one entry a row.
@@ -23,24 +60,24 @@ class Rows:
     """
 
     count: int
-    columns: tuple[tuple[Column, ...], ...]
+    columns: tuple[Columns, ...]
     timestamps: Longs
     now_ms: Longs
-    aggregates: tuple[Column, ...] = ()
-    outputs: tuple[Column, ...] = ()
+    aggregates: Columns = ()
+    outputs: Columns = ()
 
     def take(self, indices: Indices) -> Rows:
-        """The rows at ``indices``."""
+        """The rows at ``indices``; columns are gathered when they are read."""
         return Rows(
             len(indices),
-            tuple(tuple(column.take(indices) for column in source) for source in self.columns),
+            tuple([TakenColumns(source, indices) for source in self.columns]),
             self.timestamps.take(indices),
             self.now_ms.take(indices),
-            tuple(column.take(indices) for column in self.aggregates),
-            tuple(column.take(indices) for column in self.outputs),
+            TakenColumns(self.aggregates, indices) if len(self.aggregates) else (),
+            TakenColumns(self.outputs, indices) if len(self.outputs) else (),
         )
 
-    def with_outputs(self, outputs: tuple[Column, ...]) -> Rows:
+    def with_outputs(self, outputs: Columns) -> Rows:
         """The same rows, with the query's own output columns."""
         return Rows(self.count, self.columns, self.timestamps, self.now_ms, self.aggregates, outputs)
 

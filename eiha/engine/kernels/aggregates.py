@@ -62,10 +62,12 @@ def add_doubles(
     sums: WriteFloat64,
     counts: WriteInt64,
     seen: WriteInt64,
+    is_mean: bool,
     out: WriteFloat64,
-    out_counts: WriteInt64,
-) -> None:
-    """Sums of doubles, kept by adding and subtracting as Siddhi does."""
+    out_valid: WriteBool,
+) -> int:
+    """Sums of doubles, kept by adding and subtracting as Siddhi does, or their means; how many rows have none."""
+    nulls = 0
     for row in range(len(groups)):
         group = groups[row]
         if seen[group] != epochs[row]:
@@ -79,8 +81,16 @@ def add_doubles(
             else:
                 sums[group] -= values[row]
                 counts[group] -= 1
-        out[row] = sums[group]
-        out_counts[row] = counts[group]
+        count = counts[group]
+        out_valid[row] = count != 0
+        if count == 0:
+            out[row] = 0.0
+            nulls += 1
+        elif is_mean:
+            out[row] = sums[group] / count
+        else:
+            out[row] = sums[group]
+    return nulls
 
 
 @kernel

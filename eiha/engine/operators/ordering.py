@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from eiha.engine.expressions.rows import Columns
 from eiha.events.batch import Chunks, Kind, Kinds
 from eiha.events.column import Column, Indices
 from eiha.events.schema import AttributeType
@@ -15,7 +16,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def ordered(
-    keys: tuple[OrderKey, ...], outputs: tuple[Column, ...], chunks: Chunks, kinds: Kinds, strings: StringTable
+    keys: tuple[OrderKey, ...], outputs: Columns, chunks: Chunks, kinds: Kinds, strings: StringTable
 ) -> Indices:
     """Rows in order, by the keys within each run of rows of one chunk and kind; stable, nulls last both ways.
 

@@ -18,14 +18,14 @@ from eiha.engine.expressions.compile_expression import (
     compile_condition,
     may_fail,
 )
-from eiha.engine.expressions.rows import Rows, Scope
+from eiha.engine.expressions.rows import Rows, Scope, TakenColumns
 from eiha.engine.kernels.collapse import last_of_groups
 from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.operators.ordering import ordered, within_limits
 from eiha.engine.operators.stateless import rows_of
 from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch, Kind, Kinds
 from eiha.events.column import Column, Indices, concatenate
-from eiha.events.schema import AttributeType
+from eiha.events.schema import AttributeType, Schema
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import OutputEvents, Selector
 
@@ -75,6 +75,7 @@ class Select:
         "_having",
         "_keeps",
         "_needed",
+        "_nothing",
         "_offsets_chunks",
         "_one_by_one",
         "_places",
@@ -108,6 +109,7 @@ class Select:
         self._needed = _first_needs(selector)
         self._collapses = bool(selector.aggregates or selector.group_by)
         self._epoch = 0
+        self._nothing = _no_rows(selector.schema)
         self.turned_ms = None
         # scratch of the collapse: what is in it does not outlive a call
         self._stamps: Numbers = np.zeros(1, dtype=np.int64)
@@ -123,29 +125,26 @@ class Select:
             left.rows = self._each_row_in_turn(left, epochs)
         elif self._aggregators:
             left.rows = self._aggregate(left, epochs)
+        if not batch.collapses:
+            left.groups = None  # nobody asks for them any more
         if self._keeps is not None and batch.kinds is not None:
             left = self._chosen(left, left.kinds == self._keeps)
         elif self._keeps is Kind.EXPIRED:
-            left = left.take(np.empty(0, dtype=np.int64))
+            return self._nothing
         if not left.rows.count:
-            return self._nothing()
+            return self._nothing
         if not self._one_by_one:
             left.rows = left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
         if self._having is not None:
             passes = self._having(left.rows)
             if not isinstance(passes, bool):
                 left = self._chosen(left, passes)
-            elif not passes:
-                left = left.take(np.empty(0, dtype=np.int64))
+            if passes is False or not left.rows.count:
+                return self._nothing
         if batch.collapses and self._collapses and left.rows.count > 1:
             left = left.take(self._last_of_chunks(left))
         offset = self._selector.offset if self._offsets_chunks or batch.collapses else None
         return self._in_order(left, offset, has_kinds=batch.kinds is not None)
-
-    def _nothing(self) -> EventBatch:
-        schema = self._selector.schema
-        columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
-        return EventBatch(schema, np.empty(0, dtype=np.int64), columns)
 
     def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
         """Current and expired rows, and for each how many resets came before it, ever."""
@@ -229,9 +228,9 @@ class Select:
                 order = ordered(selector.order_by, outputs, chunks, kinds, self._strings)
             if selector.limit is not None or offset is not None:
                 order = order.take(within_limits(selector.limit, offset, chunks, kinds.take(order)))
-            outputs = tuple(column.take(order) for column in outputs)
+            outputs = TakenColumns(outputs, order)
             timestamps, kinds, chunks = timestamps.take(order), kinds.take(order), chunks.take(order)
-        return EventBatch(selector.schema, timestamps, outputs, kinds if has_kinds else None, chunks)
+        return EventBatch(selector.schema, timestamps, tuple(outputs), kinds if has_kinds else None, chunks)
 
     def snapshot(self) -> OperatorState:
         """Groups and accumulators."""
@@ -253,6 +252,11 @@ class Select:
 
 _UNKNOWN = Column(AttributeType.LONG, np.zeros(1, dtype=np.int64))
 """Stands for an aggregate that no column so far has asked for."""
+
+
+def _no_rows(schema: Schema) -> EventBatch:
+    columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
+    return EventBatch(schema, np.empty(0, dtype=np.int64), columns)
 
 
 def _evaluated(selector: Selector) -> list[Expression]:
