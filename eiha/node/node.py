@@ -17,6 +17,7 @@ from eiha.ha.context import MemberConfig
 from eiha.ha.effects import Fact, Halt, RoleChanged
 from eiha.ha.inputs import Applied, Persisted, Start, StopAsked
 from eiha.ha.member import Member
+from eiha.ha.policy import Policy
 from eiha.kernel.ids import LogPosition, NodeId
 from eiha.node.config import NodeConfig
 from eiha.node.databases import open_sinks, open_witness, share_a_file
@@ -40,7 +41,7 @@ from eiha.node.system_clock import read_clocks
 from eiha.node.witness_worker import WitnessWorker
 from eiha.observability.logs import EventLog, LogContext
 from eiha.observability.node_metrics import NodeMetrics
-from eiha.ports import Engine
+from eiha.ports import Engine, Sink
 from eiha.protocol.log_entry import DeployPlan
 from eiha.receivers.intake import NodeFacts
 
@@ -95,13 +96,25 @@ class Node:
         self._channels = PeerChannels(
             config, disk.incarnation, self._membership.allowed, self._membership.peer, feed, self.metrics, log
         )
+        self.shells = self._make_shells(engine, sinks, policy, turn)
+        self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
+        self._interpreter = Interpreter(self.shells, role_changed=self._role_changed, fact=self._fact, halt=self._halt)
+        self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells)
+        self._listeners = Listeners(config, self.shells.intake, self._operations, log)
+        self.facts.count_refusals = self._listeners.count_refusals
+        self._tick_s = policy.tick_ms / 1_000
+
+    def _make_shells(
+        self, engine: Engine, sinks: tuple[Sink, ...], policy: Policy, turn: asyncio.Lock | None
+    ) -> Shells:
+        config, disk, feed = self._config, self._disk, self._member_loop.feed
         snapshots = SnapshotSaver(
             disk.snapshots,
             saved=self._member_loop.feed_from_thread,
             failed=self._failed_in_thread,
             waiting=lambda why: self._say_from_thread("warning", "snapshot_waits", f"{why}; it is tried again"),
         )
-        self.shells = Shells(
+        return Shells(
             links=self._channels.links,
             log=LogWriter(
                 disk.log,
@@ -121,19 +134,14 @@ class Node:
             ),
             snapshots=snapshots,
             witness=WitnessWorker(
-                open_witness(config), timeout_s=config.witness.timeout_ms / 1_000, answer=feed, log=log
+                open_witness(config), timeout_s=config.witness.timeout_ms / 1_000, answer=feed, log=self._log
             ),
             sinks={
-                sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=log, turn=turn) for sink in sinks
+                sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=self._log, turn=turn)
+                for sink in sinks
             },
-            intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics, plans=len(plans)),
+            intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics, plans=len(self._plans)),
         )
-        self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
-        self._interpreter = Interpreter(self.shells, role_changed=self._role_changed, fact=self._fact, halt=self._halt)
-        self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells)
-        self._listeners = Listeners(config, self.shells.intake, self._operations, log)
-        self.facts.count_refusals = self._listeners.count_refusals
-        self._tick_s = policy.tick_ms / 1_000
 
     async def run(self) -> int:
         """Run until the end; the exit status.

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from eiha.ha import effects as fx
 from eiha.ha.inputs import (
@@ -54,16 +54,14 @@ TURN_US = (20, 150)
 STEP_US = 15
 
 
-class ClientPort:
+class ClientPort(Protocol):
     """What a process knows of its clients' connections: where acknowledgements and refusals go."""
 
     def ack(self, node: str, client: ClientId, through: ClientSequence) -> None:
         """Tell ``client``, if it is connected to ``node``."""
-        raise NotImplementedError
 
     def reject(self, node: str, effect: fx.RejectClient) -> None:
         """Tell the client of ``effect``, if it is connected to ``node``."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from eiha.net.channel_links import ChannelLinks, LinkSettings
 from eiha.net.member_address import MemberLocation
 from eiha.observability.logs import EventLog
 from eiha.protocol.framing import encode_frame
-from eiha.protocol.peer_messages import Committed, PeerIdentity, PeerMessage, Pong
+from eiha.protocol.peer_messages import Committed, PeerIdentity, PeerMessage, Pong, SnapshotChunk
 
 SECRET = b"a secret for tests"
 DEADLINE_S = 10.0
@@ -254,11 +254,11 @@ async def test_a_peer_that_does_not_read_is_given_up(make_pair: Pair) -> None:
     link = one.observer.open[0]
     connection = two.links._link.connection  # type: ignore[union-attr]
     connection._transport.pause_reading()  # type: ignore[union-attr]
-    message = Pong(1, Epoch(1), True)
+    # large, so that the buffers of the operating system are full soon
+    message = SnapshotChunk(1, 0, bytes(1 << 18), 0)
     async with asyncio.timeout(DEADLINE_S):
         while link not in one.observer.down:
-            for _ in range(10_000):
-                one.links.send(link, message)
+            one.links.send(link, message)
             await asyncio.sleep(0)
     assert "does not read" in one.observer.down[link]
 
