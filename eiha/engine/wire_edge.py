@@ -65,7 +65,7 @@ class WireEdge:
         out = np.empty(len(column), dtype=np.int32)
         used = np.empty(len(column), dtype=np.int32)
         count = local_codes(column.values, column.mask(), self._stamps, self._codes, self._stamp, out, used)
-        dictionary = tuple(self._strings.text(number) for number in used[:count].tolist())
+        dictionary = self._strings.texts_of(used[:count].tolist())
         return WireColumn(column.type, out, column.valid, dictionary)
 
 

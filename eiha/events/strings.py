@@ -43,6 +43,10 @@ class StringTable:
         """The string with id ``number``."""
         return self._texts[number]
 
+    def texts_of(self, numbers: Iterable[int]) -> tuple[str, ...]:
+        """The strings with these ids, in order."""
+        return tuple(map(self._texts.__getitem__, numbers))
+
     def texts(self) -> tuple[str, ...]:
         """All strings; the position is the id."""
         return tuple(self._texts)

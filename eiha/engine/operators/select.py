@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,11 @@ from eiha.plan.expressions import Expression
 from eiha.plan.nodes import OutputEvents, Selector
 
 Numbers = npt.NDArray[np.int64]
+
+# plain numbers: NumPy compares arrays with them without a detour by way of the enum
+_CURRENT: Final = int(Kind.CURRENT)
+_EXPIRED: Final = int(Kind.EXPIRED)
+_RESET: Final = int(Kind.RESET)
 
 
 @dataclass(slots=True)
@@ -90,7 +95,7 @@ class Select:
     def __init__(self, selector: Selector, events: OutputEvents, scope: Scope, *, expires: bool) -> None:
         self._selector = selector
         self._strings = scope.strings
-        self._keeps = {OutputEvents.CURRENT: Kind.CURRENT, OutputEvents.EXPIRED: Kind.EXPIRED}.get(events)
+        self._keeps = {OutputEvents.CURRENT: _CURRENT, OutputEvents.EXPIRED: _EXPIRED}.get(events)
         self._aggregators = [make_aggregator(each, scope.strings, expires=expires) for each in selector.aggregates]
         self._arguments = [
             None if each.argument is None else compile_column(each.argument, scope) for each in selector.aggregates
@@ -129,7 +134,7 @@ class Select:
             left.groups = None  # nobody asks for them any more
         if self._keeps is not None and batch.kinds is not None:
             left = self._chosen(left, left.kinds == self._keeps)
-        elif self._keeps is Kind.EXPIRED:
+        elif self._keeps == _EXPIRED:
             return self._nothing
         if not left.rows.count:
             return self._nothing
@@ -153,15 +158,16 @@ class Select:
         chunks = batch.chunk_numbers() if batch.chunks is not None or batch.kinds is not None else None
         left = _Rows(rows, kinds, chunks, None)
         self.turned_ms = None
-        if batch.kinds is None:
+        if batch.kinds is None or not batch.collapses:  # only batch windows reset
             return left, None
-        if int(kinds.max(initial=0)) <= Kind.EXPIRED:
+        is_reset = kinds == _RESET
+        if not is_reset.any():
             return left, None
-        kept = np.flatnonzero(kinds <= Kind.EXPIRED)
-        epochs = self._epoch + np.cumsum(kinds == Kind.RESET)
+        kept = np.flatnonzero(~is_reset)
+        epochs = self._epoch + np.cumsum(is_reset)
         self._epoch = int(epochs[-1])
         if not (self._collapses and batch.collapses):
-            self.turned_ms = int(batch.timestamps[np.flatnonzero(kinds == Kind.RESET)[-1]])
+            self.turned_ms = int(batch.timestamps[np.flatnonzero(is_reset)[-1]])
         return left.take(kept), epochs.take(kept)
 
     def _aggregate(self, left: _Rows, epochs: Numbers | None) -> Rows:

@@ -23,6 +23,7 @@ from eiha.events.schema import Schema
 _NO_TIME: Final = -(2**62)
 _NO_LIMIT: Final = 2**62
 _TIMERS_MIN: Final = 64
+_WITHIN_STRIDE: Final = CHUNK_STRIDE - 1  # the stride is a power of two: bits that chunks from outside have not
 
 
 class TimeWindow:
@@ -243,13 +244,15 @@ def _slide(
         chunk = chunks[index]
         now = now_ms[index]
         while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
-            out, start, fired, clock_ms = _fire_timers(
-                timestamps, start, position, timers, fired, pending, clock_ms, ticks_ms[tick], playback, length_ms,
-                max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1, leaving_kind,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
-            )  # fmt: skip
+            if fired < pending and timers[fired] <= ticks_ms[tick]:
+                out, start, fired, clock_ms = _fire_timers(
+                    timestamps, start, position, timers, fired, pending, clock_ms, ticks_ms[tick], playback, length_ms,
+                    max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1, leaving_kind,
+                    out, out_positions, out_kinds, out_timestamps, out_chunks,
+                )  # fmt: skip
             tick += 1
-        if chunk % CHUNK_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1]):
+        is_first = chunk & _WITHIN_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1])
+        if is_first and fired < pending and timers[fired] <= now:
             out, start, fired, clock_ms = _fire_timers(
                 timestamps, start, position, timers, fired, pending, clock_ms, now, playback, length_ms,
                 max(chunk - CHUNK_STRIDE, last), chunk - 1, leaving_kind,
