@@ -22,6 +22,7 @@ from eiha.events.schema import Schema
 
 _NO_TIME: Final = -(2**62)
 _NO_LIMIT: Final = 2**62
+_BEHIND_ALL: Final = 2**62
 _TIMERS_MIN: Final = 64
 _WITHIN_STRIDE: Final = CHUNK_STRIDE - 1  # the stride is a power of two: bits that chunks from outside have not
 
@@ -169,6 +170,26 @@ def _count_due(timestamps: ReadInt64, start: int, stop: int, latest_ms: int) -> 
 
 
 @inlined
+def _put_out(
+    position: int,
+    kind: int,
+    timestamp: int,
+    chunk: int,
+    out: int,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> int:
+    """Put out one more row; how many there are now."""
+    out_positions[out] = position
+    out_kinds[out] = kind
+    out_timestamps[out] = timestamp
+    out_chunks[out] = chunk
+    return out + 1
+
+
+@inlined
 def _fire_timers(
     timestamps: ReadInt64,
     start: int,
@@ -200,11 +221,9 @@ def _fire_timers(
         if start < stop and timestamps[start] + length_ms <= at:
             number = min(number + 1, number_max)
         while start < stop and timestamps[start] + length_ms <= at:
-            out_positions[out] = start
-            out_kinds[out] = leaving_kind
-            out_timestamps[out] = at
-            out_chunks[out] = number
-            out += 1
+            out = _put_out(
+                start, leaving_kind, at, number, out, out_positions, out_kinds, out_timestamps, out_chunks
+            )  # fmt: skip
             start += 1
     return out, start, fired, clock_ms
 
@@ -239,10 +258,9 @@ def _slide(
     out = 0
     last = -CHUNK_STRIDE
     tick = 0
-    for index in range(len(now_ms)):
+    for index in range(len(now_ms) + 1):
         position = first + index
-        chunk = chunks[index]
-        now = now_ms[index]
+        chunk = chunks[index] if index < len(now_ms) else _BEHIND_ALL
         while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
             if fired < pending and timers[fired] <= ticks_ms[tick]:
                 out, start, fired, clock_ms = _fire_timers(
@@ -251,6 +269,9 @@ def _slide(
                     out, out_positions, out_kinds, out_timestamps, out_chunks,
                 )  # fmt: skip
             tick += 1
+        if index == len(now_ms):
+            break
+        now = now_ms[index]
         is_first = chunk & _WITHIN_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1])
         if is_first and fired < pending and timers[fired] <= now:
             out, start, fired, clock_ms = _fire_timers(
@@ -264,18 +285,15 @@ def _slide(
                 is_full = position - start >= rows_max  # then one row makes room, due or not, and no more
                 if not is_full:
                     break
-            out_positions[out] = start
-            out_kinds[out] = leaving_kind
-            out_timestamps[out] = now
-            out_chunks[out] = chunk
-            out += 1
+            out = _put_out(
+                start, leaving_kind, now, chunk, out, out_positions, out_kinds, out_timestamps, out_chunks
+            )  # fmt: skip
             start += 1
         if leaving_kind == EXPIRED:
-            out_positions[out] = position
-            out_kinds[out] = CURRENT
-            out_timestamps[out] = timestamps[position]
-            out_chunks[out] = chunk
-            out += 1
+            out = _put_out(
+                position, CURRENT, timestamps[position], chunk,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
         if timestamps[position] > record_ms:
             record_ms = timestamps[position]
             timers[pending] = record_ms + length_ms
@@ -284,11 +302,4 @@ def _slide(
             start = position + 1
         last = chunk
         clock_ms = max(clock_ms, now)
-    while tick < len(ticks_ms):
-        out, start, fired, clock_ms = _fire_timers(
-            timestamps, start, first + len(now_ms), timers, fired, pending, clock_ms, ticks_ms[tick], playback,
-            length_ms, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1, leaving_kind,
-            out, out_positions, out_kinds, out_timestamps, out_chunks,
-        )  # fmt: skip
-        tick += 1
     return out, start, fired, pending, record_ms, clock_ms

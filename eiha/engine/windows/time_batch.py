@@ -17,6 +17,7 @@ from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
 _NO_TIME: Final = -(2**62)
+_BEHIND_ALL: Final = 2**62
 
 
 class TimeBatchWindow:
@@ -155,6 +156,26 @@ class TimeBatchWindow:
 
 
 @inlined
+def _put_out(
+    position: int,
+    kind: int,
+    timestamp: int,
+    chunk: int,
+    out: int,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> int:
+    """Put out one more row; how many there are now."""
+    out_positions[out] = position
+    out_kinds[out] = kind
+    out_timestamps[out] = timestamp
+    out_chunks[out] = chunk
+    return out + 1
+
+
+@inlined
 def _end_period(
     timestamps: ReadInt64,
     start: int,
@@ -174,24 +195,18 @@ def _end_period(
     current = stop if streams else start + expired
     if wants_expired:
         for position in range(start, current):
-            out_positions[out] = position
-            out_kinds[out] = EXPIRED
-            out_timestamps[out] = at_ms
-            out_chunks[out] = number
-            out += 1
+            out = _put_out(
+                position, EXPIRED, at_ms, number, out, out_positions, out_kinds, out_timestamps, out_chunks
+            )  # fmt: skip
     reset = start if streams else current
     if reset < stop:
-        out_positions[out] = reset
-        out_kinds[out] = RESET
-        out_timestamps[out] = timestamps[reset]
-        out_chunks[out] = number
-        out += 1
+        out = _put_out(
+            reset, RESET, timestamps[reset], number, out, out_positions, out_kinds, out_timestamps, out_chunks
+        )  # fmt: skip
     for position in range(current, stop):
-        out_positions[out] = position
-        out_kinds[out] = CURRENT
-        out_timestamps[out] = timestamps[position]
-        out_chunks[out] = number
-        out += 1
+        out = _put_out(
+            position, CURRENT, timestamps[position], number, out, out_positions, out_kinds, out_timestamps, out_chunks
+        )  # fmt: skip
     kept = current if wants_expired else stop
     return out, kept, stop - kept
 
@@ -300,10 +315,9 @@ def _run_periods(
     last = -CHUNK_STRIDE
     index = 0
     tick = 0
-    while index < len(now_ms):
-        chunk = chunks[index]
-        now = now_ms[index]
+    while True:
         position = first + index
+        chunk = chunks[index] if index < len(now_ms) else _BEHIND_ALL
         while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
             out, start, expired, end_ms, clock_ms = _end_periods(
                 timestamps, start, position, expired, end_ms, clock_ms, ticks_ms[tick], length_ms, streams, playback,
@@ -311,6 +325,9 @@ def _run_periods(
                 out, out_positions, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
             tick += 1
+        if index == len(now_ms):
+            return out, start, expired, end_ms, clock_ms
+        now = now_ms[index]
         if chunk % CHUNK_STRIDE == 0:
             out, start, expired, end_ms, clock_ms = _end_periods(
                 timestamps, start, position, expired, end_ms, clock_ms, now, length_ms, streams, playback,
@@ -329,11 +346,10 @@ def _run_periods(
             )  # fmt: skip
         while index < len(now_ms) and chunks[index] == chunk:
             if streams:
-                out_positions[out] = first + index
-                out_kinds[out] = CURRENT
-                out_timestamps[out] = timestamps[first + index]
-                out_chunks[out] = chunk
-                out += 1
+                out = _put_out(
+                    first + index, CURRENT, timestamps[first + index], chunk,
+                    out, out_positions, out_kinds, out_timestamps, out_chunks,
+                )  # fmt: skip
             index += 1
         if ends and not streams:
             out, start, expired = _end_period(
@@ -342,11 +358,3 @@ def _run_periods(
             )  # fmt: skip
         last = chunk
         clock_ms = max(clock_ms, now)
-    while tick < len(ticks_ms):
-        out, start, expired, end_ms, clock_ms = _end_periods(
-            timestamps, start, first + index, expired, end_ms, clock_ms, ticks_ms[tick], length_ms, streams, playback,
-            wants_expired, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
-            out, out_positions, out_kinds, out_timestamps, out_chunks,
-        )  # fmt: skip
-        tick += 1
-    return out, start, expired, end_ms, clock_ms
