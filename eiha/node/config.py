@@ -132,7 +132,11 @@ class PersistenceSection:
 
     location: str = key("var/cep_persistence", "Directory of the log and the snapshots; one per node.", minimum=1)
     interval_s: int = key(
-        900, "Time between two snapshots; 0: only on demand and at an orderly stop.", minimum=0, maximum=604_800
+        60,
+        "Time between two snapshots; 0: only on demand and at an orderly stop. A node that starts replays what came "
+        "after the newest one.",
+        minimum=0,
+        maximum=604_800,
     )
     interval_bytes: int = key(
         1024 * MIB, "A snapshot is also due when the log grew by this much.", minimum=MIB, maximum=1024 * 1024 * MIB
