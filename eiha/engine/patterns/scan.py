@@ -138,19 +138,115 @@ def _copy_slot(
     return fresh
 
 
-@kernel
-def scan(
+@inlined
+def _passes(
+    slot: int,
+    row: int,
+    rows: int,
+    first_test: int,
+    end_test: int,
+    terms_count: int,
+    test_outcomes: ReadInt64,
+    test_captured: ReadInt64,
+    test_arriving: ReadInt64,
+    terms: WriteInt64,
+    terms_valid: WriteUInt8,
+    arriving: ReadInt64,
+    arriving_valid: ReadUInt8,
+) -> bool:
+    """Whether all tests of a step hold for ``slot`` and the row."""
+    for test in range(first_test, end_test):
+        captured = slot * terms_count + test_captured[test]
+        arrived = test_arriving[test] * rows + row
+        if not _holds(
+            test_outcomes[test], terms[captured], terms_valid[captured], arriving[arrived], arriving_valid[arrived]
+        ):
+            return False
+    return True
+
+
+@inlined
+def _complete(
+    slot: int,
+    row: int,
+    steps: int,
+    stride: int,
+    chunk: int,
+    shares: bool,
+    anew: int,
+    events: WriteInt64,
+    queues: WriteInt64,
+    lengths: WriteInt64,
+    free: WriteInt64,
+    counters: WriteInt64,
+    found_events: WriteInt64,
+    found_rows: WriteInt64,
+    found_chunks: WriteInt64,
+) -> None:
+    """Put out the match in ``slot``, which then waits for step ``anew`` or, below 0, is free."""
+    found = counters[FOUND]
+    for each in range(steps - 1):
+        found_events[found * steps + each] = events[slot * steps + each]
+    found_rows[found] = row
+    found_chunks[found] = _chunk_number(chunk, counters[LAST_CHUNK], shares)
+    counters[LAST_CHUNK] = found_chunks[found]
+    counters[FOUND] += 1
+    if anew < 0:
+        free[counters[FREE]] = slot
+        counters[FREE] += 1
+    else:
+        queues[anew * stride + lengths[anew]] = slot
+        lengths[anew] += 1
+
+
+@inlined
+def _capture(
+    slot: int,
     row: int,
     step: int,
     steps: int,
-    capacity: int,
-    candidates: ReadInt64,
+    stride: int,
+    position: int,
+    timestamp: int,
+    taken_stride: int,
+    term_step: ReadInt64,
+    taken: ReadInt64,
+    taken_valid: ReadUInt8,
+    events: WriteInt64,
+    first_ms: WriteInt64,
+    terms: WriteInt64,
+    terms_valid: WriteUInt8,
+    queues: WriteInt64,
+    lengths: WriteInt64,
+    counters: WriteInt64,
+) -> None:
+    """Let ``slot`` hold the row at ``position`` as its event of ``step``; it then waits for the next step."""
+    terms_count = len(term_step)
+    if step == 0:
+        first_ms[slot] = timestamp
+        counters[OLDEST] = min(counters[OLDEST], timestamp)
+        counters[NEWEST] = max(counters[NEWEST], timestamp)
+    events[slot * steps + step] = position
+    for term in range(terms_count):
+        if term_step[term] == step:
+            terms[slot * terms_count + term] = taken[term * taken_stride + row]
+            terms_valid[slot * terms_count + term] = taken_valid[term * taken_stride + row]
+    queues[(step + 1) * stride + lengths[step + 1]] = slot
+    lengths[step + 1] += 1
+
+
+@inlined
+def _serve(
+    row: int,
+    step: int,
+    steps: int,
+    stride: int,
+    kept: int,
+    position: int,
     timestamps: ReadInt64,
     chunks: ReadInt64,
     shares_chunk: bool,
-    within_ms: int,
-    repeats_from: ReadInt64,
-    begins_anew: ReadUInt8,
+    anew: int,
     test_begin: ReadInt64,
     test_outcomes: ReadInt64,
     test_captured: ReadInt64,
@@ -160,8 +256,7 @@ def scan(
     taken_valid: ReadUInt8,
     arriving: ReadInt64,
     arriving_valid: ReadUInt8,
-    is_general: ReadUInt8,
-    answered: bool,
+    is_general: bool,
     allowed: ReadUInt8,
     events: WriteInt64,
     first_ms: WriteInt64,
@@ -169,14 +264,58 @@ def scan(
     terms_valid: WriteUInt8,
     queues: WriteInt64,
     lengths: WriteInt64,
-    visible: WriteInt64,
+    visible: int,
     free: WriteInt64,
     counters: WriteInt64,
-    found_capacity: int,
     found_events: WriteInt64,
     found_rows: WriteInt64,
     found_chunks: WriteInt64,
-) -> tuple[int, int, int]:
+) -> None:
+    """Show the row to the matches that wait for ``step`` at ``kept`` to ``visible``; those it serves move on."""
+    rows, terms_count, begin = len(timestamps), len(term_step), step * stride
+    found_before = counters[FOUND]
+    test, end_test = test_begin[step], test_begin[step + 1]
+    for index in range(kept, visible):
+        slot = queues[begin + index]
+        if (is_general and allowed[slot] == 0) or not _passes(
+            slot, row, rows, test, end_test, terms_count, test_outcomes, test_captured, test_arriving,
+            terms, terms_valid, arriving, arriving_valid,
+        ):  # fmt: skip
+            queues[begin + kept] = slot
+            kept += 1
+        elif step == steps - 1:
+            _complete(
+                slot, row, steps, stride, chunks[row], shares_chunk and counters[FOUND] > found_before, anew,
+                events, queues, lengths, free, counters, found_events, found_rows, found_chunks,
+            )  # fmt: skip
+        else:
+            if anew >= 0:
+                queues[anew * stride + lengths[anew]] = _copy_slot(
+                    slot, anew, steps, terms_count, events, first_ms, terms, terms_valid, free, counters
+                )
+                lengths[anew] += 1
+            _capture(
+                slot, row, step, steps, stride, position, timestamps[row], rows, term_step, taken, taken_valid,
+                events, first_ms, terms, terms_valid, queues, lengths, counters,
+            )  # fmt: skip
+    for index in range(visible, lengths[step]):
+        queues[begin + index - visible + kept] = queues[begin + index]
+    lengths[step] -= visible - kept
+
+
+@kernel
+def scan(
+    row: int, step: int, steps: int, capacity: int,
+    candidates: ReadInt64, timestamps: ReadInt64, chunks: ReadInt64, shares_chunk: bool, within_ms: int,
+    repeats_from: ReadInt64, begins_anew: ReadUInt8,
+    test_begin: ReadInt64, test_outcomes: ReadInt64, test_captured: ReadInt64, test_arriving: ReadInt64,
+    term_step: ReadInt64,
+    taken: ReadInt64, taken_valid: ReadUInt8, arriving: ReadInt64, arriving_valid: ReadUInt8,
+    is_general: ReadUInt8, answered: bool, allowed: ReadUInt8,
+    events: WriteInt64, first_ms: WriteInt64, terms: WriteInt64, terms_valid: WriteUInt8,
+    queues: WriteInt64, lengths: WriteInt64, visible: WriteInt64, free: WriteInt64, counters: WriteInt64,
+    found_capacity: int, found_events: WriteInt64, found_rows: WriteInt64, found_chunks: WriteInt64,
+) -> tuple[int, int, int]:  # fmt: skip
     """Go on at ``row`` and ``step`` (``steps``: before the row); why it stopped, and the row and step to go on at.
 
     Args:
@@ -198,19 +337,14 @@ def scan(
     """
     rows = len(timestamps)
     stride = 2 * capacity
-    last_step = steps - 1
-    terms_count = len(term_step)
     while row < rows:
         if step == steps:
-            timestamp = timestamps[row]
-            if within_ms >= 0 and (
-                timestamp - counters[OLDEST] > within_ms or counters[NEWEST] - timestamp > within_ms
-            ):
-                _prune(
-                    timestamp, within_ms, steps, stride, begins_anew, first_ms, queues, lengths, free, counters
-                )  # fmt: skip
+            now = timestamps[row]
+            if within_ms >= 0 and (now - counters[OLDEST] > within_ms or counters[NEWEST] - now > within_ms):
+                _prune(now, within_ms, steps, stride, begins_anew, first_ms, queues, lengths, free, counters)
             worst = 0
             for each in range(steps):
+                visible[each] = lengths[each]
                 if candidates[each * rows + row] >= 0:
                     worst += lengths[each]
             if worst == 0:
@@ -218,83 +352,29 @@ def scan(
                 continue
             if counters[FREE] < worst:
                 return NEEDS_SLOTS, row, step
-            if candidates[last_step * rows + row] >= 0 and counters[FOUND] + lengths[last_step] > found_capacity:
+            if candidates[(steps - 1) * rows + row] >= 0 and counters[FOUND] + lengths[steps - 1] > found_capacity:
                 return NEEDS_OUTPUT, row, step
-            for each in range(steps):
-                visible[each] = lengths[each]
-            step = last_step
+            step = steps - 1
         while step >= 0:
             position = candidates[step * rows + row]
-            if position < 0 or visible[step] == 0:
-                step -= 1
-                continue
-            if is_general[step] and not answered:
-                return NEEDS_ANSWER, row, step
-            answered = False
-            begin = step * stride
-            found_before = counters[FOUND]
-            kept = 0
-            if test_begin[step] < test_begin[step + 1]:
-                test = test_begin[step]
-                arrived = test_arriving[test] * rows + row
-                kept = _first_that_holds(
-                    queues, begin, visible[step], terms, terms_valid, terms_count, test_captured[test],
-                    test_outcomes[test], arriving[arrived], arriving_valid[arrived],
-                )  # fmt: skip
-            for index in range(kept, visible[step]):
-                slot = queues[begin + index]
-                holds = is_general[step] == 0 or allowed[slot] != 0
-                test = test_begin[step]
-                while holds and test < test_begin[step + 1]:
-                    captured = slot * terms_count + test_captured[test]
+            if position >= 0 and visible[step] > 0:
+                if is_general[step] and not answered:
+                    return NEEDS_ANSWER, row, step
+                answered = False
+                test, kept = test_begin[step], 0
+                if test < test_begin[step + 1]:
                     arrived = test_arriving[test] * rows + row
-                    holds = _holds(
-                        test_outcomes[test], terms[captured], terms_valid[captured],
-                        arriving[arrived], arriving_valid[arrived],
+                    kept = _first_that_holds(
+                        queues, step * stride, visible[step], terms, terms_valid, len(term_step), test_captured[test],
+                        test_outcomes[test], arriving[arrived], arriving_valid[arrived],
                     )  # fmt: skip
-                    test += 1
-                anew = repeats_from[step]
-                if not holds:
-                    queues[begin + kept] = slot
-                    kept += 1
-                elif step == last_step:
-                    found = counters[FOUND]
-                    for each in range(last_step):
-                        found_events[found * steps + each] = events[slot * steps + each]
-                    found_rows[found] = row
-                    found_chunks[found] = _chunk_number(
-                        chunks[row], counters[LAST_CHUNK], shares_chunk and found > found_before
+                if kept < visible[step]:
+                    _serve(
+                        row, step, steps, stride, kept, position, timestamps, chunks, shares_chunk, repeats_from[step],
+                        test_begin, test_outcomes, test_captured, test_arriving, term_step, taken, taken_valid,
+                        arriving, arriving_valid, is_general[step] != 0, allowed, events, first_ms, terms, terms_valid,
+                        queues, lengths, visible[step], free, counters, found_events, found_rows, found_chunks,
                     )  # fmt: skip
-                    counters[LAST_CHUNK] = found_chunks[found]
-                    counters[FOUND] += 1
-                    if anew < 0:
-                        free[counters[FREE]] = slot
-                        counters[FREE] += 1
-                    else:
-                        queues[anew * stride + lengths[anew]] = slot
-                        lengths[anew] += 1
-                else:
-                    if anew >= 0:
-                        fresh = _copy_slot(
-                            slot, anew, steps, terms_count, events, first_ms, terms, terms_valid, free, counters
-                        )  # fmt: skip
-                        queues[anew * stride + lengths[anew]] = fresh
-                        lengths[anew] += 1
-                    if step == 0:
-                        first_ms[slot] = timestamps[row]
-                        counters[OLDEST] = min(counters[OLDEST], timestamps[row])
-                        counters[NEWEST] = max(counters[NEWEST], timestamps[row])
-                    events[slot * steps + step] = position
-                    for term in range(terms_count):
-                        if term_step[term] == step:
-                            terms[slot * terms_count + term] = taken[term * rows + row]
-                            terms_valid[slot * terms_count + term] = taken_valid[term * rows + row]
-                    queues[(step + 1) * stride + lengths[step + 1]] = slot
-                    lengths[step + 1] += 1
-            gone = visible[step] - kept
-            for index in range(visible[step], lengths[step]):
-                queues[begin + index - gone] = queues[begin + index]
-            lengths[step] -= gone
             step -= 1
         row += 1
         step = steps
