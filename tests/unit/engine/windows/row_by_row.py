@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -37,7 +38,7 @@ class Call:
     caused: list[list[Row]] = field(default_factory=list)
 
 
-class Oracle:
+class Oracle(ABC):
     """A window that sees chunks and timers; ``timers`` lists the chunks of all timers due, in order."""
 
     collapses = False
@@ -49,8 +50,9 @@ class Oracle:
     def timers(self, now: int) -> list[list[tuple[str, Row]]]:
         return []
 
+    @abstractmethod
     def chunk(self, now: int, rows: list[Row]) -> list[list[tuple[str, Row]]]:
-        raise NotImplementedError
+        """What one chunk that comes at ``now`` makes the window put out, in chunks."""
 
 
 def run_oracle(oracle: Oracle, calls: list[Call]) -> list[Out]:
