@@ -76,6 +76,10 @@ class Policy:
     snapshot_interval_ms: int = 60_000
     snapshot_interval_bytes: int = 1 << 30
     """A snapshot is due when either has passed since the last and something was applied. 0 ms: only by bytes."""
+    snapshot_interval_entries: int = 10_000
+    """It is also due when a start would have to replay so many entries, but not within ``snapshot_pause_ms``: a node
+    that restarts more often than the interval would otherwise replay more each time."""
+    snapshot_pause_ms: int = 10_000
     chunk_bytes: int = 1 << 20
     chunk_window: int = 8
 

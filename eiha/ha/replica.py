@@ -276,15 +276,18 @@ class Replica:
             self._ctx.emit(TrimLog(before.sequence))
 
     def snapshot_due(self) -> bool:
-        """Whether the interval has passed and something was applied since the last snapshot."""
+        """Whether an interval has passed (in time, bytes, or entries to replay) and something was applied since."""
         policy = self._ctx.policy
         since = 0 if self._saved is None else self._saved.sequence
         if self._snapshot_wanted is not None or not self.engine_known or self.handed_through <= since:
             return False
-        by_time = policy.snapshot_interval_ms and (
-            self._ctx.monotonic_ms - self._last_snapshot_ms >= policy.snapshot_interval_ms
-        )
-        return bool(by_time) or self._logged_bytes - self._last_snapshot_bytes >= policy.snapshot_interval_bytes
+        passed_ms = self._ctx.monotonic_ms - self._last_snapshot_ms
+        by_bytes = self._logged_bytes - self._last_snapshot_bytes >= policy.snapshot_interval_bytes
+        if not policy.snapshot_interval_ms or by_bytes:
+            return by_bytes
+        replay = self.applied_through - since
+        by_entries = replay >= policy.snapshot_interval_entries and passed_ms >= policy.snapshot_pause_ms
+        return by_entries or passed_ms >= policy.snapshot_interval_ms
 
     def restore(self, content: bytes | None) -> None:
         """Replace the engine's state; nothing is applied until it answers."""

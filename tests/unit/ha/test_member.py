@@ -227,6 +227,16 @@ def test_snapshots_come_by_interval_and_the_log_is_trimmed_to_the_one_before_the
     assert of(TrimLog, alone.put(SnapshotSaved(second.position))) == [TrimLog(Sequence(1))]
 
 
+def test_a_snapshot_is_due_before_its_time_when_a_start_would_replay_much() -> None:
+    alone = Alone(Policy(snapshot_interval_ms=60_000, snapshot_interval_entries=3, snapshot_pause_ms=500))
+    alone.apply_all()
+    for number in (1, 2):
+        alone.put(Submit((publication(number),)), Flush())
+        alone.apply_all()
+    assert of(TakeSnapshot, alone.later(400)) == []  # three entries, but the pause is not over
+    assert len(of(TakeSnapshot, alone.later(100))) == 1
+
+
 def test_while_a_snapshot_waits_for_the_engine_nothing_is_applied_and_everything_is_acknowledged() -> None:
     alone = Alone()
     alone.member.replica.want_snapshot()
