@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help setup demo demo-mysql lint types layers unit simulation integration test soak kills bench docs clean
+.PHONY: help setup demo demo-mysql lint types layers unit bounds simulation integration test soak kills bench docs clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,9 @@ layers: setup
 
 unit: setup ## tests without real processes
 	@$(BIN)/python -m pytest tests/unit tests/golden tests/tidy tests/conformance -n $(JOBS) -q
+
+bounds: setup ## the engine's tests with every array access of the compiled kernels checked
+	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/var/bounds $(BIN)/python -m pytest tests/unit/engine tests/conformance -n $(JOBS) -q
 
 simulation: setup ## the simulator's seeds and planted bugs
 	@$(BIN)/python -m pytest tests/simulation -n $(JOBS) -q
