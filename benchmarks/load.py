@@ -15,7 +15,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -107,7 +107,7 @@ def cut(batch: WireBatch, rows: int, rate: float) -> list[TimedBatch]:
 async def send(
     client: Client,
     definition: StreamDefinition,
-    publications: list[TimedBatch],
+    publications: Iterable[TimedBatch],
     tally: Tally,
     *,
     form: str = "columns",

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.generated import generate
-from benchmarks.load import Tally, TimedBatch, cut, send
+from benchmarks.load import Tally, TimedBatch, send
 from benchmarks.local_pair import LocalPair, NodeProcess
 from benchmarks.proof import Proof, prove
 from eiha.client import Client
@@ -96,10 +98,11 @@ async def _first_ack(tally: Tally, moment: float, pair: LocalPair) -> None:
         await asyncio.sleep(0.002)
 
 
-def endless(rate: float, rows: int, seconds: float) -> list[TimedBatch]:
-    """Enough publications for ``seconds`` at ``rate`` rows/s."""
-    batch = generate(SPEC, first=0, rows=int(rate * seconds), dt_ms=1000 / rate, seed=7)
-    return cut(batch, rows, rate)
+def endless(rate: float, rows: int) -> Iterator[TimedBatch]:
+    """Publications of ``rows`` rows at ``rate`` rows/s, without an end."""
+    for number in itertools.count():
+        batch = generate(SPEC, first=number * rows, rows=rows, dt_ms=1000 / rate, seed=7)
+        yield TimedBatch(batch, number * rows / rate)
 
 
 async def campaign(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -113,7 +116,7 @@ async def campaign(arguments: argparse.Namespace, console: Console) -> dict[str,
     with pair:
         await asyncio.to_thread(pair.start)
         tally = Tally()
-        publications = endless(arguments.rate, arguments.batch, 8.0 * arguments.kills + 10)
+        publications = endless(arguments.rate, arguments.batch)
         sent: list[TimedBatch] = []
         async with Client(pair.ingest) as client:
             definition = await client.definition(STREAM)

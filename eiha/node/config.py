@@ -158,7 +158,10 @@ class PersistenceSection:
         1_000, 'Time between two flushes with `fsync = "interval"`.', minimum=10, maximum=60_000
     )
     segment_bytes: int = key(
-        64 * MIB, "Size at which the log starts a new segment file.", minimum=MIB, maximum=4096 * MIB
+        16 * MIB,
+        "Size at which the log starts a new segment file; a start reads whole segments.",
+        minimum=MIB,
+        maximum=4096 * MIB,
     )
 
 
