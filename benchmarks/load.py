@@ -28,6 +28,7 @@ from rich.table import Table
 from benchmarks.csv_events import read_csv, slice_rows
 from benchmarks.generated import generate
 from eiha.client import Client, Coded
+from eiha.errors import EihaError
 from eiha.events.schema import AttributeType, StreamDefinition
 from eiha.events.wire import WireBatch
 
@@ -248,7 +249,11 @@ def main() -> int:
     if arguments.gen and not arguments.events:
         parser().error("--gen needs --events")
     console = Console()
-    report = asyncio.run(run(arguments, console))
+    try:
+        report = asyncio.run(run(arguments, console))
+    except (EihaError, OSError, ValueError) as error:
+        console.print(f"[bold red]the load was not sent[/]: {error}", highlight=False)
+        return 1
     show_report(report, console)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n")
