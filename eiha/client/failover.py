@@ -31,7 +31,6 @@ class Link:
         self.nodes = nodes
         self.connection: NodeConnection | None = None
         self.failures: dict[str, str] = {}
-        self.connects = 0
         self._owner = owner
         self._options = options
         self._changed = changed
@@ -93,7 +92,6 @@ class Link:
             connection.close("following the active")
             return
         self.connection = connection
-        self.connects += 1
         self.failures.pop(address, None)
         connection.start()
         self._changed()

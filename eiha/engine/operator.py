@@ -74,3 +74,17 @@ class Operator(Protocol):
 
     def restore(self, state: OperatorState) -> None:
         """Take over a state that ``snapshot`` of an equal operator gave."""
+
+
+class Untimed:
+    """For stages that set no timers: rows alone make them put something out."""
+
+    __slots__ = ()
+
+    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def next_timer_ms(self) -> int | None:
+        """Never."""
+        return None

@@ -38,11 +38,6 @@ class SnapshotSender:
         """Whether the joiner has everything."""
         return self._acked == self.begin.chunks
 
-    @property
-    def sent_fraction(self) -> float:
-        """How much is acknowledged, 0 to 1."""
-        return self._acked / self.begin.chunks
-
     def due(self) -> list[SnapshotChunk]:
         """The chunks to send now: as many as the window allows."""
         chunks: list[SnapshotChunk] = []

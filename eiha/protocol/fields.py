@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgpack
 
@@ -14,7 +13,6 @@ from eiha.errors import MalformedFrame
 from eiha.protocol.limits import ARRAY_ITEMS_MAX, NAME_LENGTH_MAX, NUMBER_MAX
 
 Buffer = bytes | bytearray | memoryview
-_T = TypeVar("_T")
 
 
 def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
@@ -97,11 +95,6 @@ def binary(value: Any, what: str, length_max: int) -> bytes:
         got = f"{len(value)} bytes" if isinstance(value, bytes) else type(value).__name__
         raise MalformedFrame(f"{what} must be at most {length_max} bytes, not {got}")
     return value
-
-
-def optional(value: Any, what: str, read: Callable[[Any, str], _T]) -> _T | None:
-    """None, or what ``read`` makes of the value."""
-    return None if value is None else read(value, what)
 
 
 def _shown(value: Any) -> str:

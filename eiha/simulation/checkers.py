@@ -190,7 +190,6 @@ class OutputsOnce:
     def __init__(self, reference: Engine) -> None:
         self._reference = reference
         self._expected: dict[str, list[OutputRow]] = {}
-        self._last_output: dict[str, int] = {}
         self._compared: dict[str, int] = {}
         self._digests: dict[int, bytes] = {}
         self.compares_digests = True
@@ -201,7 +200,6 @@ class OutputsOnce:
             rows = rows_of(output)
             if rows:
                 self._expected.setdefault(output.sink, []).extend(rows)
-                self._last_output[output.sink] = entry.sequence
         if digest_due:
             self._digests[entry.sequence] = self._reference.digest()
 
@@ -222,10 +220,6 @@ class OutputsOnce:
     def complete(self, store: SimulatedStore) -> bool:
         """Whether ``store`` holds everything that the committed log puts out."""
         return len(store.rows) == len(self._expected.get(store.name, ()))
-
-    def last_output(self, sink: str) -> int:
-        """The last sequence that put something out for ``sink``."""
-        return self._last_output.get(sink, 0)
 
     def digest(self, node: str, sequence: int, digest: bytes) -> None:
         """``node``'s state after ``sequence``."""

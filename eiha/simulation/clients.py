@@ -237,8 +237,3 @@ class Clients(ClientPort):
         target = self.by_id.get(effect.client_id)
         if target is not None:
             target.on_reject(node, effect)
-
-    @property
-    def are_done(self) -> bool:
-        """All published all, and all is acknowledged."""
-        return all(client.is_done for client in self.by_id.values())

@@ -189,11 +189,6 @@ class LogSegments:
         """Position of the last entry, or what the next entry follows."""
         return self._end or LOG_START
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes in all segments."""
-        return sum(segment.size for segment in self._segments)
-
     # -- recovery
 
     def _recover(self) -> tuple[LogEntry, ...]:

@@ -37,11 +37,6 @@ def function(call: Call, arguments: Sequence[Evaluate], scope: Scope) -> Evaluat
     return build(call, arguments, scope)
 
 
-def functions() -> tuple[str, ...]:
-    """The names that ``function`` knows, beside ``ifThenElse``, which the compiler itself evaluates lazily."""
-    return tuple(_FUNCTIONS)
-
-
 def may_fail(call: Call) -> bool:
     """Whether the function can raise ``EngineFault`` for some row, by its argument types alone."""
     first = call.arguments[0].type if call.arguments else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eiha.engine.expressions.rows import Rows
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.events.batch import EventBatch
 
 
@@ -12,18 +12,10 @@ def rows_of(batch: EventBatch, clock: RowClock) -> Rows:
     return Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
 
 
-class Stateless:
+class Stateless(Untimed):
     """No timers, nothing to keep."""
 
     __slots__ = ()
-
-    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
-        """Nothing."""
-        return None
-
-    def next_timer_ms(self) -> int | None:
-        """Never."""
-        return None
 
     def snapshot(self) -> OperatorState:
         """Nothing."""

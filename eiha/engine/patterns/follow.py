@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.expressions.rows import Rows, Scope
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.patterns.chain import Chain
 from eiha.engine.patterns.conditions import StepCondition, Term, Test, split_condition
 from eiha.engine.patterns.partial_matches import PartialMatches
@@ -40,7 +40,7 @@ _OUTPUT_ROWS_MIN: Final = 256
 Longs = npt.NDArray[np.int64]
 
 
-class FollowPattern:
+class FollowPattern(Untimed):
     """Steps that follow one another, fed by their streams row by row in order.
 
     Args:
@@ -77,14 +77,6 @@ class FollowPattern:
         found = self._scan(stream, batch, rows, candidates)
         self._compact(self._compact_above)
         return concatenate_batches(found) if found else self._nothing()
-
-    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
-        """Nothing: time alone completes no match."""
-        return None
-
-    def next_timer_ms(self) -> int | None:
-        """Never."""
-        return None
 
     def snapshot(self) -> OperatorState:
         """The partial matches and the events they captured, and no others: equal states have equal snapshots."""

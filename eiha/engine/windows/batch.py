@@ -6,14 +6,14 @@ A chunk puts out the rows of the chunk before as expired ones, a reset (but for 
 from __future__ import annotations
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
 
-class BatchWindow:
+class BatchWindow(Untimed):
     """Holds the chunk that came last, if ``wants_expired``; ``length`` 0 or less does not cut.
 
     Expired rows carry the time at which they left.
@@ -54,14 +54,6 @@ class BatchWindow:
         self._latest = latest - start if self._wants_expired else 0
         store.drop(start - store.start)
         return out
-
-    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
-        """Nothing: rows leave by rows only."""
-        return None
-
-    def next_timer_ms(self) -> int | None:
-        """Never."""
-        return None
 
     def snapshot(self) -> OperatorState:
         """The rows held."""

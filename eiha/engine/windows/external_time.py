@@ -9,14 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import OperatorState, RowClock, Untimed
+from eiha.engine.windows.due_rows import count_due
 from eiha.engine.windows.emission import CURRENT, EXPIRED, Emission
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import EventBatch
 from eiha.events.schema import Schema
 
 
-class ExternalTimeWindow:
+class ExternalTimeWindow(Untimed):
     """Holds the rows of the latest ``length_ms`` by the long attribute ``attribute``.
 
     A row without an external time is refused: it neither enters nor moves the window. ``refused`` counts them.
@@ -43,7 +44,7 @@ class ExternalTimeWindow:
         first = store.append(batch)
         times = store.column(self._attribute)
         latest_ms = int(batch.columns[self._attribute].values.max()) - self._length_ms
-        emission = Emission(len(batch) + _count_due(times, store.start, store.stop, latest_ms))
+        emission = Emission(len(batch) + count_due(times, store.start, store.stop, latest_ms))
         rows, start = _slide(
             times,
             store.timestamps,
@@ -60,14 +61,6 @@ class ExternalTimeWindow:
         store.drop(start - store.start)
         return out
 
-    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
-        """Nothing: rows leave by rows only."""
-        return None
-
-    def next_timer_ms(self) -> int | None:
-        """Never."""
-        return None
-
     def snapshot(self) -> OperatorState:
         """The rows held."""
         return {"rows": self._store.snapshot(), "refused": self.refused}
@@ -76,15 +69,6 @@ class ExternalTimeWindow:
         """Hold the rows of a snapshot."""
         self._store.restore(state["rows"])
         self.refused = state["refused"]
-
-
-@kernel
-def _count_due(times: ReadInt64, start: int, stop: int, latest_ms: int) -> int:
-    """How many rows at the front are not younger than ``latest_ms``."""
-    position = start
-    while position < stop and times[position] <= latest_ms:
-        position += 1
-    return position - start
 
 
 @kernel

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.windows.emission import CURRENT, EXPIRED, Emission
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import EventBatch
 from eiha.events.schema import Schema
 
 
-class LengthWindow:
+class LengthWindow(Untimed):
     """Holds the latest ``length`` rows; an expired row carries the time at which it left.
 
     With a length of 0 or less, each row leaves, with its own timestamp, just before it comes.
@@ -43,14 +43,6 @@ class LengthWindow:
         out = emission.batch(rows, self._schema, store)
         store.drop(start - store.start)
         return out
-
-    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
-        """Nothing: rows leave by rows only."""
-        return None
-
-    def next_timer_ms(self) -> int | None:
-        """Never."""
-        return None
 
     def snapshot(self) -> OperatorState:
         """The rows held."""

@@ -7,14 +7,14 @@ out at once, each as a chunk; the first one of a new batch follows the expired r
 from __future__ import annotations
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
-from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
 
-class LengthBatchWindow:
+class LengthBatchWindow(Untimed):
     """Holds the batch that was put out last (if ``wants_expired``) and the rows of the next one.
 
     Expired rows carry the time at which they left. With a length of 0, each row is a batch that leaves at once.
@@ -53,14 +53,6 @@ class LengthBatchWindow:
         out = emission.batch(rows, self._schema, store, collapses=True)
         store.drop(start - store.start)
         return out
-
-    def fire(self, now_ms: int) -> EventBatch | None:  # noqa: ARG002
-        """Nothing: batches end by rows only."""
-        return None
-
-    def next_timer_ms(self) -> int | None:
-        """Never."""
-        return None
 
     def snapshot(self) -> OperatorState:
         """The rows held, and how many of them were put out."""

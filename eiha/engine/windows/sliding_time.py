@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
+from eiha.engine.windows.due_rows import count_due
 from eiha.engine.windows.emission import CURRENT, EXPIRED, Emission, latest
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
@@ -80,7 +81,7 @@ class TimeWindow:
         store = self._store
         first = store.append(batch) if len(batch) else store.stop
         last_now = latest(clock, self._clock_ms)
-        leaving = _count_due(store.timestamps, store.start, store.stop, last_now - self._length_ms)
+        leaving = count_due(store.timestamps, store.start, store.stop, last_now - self._length_ms)
         if self._rows_max != _NO_LIMIT:
             leaving = max(leaving, len(store))
         emission = Emission(len(batch) + leaving)
@@ -119,7 +120,7 @@ class TimeWindow:
         at_ms = now_ms if self._playback else max(timer_ms, self._clock_ms)
         self._clock_ms = max(self._clock_ms, at_ms)
         self._fired += 1
-        rows = _count_due(store.timestamps, store.start, store.stop, at_ms - self._length_ms)
+        rows = count_due(store.timestamps, store.start, store.stop, at_ms - self._length_ms)
         emission = Emission(rows)
         emission.positions[:] = np.arange(store.start, store.start + rows)
         emission.kinds[:] = self._leaving_kind
@@ -158,15 +159,6 @@ class TimeWindow:
         longer = np.zeros(2 * (len(live) + rows), dtype=np.int64)
         longer[: len(live)] = live
         self._timers, self._fired, self._pending = longer, 0, len(live)
-
-
-@kernel
-def _count_due(timestamps: ReadInt64, start: int, stop: int, latest_ms: int) -> int:
-    """How many rows at the front are not younger than ``latest_ms``."""
-    position = start
-    while position < stop and timestamps[position] <= latest_ms:
-        position += 1
-    return position - start
 
 
 @inlined
