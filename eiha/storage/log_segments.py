@@ -113,28 +113,25 @@ class LogSegments:
 
     def sync(self) -> None:
         """Flush to disk. Raises ``StorageError``; the store is then unusable."""
-        self._check_usable()
-        for segment in self._segments:
-            try:
-                segment.sync()
-            except OSError as cause:
-                raise self._fail(cause, "cannot flush", segment.path) from cause
+        self.begin_flush()()
 
     def begin_flush(self) -> Callable[[], None]:
-        """What is appended so far, to be flushed by calling the result, on any thread, while appends go on.
+        """What is appended so far, to be flushed by calling the result once, on any thread, while appends go on.
 
-        The result raises ``StorageError``; the store must then not be used again.
+        The result raises ``StorageError``; the store is then unusable.
         """
         self._check_usable()
         pending = [(segment.path, segment.take_unsynced()) for segment in self._segments if segment.unsynced]
 
         def flush() -> None:
-            for path, descriptor in pending:
-                try:
-                    os.fdatasync(descriptor)
-                except OSError as cause:
-                    raise storage_error(cause, "cannot flush", path) from cause
-                finally:
+            try:
+                for path, descriptor in pending:
+                    try:
+                        os.fdatasync(descriptor)
+                    except OSError as cause:
+                        raise self._fail(cause, "cannot flush", path) from cause
+            finally:
+                for _, descriptor in pending:
                     os.close(descriptor)
 
         return flush

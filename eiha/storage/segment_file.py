@@ -78,16 +78,14 @@ class SegmentFile:
         self.size += len(data)
         self.unsynced = True
 
-    def sync(self) -> None:
-        """Flush to disk. Raises ``OSError``: what is on disk is then unknown, and asking again would not tell."""
-        if self.unsynced:
-            os.fdatasync(self._open_descriptor())
-            self.unsynced = False
-
     def take_unsynced(self) -> int:
-        """A descriptor of its own, for a flush elsewhere; its taker flushes and closes it. Raises ``OSError``."""
+        """A descriptor of its own: its taker flushes what is written so far, and closes it. Raises ``StorageError``."""
+        try:
+            descriptor = os.dup(self._open_descriptor())
+        except OSError as cause:
+            raise storage_error(cause, "cannot flush log segment", self.path) from cause
         self.unsynced = False
-        return os.dup(self._open_descriptor())
+        return descriptor
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file. Raises ``StorageError``."""

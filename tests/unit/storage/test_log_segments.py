@@ -274,6 +274,30 @@ def test_after_a_failed_flush_the_log_refuses_everything(tmp_path: Path, monkeyp
     log.close()
 
 
+def test_after_a_flush_beside_the_writes_failed_the_log_refuses_everything_and_leaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogSegments(tmp_path, segment_bytes_max=SEGMENT_HEADER_BYTES + 1)
+    log.open()
+    for sequence in (1, 2, 3):  # a segment each
+        log.append(entries(sequence, 1))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    flush = log.begin_flush()
+    log.append(entries(4, 1))  # appends go on meanwhile
+
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        with pytest.raises(StorageError, match="check the disk"):
+            flush()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1  # the fourth segment's own
+    with pytest.raises(StorageError, match="earlier failure"):
+        log.append(entries(5, 1))
+    log.close()
+
+
 @given(st.lists(st.binary(min_size=0, max_size=40), max_size=4), st.integers(0, 200))
 @settings(max_examples=150, deadline=None)
 def test_garbage_in_a_segment_never_crashes_recovery(pieces: list[bytes], cut: int) -> None:
