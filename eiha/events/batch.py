@@ -15,6 +15,7 @@ from eiha.events.schema import Schema
 Timestamps = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
 Chunks = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.int64]
 
 
 CHUNK_STRIDE: Final = 1024
@@ -42,6 +43,7 @@ class EventBatch:
     of the log entry caused the rows, so that the outputs of several queries into one stream are merged in the order
     that feeding one event at a time gives.
     ``collapses`` marks chunks put out by a batch window: aggregates then give one row a chunk (or a group).
+    ``keys`` int64[n]: the instance of a partition in which each row lives; None outside of partitions.
     """
 
     schema: Schema
@@ -50,6 +52,7 @@ class EventBatch:
     kinds: Kinds | None = None
     chunks: Chunks | None = None
     collapses: bool = False
+    keys: Keys | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.timestamps)
@@ -58,6 +61,7 @@ class EventBatch:
             assert len(column.values) == rows
         assert self.kinds is None or len(self.kinds) == rows
         assert self.chunks is None or len(self.chunks) == rows
+        assert self.keys is None or len(self.keys) == rows
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -71,6 +75,7 @@ class EventBatch:
             kinds=None if self.kinds is None else self.kinds.take(indices),
             chunks=indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices),
             collapses=self.collapses,
+            keys=None if self.keys is None else self.keys.take(indices),
         )
 
     def chunk_numbers(self) -> Chunks:
@@ -83,11 +88,16 @@ class EventBatch:
 
 
 def concatenate_batches(batches: list[EventBatch]) -> EventBatch:
-    """The rows of several batches of one schema, one after the other; chunk numbers are kept as they are."""
+    """The rows of several batches of one schema, one after the other; chunk numbers are kept as they are.
+
+    Either all of them have ``keys``, or none.
+    """
     assert batches
     first = batches[0]
     if len(batches) == 1:
         return first
+    keys = [batch.keys for batch in batches if batch.keys is not None]
+    assert not keys or len(keys) == len(batches)
     kinds = None
     if any(batch.kinds is not None for batch in batches):
         kinds = np.concatenate([batch.kind_array() for batch in batches])
@@ -98,4 +108,5 @@ def concatenate_batches(batches: list[EventBatch]) -> EventBatch:
         kinds=kinds,
         chunks=np.concatenate([batch.chunk_numbers() for batch in batches]),
         collapses=first.collapses,
+        keys=np.concatenate(keys) if keys else None,
     )

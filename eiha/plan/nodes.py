@@ -161,7 +161,7 @@ class Selector:
 
 
 class OutputEvents(enum.Enum):
-    """Which rows ``insert [...] into`` puts out."""
+    """Which rows an output clause takes."""
 
     CURRENT = "current"
     EXPIRED = "expired"
@@ -177,15 +177,102 @@ class InsertInto:
 
 
 @dataclass(frozen=True, slots=True)
+class SetColumn:
+    """``set T.column = value``. In ``value`` source 0 is the query's output row, source 1 the row of the table."""
+
+    column: int
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFrom:
+    """``delete target for events on condition``; sources in ``on`` as in ``SetColumn``."""
+
+    target: str
+    events: OutputEvents
+    on: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTable:
+    """``update [or insert into] target for events set ... on condition``; sources as in ``SetColumn``."""
+
+    target: str
+    events: OutputEvents
+    sets: tuple[SetColumn, ...]
+    on: Expression
+    or_insert: bool
+
+
+QueryOutput = InsertInto | DeleteFrom | UpdateTable
+
+
+class RateKind(enum.Enum):
+    """What ``output ... every`` lets through."""
+
+    ALL = "all"
+    FIRST = "first"
+    LAST = "last"
+    SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """``output kind every n events`` or ``every t``: exactly one of ``every_events`` and ``every_ms`` is there."""
+
+    kind: RateKind
+    every_events: int | None
+    every_ms: int | None
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """One query. ``name``: from ``@info(name=...)``, else ``query<position from 1>``; ``named`` tells which."""
+    """One query. ``name``: from ``@info(name=...)``, else ``query<position from 1>``; ``named`` tells which.
+
+    ``partition``: position in ``Plan.partitions`` of the one that it stands in.
+    """
 
     name: str
     named: bool
     position: int
     input: QueryInput
     selector: Selector
-    output: InsertInto
+    output: QueryOutput
+    span: Span = NO_SPAN
+    rate: RateLimit | None = None
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableDefinition:
+    """``define table``; ``primary_key`` and ``indexes`` are positions of columns, each index is over one of them."""
+
+    name: str
+    schema: Schema
+    primary_key: tuple[int, ...] = ()
+    indexes: tuple[int, ...] = ()
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class NamedWindow:
+    """``define window name (...) window output events``."""
+
+    name: str
+    schema: Schema
+    window: Window
+    events: OutputEvents
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """``define trigger name at ...``: ``every_ms``, ``cron``, or neither: at the start."""
+
+    name: str
+    every_ms: int | None = None
+    cron: str | None = None
     span: Span = NO_SPAN
 
 
@@ -218,6 +305,13 @@ class Plan:
     published_streams: tuple[str, ...]
     deduplicated: tuple[Deduplication, ...]
     warnings: tuple[str, ...]
+    tables: tuple[TableDefinition, ...] = ()
+    windows: tuple[NamedWindow, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+
+    def table(self, name: str) -> TableDefinition | None:
+        """The table called ``name``, if there is one."""
+        return next((each for each in self.tables if each.name == name), None)
 
     def stream(self, name: str) -> StreamDefinition:
         """The definition of ``name``, which must exist."""
