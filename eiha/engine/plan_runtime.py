@@ -7,7 +7,7 @@ by then fire first, earliest first. Listeners (the conformance runner) see each 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.faults import EngineFault
 from eiha.engine.operator import OperatorState
 from eiha.engine.operators.select import as_current
-from eiha.engine.query_runtime import QueryRuntime
+from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction
 from eiha.engine.routes import Route, route, sets_timers, subscribers
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.plan.nodes import Plan, Query
@@ -53,17 +53,29 @@ class PlanRuntime:
         queries: one runtime for each of ``plan.queries``, in order.
         keep: streams whose rows are kept until ``take_outputs``.
         listener: told of each chunk, or None.
+        actions: by position, what queries do whose output goes to a table.
+        gates: one for each partition of the plan.
     """
 
     def __init__(
-        self, plan: Plan, queries: tuple[QueryRuntime, ...], keep: frozenset[str], listener: Listener | None = None
+        self,
+        plan: Plan,
+        queries: tuple[QueryProcess, ...],
+        keep: frozenset[str],
+        listener: Listener | None = None,
+        *,
+        actions: Mapping[int, TableAction] | None = None,
+        gates: tuple[PartitionGate, ...] = (),
     ) -> None:
         assert len(queries) == len(plan.queries)
         self.plan = plan
         self._queries = queries
+        self._actions = actions or {}
+        self._gates = gates
         self._keep = keep
         self._listener = listener
         self._readers = subscribers(plan)
+        self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
         self._routes: dict[str, Route] = {}
         self._timed = frozenset(index for index, query in enumerate(plan.queries) if sets_timers(query))
         self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
@@ -141,6 +153,7 @@ class PlanRuntime:
             "alarms": [[index, *self._alarms[index]] for index in sorted(self._alarms)],
             "alarms_seen": self._alarms_seen,
             "queries": [query.snapshot() for query in self._queries],
+            "gates": [gate.snapshot() for gate in self._gates],
             "deduplicators": {stream: each.snapshot() for stream, each in self._deduplicators.items()},
         }
 
@@ -151,6 +164,8 @@ class PlanRuntime:
         self._alarms_seen = state["alarms_seen"]
         for query, part in zip(self._queries, state["queries"], strict=True):
             query.restore(part)
+        for gate, part in zip(self._gates, state["gates"], strict=True):
+            gate.restore(part)
         for stream, part in state["deduplicators"].items():
             self._deduplicators[stream].restore(part)
 
@@ -242,35 +257,56 @@ class PlanRuntime:
 
     def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
         """One chunk, depth first."""
-        for index in self._readers.get(stream, ()):
-            runtime = self._queries[index]
-            if not self._guarded(runtime, _receiving(runtime, stream, batch, clock), clock, depth):
-                return
+        for partition, members in self._reader_groups(stream):
+            pieces = [batch]
+            if partition is not None and batch.keys is None:
+                pieces = _single_rows(self._gates[partition].enter(stream, batch, clock))
+            for piece in pieces:
+                for index in members:
+                    runtime = self._queries[index]
+                    if not self._guarded(runtime, _receiving(runtime, stream, piece, clock), clock, depth):
+                        return
         if self._listener is not None:
             self._listener.stream_got(stream, batch)
         if stream in self._keep:
             self._outputs.setdefault(stream, []).append(batch)
 
+    def _reader_groups(self, stream: str) -> tuple[tuple[int | None, tuple[int, ...]], ...]:
+        """Those who read ``stream``, in order of the text: queries one by one, those of a partition together."""
+        known = self._groups.get(stream)
+        if known is None:
+            partitions = ((self.plan.queries[index].partition, index) for index in self._readers.get(stream, ()))
+            runs = groupby(partitions, key=lambda each: each[0])
+            known = tuple((partition, tuple(index for _, index in members)) for partition, members in runs)
+            self._groups[stream] = known
+        return known
+
     def _guarded(
-        self, runtime: QueryRuntime, run: Callable[[], EventBatch | None], clock: ChunkClock, depth: int
+        self, runtime: QueryProcess, run: Callable[[], EventBatch | None], clock: ChunkClock, depth: int
     ) -> bool:
         """Pass on what ``run`` puts out; False if it failed: later readers of the stream do not get the chunk."""
         try:
             if depth > _DEPTH_MAX:
                 raise EngineFault(f"queries feed one another more than {_DEPTH_MAX} deep")
             out = run()
+            for chunk in () if out is None else _chunks(out):
+                self._put_out(runtime, chunk, clock, depth)
         except EngineFault as fault:
             self._fault_count += 1
             if self._fault_count <= _FAULTS_MAX:
                 self._faults.append(f"query {runtime.query.name!r}: {fault}; the events are dropped")
             return False
-        if out is not None:
-            for chunk in _chunks(out):
-                if self._listener is not None:
-                    self._listener.query_put_out(runtime.query, chunk, runtime.select.turned_ms)
-                if len(chunk):
-                    self._deliver(runtime.query.output.target, as_current(chunk), clock, depth + 1)
         return True
+
+    def _put_out(self, runtime: QueryProcess, chunk: EventBatch, clock: ChunkClock, depth: int) -> None:
+        """Hand a chunk to who listens, then to where it goes. Raises ``EngineFault`` where a table refuses it."""
+        if self._listener is not None:
+            self._listener.query_put_out(runtime.query, chunk, runtime.turned_ms)
+        action = self._actions.get(runtime.query.position)
+        if action is not None:
+            action.apply(chunk)
+        elif len(chunk):
+            self._deliver(runtime.query.output.target, as_current(chunk), clock, depth + 1)
 
     def _deliver_batched(self, source: str, batch: EventBatch, clock: ChunkClock) -> None:
         """Many chunks, query by query; only where the route says that nobody can tell."""
@@ -286,7 +322,12 @@ class PlanRuntime:
                 out = runtime.pass_time(clock)
             else:
                 continue
-            if out is not None and len(out):
+            if out is None or not len(out):
+                continue
+            action = self._actions.get(index)
+            if action is not None:
+                action.apply(out)
+            else:
                 pieces[index] = as_current(out)
         for stream in self._keep:
             if stream == source or stream in way.feeders:
@@ -296,7 +337,7 @@ class PlanRuntime:
 
 
 def _receiving(
-    runtime: QueryRuntime, stream: str, batch: EventBatch, clock: ChunkClock
+    runtime: QueryProcess, stream: str, batch: EventBatch, clock: ChunkClock
 ) -> Callable[[], EventBatch | None]:
     return lambda: runtime.receive(stream, batch, clock)
 
@@ -307,6 +348,13 @@ def _rows(batch: EventBatch, start: int, stop: int) -> EventBatch:
         return batch
     columns = tuple(column.slice(start, stop) for column in batch.columns)
     return EventBatch(batch.schema, batch.timestamps[start:stop], columns)
+
+
+def _single_rows(batch: EventBatch) -> list[EventBatch]:
+    """Each row as a chunk of its own: a partition takes the rows of a call one at a time."""
+    if len(batch) == 1:
+        return [batch]
+    return [batch.take(np.array([row], dtype=np.int64)) for row in range(len(batch))]
 
 
 def _chunks(batch: EventBatch) -> list[EventBatch]:

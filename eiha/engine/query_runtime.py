@@ -27,6 +27,11 @@ class QueryRuntime:
     stages: tuple[Operator, ...]
     select: Select
 
+    @property
+    def turned_ms(self) -> int | None:
+        """See ``QueryProcess``."""
+        return self.select.turned_ms
+
     def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         """What the rows of ``stream`` make the query put out, kinds as they are; None for nothing.
 

@@ -1,0 +1,71 @@
+"""What a plan's runtime drives besides plain queries, as protocols: it knows neither tables nor partitions."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from eiha.engine.chunk_clock import ChunkClock
+from eiha.engine.operator import OperatorState
+from eiha.events.batch import EventBatch
+from eiha.plan.nodes import Query
+
+
+class QueryProcess(Protocol):
+    """One query at work: ``QueryRuntime``, or one for each key of a partition."""
+
+    @property
+    def query(self) -> Query:
+        """The query as bound."""
+
+    @property
+    def turned_ms(self) -> int | None:
+        """Timestamp of a reset in the last call that a listener is told of, even if no row is left."""
+
+    def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
+        """What the rows of ``stream`` make the query put out, kinds as they are; None for nothing.
+
+        Raises:
+            EngineFault: a row cannot be processed.
+        """
+
+    def pass_time(self, clock: ChunkClock) -> EventBatch | None:
+        """What timers put out while rows pass that do not reach the query."""
+
+    def next_timer_ms(self) -> int | None:
+        """The earliest timer."""
+
+    def fire(self, now_ms: int) -> EventBatch | None:
+        """Let the earliest timer fire. Raises ``EngineFault``."""
+
+    def snapshot(self) -> OperatorState:
+        """The whole state."""
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+
+
+class TableAction(Protocol):
+    """What a query does to a table with the rows that it puts out."""
+
+    def apply(self, batch: EventBatch) -> None:
+        """Let each row act, in order; ``batch`` holds only kinds that the output clause asks for.
+
+        Raises:
+            EngineFault: a row cannot act; those before it have.
+        """
+
+
+class PartitionGate(Protocol):
+    """Where the rows of a stream enter a partition."""
+
+    def enter(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch:
+        """The same rows with ``keys``: left out where there is no key, repeated where there are several.
+
+        A row's copies stand one after the other, in the order of the text, and keep its chunk number.
+        """
+
+    def snapshot(self) -> OperatorState:
+        """The keys known."""
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
