@@ -26,9 +26,10 @@ _SUNDAY: Final = 1
 _FIELDS_MIN: Final = 6
 
 _MONTHS: Final = {
-    name: 1 + place for place, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split())
+    name: 1 + place
+    for place, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"])
 }
-_WEEK_DAYS: Final = {name: 1 + place for place, name in enumerate("SUN MON TUE WED THU FRI SAT".split())}
+_WEEK_DAYS: Final = {name: 1 + place for place, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])}
 
 _ITEM: Final = re.compile(
     r"(?:(?P<all>\*)|(?P<first>[0-9]+|[A-Z]{3})(?:-(?P<last>[0-9]+|[A-Z]{3}))?)?(?:/(?P<step>[0-9]+))?"
