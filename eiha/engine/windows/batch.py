@@ -55,6 +55,10 @@ class BatchWindow(Untimed):
         store.drop(start - store.start)
         return out
 
+    def content(self) -> EventBatch:
+        """The rows held, oldest first."""
+        return self._store.rows(self._store.start, self._store.stop)
+
     def snapshot(self) -> OperatorState:
         """The rows held."""
         return {"rows": self._store.snapshot(), "begun": self._begun, "latest": self._latest}

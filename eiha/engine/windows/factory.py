@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from eiha.engine.operator import Operator
 from eiha.engine.windows.arguments import WindowArguments
 from eiha.engine.windows.batch import BatchWindow
 from eiha.engine.windows.external_time import ExternalTimeWindow
+from eiha.engine.windows.findable import FindableWindow
 from eiha.engine.windows.length import LengthWindow
 from eiha.engine.windows.length_batch import LengthBatchWindow
 from eiha.engine.windows.sliding_time import TimeWindow
@@ -20,7 +20,7 @@ SLIDING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTim
 """Windows that pass each current row on at once: they only add the rows that leave."""
 
 
-def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired: bool = True) -> Operator:
+def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired: bool = True) -> FindableWindow:
     """The operator for ``window`` over rows of ``schema``.
 
     Args:
@@ -29,6 +29,7 @@ def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired
         playback: whether event time drives the plan.
         wants_expired: False if the query puts out current rows only. Batch windows then leave expired rows out, which
             changes nothing for the aggregates, since a reset follows them; sliding windows put them out regardless.
+            Batch windows have a ``content`` only if it is True.
 
     Raises:
         PlanSemanticError: the arguments do not fit.
@@ -70,7 +71,7 @@ def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired
             raise UnsupportedConstruct(f"window.{window.name}", line=window.span.line, column=window.span.column)
 
 
-def _length_batch(window: Window, schema: Schema, wants_expired: bool) -> Operator:
+def _length_batch(window: Window, schema: Schema, wants_expired: bool) -> FindableWindow:
     arguments = WindowArguments(window, "lengthBatch(<int>)", "lengthBatch(<int>, <bool>)")
     arguments.require_count(1, 2)
     length = arguments.int_constant(0, "the length")
@@ -78,7 +79,7 @@ def _length_batch(window: Window, schema: Schema, wants_expired: bool) -> Operat
     return LengthBatchWindow(schema, length, streams_current=streams, wants_expired=wants_expired)
 
 
-def _time_batch(window: Window, schema: Schema, playback: bool, wants_expired: bool) -> Operator:
+def _time_batch(window: Window, schema: Schema, playback: bool, wants_expired: bool) -> FindableWindow:
     arguments = WindowArguments(
         window,
         "timeBatch(<int, long or time>)",

@@ -44,6 +44,10 @@ class LengthWindow(Untimed):
         store.drop(start - store.start)
         return out
 
+    def content(self) -> EventBatch:
+        """The rows held, oldest first."""
+        return self._store.rows(self._store.start, self._store.stop)
+
     def snapshot(self) -> OperatorState:
         """The rows held."""
         return {"rows": self._store.snapshot()}

@@ -54,6 +54,11 @@ class LengthBatchWindow(Untimed):
         store.drop(start - store.start)
         return out
 
+    def content(self) -> EventBatch:
+        """The rows put out last; with the flag those of the batch that runs."""
+        first = self._store.start
+        return self._store.rows(first, self._store.stop if self._streams else first + self._expired)
+
     def snapshot(self) -> OperatorState:
         """The rows held, and how many of them were put out."""
         return {"rows": self._store.snapshot(), "expired": self._expired}

@@ -79,6 +79,15 @@ class RowStore:
             taken.append(Column(attribute.type, values.take(positions), mask))
         return tuple(taken)
 
+    def rows(self, first: int, stop: int) -> EventBatch:
+        """The rows at positions ``first`` to ``stop``, as views: good until the next append."""
+        held = slice(first, stop)
+        columns = tuple(
+            Column(attribute.type, values[held], None if valid is None else valid[held])
+            for attribute, values, valid in zip(self._schema.attributes, self._columns, self._valid, strict=True)
+        )
+        return EventBatch(self._schema, self.timestamps[held], columns)
+
     def snapshot(self) -> OperatorState:
         """The rows held, oldest first."""
         held = slice(self.start, self.stop)

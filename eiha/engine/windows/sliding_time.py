@@ -134,6 +134,10 @@ class TimeWindow:
         """The earliest timer that has not fired."""
         return int(self._timers[self._fired]) if self._fired < self._pending else None
 
+    def content(self) -> EventBatch:
+        """The rows held, oldest first."""
+        return self._store.rows(self._store.start, self._store.stop)
+
     def snapshot(self) -> OperatorState:
         """The rows held, and what the timers need."""
         return {

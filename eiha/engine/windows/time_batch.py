@@ -127,6 +127,11 @@ class TimeBatchWindow:
         """The end of the period that runs; None before the first row."""
         return None if self._end_ms == _NO_TIME else self._end_ms
 
+    def content(self) -> EventBatch:
+        """The rows put out last; with the flag those of the batch that runs."""
+        first = self._store.start
+        return self._store.rows(first, self._store.stop if self._streams else first + self._expired)
+
     def snapshot(self) -> OperatorState:
         """The rows held, how many of them were put out, and the end of the period."""
         return {

@@ -46,6 +46,11 @@ class Oracle(ABC):
     def __init__(self, playback: bool) -> None:
         self.playback = playback
         self.clock = -(10**9)
+        self.held: list[Row] = []
+
+    def content(self) -> list[Row]:
+        """What a search in the window finds."""
+        return self.held
 
     def timers(self, now: int) -> list[list[tuple[str, Row]]]:
         return []

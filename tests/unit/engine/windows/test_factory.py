@@ -9,14 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eiha.engine import jit
-from eiha.engine.operator import Operator
 from eiha.engine.windows.factory import make_window
+from eiha.engine.windows.findable import FindableWindow
 from eiha.errors import PlanSemanticError, UnsupportedConstruct
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.nodes import Window
 from eiha.siddhiql.span import Span
-from tests.unit.engine.windows.row_by_row import SCHEMA, Call, Oracle, Row, cut, run_operator, run_oracle, scripts
+from tests.unit.engine.windows.row_by_row import (
+    SCHEMA,
+    Call,
+    Oracle,
+    Row,
+    as_rows,
+    cut,
+    run_operator,
+    run_oracle,
+    scripts,
+)
 
 Put = list[tuple[str, Row]]
 
@@ -44,7 +54,6 @@ class Length(Oracle):
     def __init__(self, playback: bool, length: int) -> None:
         super().__init__(playback)
         self.length = length
-        self.held: list[Row] = []
 
     def chunk(self, now: int, rows: list[Row]) -> list[Put]:
         out: Put = []
@@ -64,7 +73,9 @@ class LengthBatch(Oracle):
         super().__init__(playback)
         self.length, self.streams = length, streams
         self.before: list[Row] = []
-        self.held: list[Row] = []
+
+    def content(self) -> list[Row]:
+        return self.held if self.streams else self.before
 
     def chunk(self, now: int, rows: list[Row]) -> list[Put]:
         chunks: list[Put] = []
@@ -88,7 +99,6 @@ class Time(Oracle):
     def __init__(self, playback: bool, length: int) -> None:
         super().__init__(playback)
         self.length = length
-        self.held: list[Row] = []
         self.record = -(10**9)
         self.queue: list[int] = []
 
@@ -125,7 +135,6 @@ class TimeLength(Oracle):
     def __init__(self, playback: bool, length: int, most: int) -> None:
         super().__init__(playback)
         self.length, self.most = length, most
-        self.held: list[Row] = []
         self.record = -(10**9)
         self.queue: list[int] = []
 
@@ -175,6 +184,9 @@ class Batch(Oracle):
         self.before: list[Row] = []
         self.reset: Row | None = None
 
+    def content(self) -> list[Row]:
+        return self.before
+
     def chunk(self, now: int, rows: list[Row]) -> list[Put]:
         chunks: list[Put] = []
         size = self.length or len(rows)
@@ -190,7 +202,6 @@ class ExternalTime(Oracle):
     def __init__(self, playback: bool, length: int) -> None:
         super().__init__(playback)
         self.length = length
-        self.held: list[Row] = []
 
     def chunk(self, now: int, rows: list[Row]) -> list[Put]:
         out: Put = []
@@ -207,8 +218,10 @@ class TimeBatch(Oracle):
         super().__init__(playback)
         self.length, self.start, self.streams = length, start, streams
         self.before: list[Row] = []
-        self.held: list[Row] = []
         self.end: int | None = None
+
+    def content(self) -> list[Row]:
+        return self.held if self.streams else self.before
 
     def finish(self, at: int) -> Put:
         if self.streams:
@@ -287,7 +300,7 @@ CASES: dict[str, tuple[str, tuple[Expression, ...], Callable[[bool], Oracle]]] =
 }
 
 
-def make(case: str, playback: bool) -> Operator:
+def make(case: str, playback: bool) -> FindableWindow:
     name, arguments, _ = CASES[case]
     return make_window(Window(name, arguments), SCHEMA, playback)
 
@@ -325,6 +338,19 @@ def test_without_a_wish_for_expired_rows_only_they_are_missing(case: str, playba
         return [row[1:] if row[1] != "RESET" else ("RESET",) for row in rows if row[1] != "EXPIRED"]
 
     assert without_numbers(run_operator(operator, calls)) == without_numbers(with_expired)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("playback", [True, False], ids=["playback", "live"])
+@pytest.mark.parametrize("case", CASES)
+@given(calls=scripts())
+@settings(deadline=None, max_examples=12)
+def test_a_search_finds_the_rows_that_a_window_holds(case: str, playback: bool, calls: list[Call]) -> None:
+    oracle, window = CASES[case][2](playback), make(case, playback)
+    for call in calls:
+        run_oracle(oracle, [call])
+        run_operator(window, [call])
+        found = [(timestamp, values) for _, _, timestamp, values in as_rows(window.content(), None)]
+        assert found == oracle.content()
 
 
 SPAN = Span(3, 17, 0, 0)
