@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from eiha.events.schema import AttributeType, Schema, StreamDefinition
 from eiha.plan.expressions import Expression, OutputRef
+from eiha.plan.granularities import Granularity
 from eiha.siddhiql.span import NO_SPAN, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``[condition]``: rows for which it is true pass."""
+    """``[condition]``: rows for which it is true pass. ``aggregates``: those that the condition holds."""
 
     condition: Expression
     span: Span = NO_SPAN
+    aggregates: tuple[Aggregate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,22 @@ QueryInput = StreamInput | PatternInput
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """An aggregator of the select clause, e.g. ``avg(price)``. ``argument`` None: ``count()``."""
+    """An aggregator, e.g. ``avg(price)``. ``argument`` None: ``count()``; several arguments are one ``ARGUMENTS`` call.
+
+    ``argument`` and ``guard`` may refer to aggregates before this one. ``guard``: only rows for which it is true
+    reach the aggregator, since it stands where it is not always evaluated (behind ``and``, in ``ifThenElse``).
+    """
 
     name: str
     argument: Expression | None
     type: AttributeType
     span: Span = NO_SPAN
+    guard: Expression | None = None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """What is evaluated for it: the guard, then the argument."""
+        return tuple(each for each in (self.guard, self.argument) if each is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +161,10 @@ class OrderKey:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """``select ... group by ... having ... order by ... limit ... offset``. ``schema`` is the output's."""
+    """``select ... group by ... having ... order by ... limit ... offset``. ``schema`` is the output's.
+
+    ``having_aggregates``: those that ``having`` holds, over the rows put out, all in one group.
+    """
 
     projections: tuple[Projection, ...]
     aggregates: tuple[Aggregate, ...]
@@ -158,6 +174,7 @@ class Selector:
     limit: int | None
     offset: int | None
     schema: Schema
+    having_aggregates: tuple[Aggregate, ...] = ()
 
 
 class OutputEvents(enum.Enum):
@@ -277,6 +294,108 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueKey:
+    """``expression of stream``: rows are told apart by the text of ``expression``; null drops the row."""
+
+    stream: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class RangeKey:
+    """``condition as 'label' or ... of stream``: a row goes to each label whose condition holds, in order."""
+
+    stream: str
+    ranges: tuple[tuple[Expression, str], ...]
+
+
+PartitionKey = ValueKey | RangeKey
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """``@purge(enable='true', interval='1 min', idle.period='1 hour')``."""
+
+    interval_ms: int
+    idle_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """``partition with (...) begin ... end``; its queries name it by position. ``keys``: at most one a stream."""
+
+    keys: tuple[PartitionKey, ...]
+    purge: Purge | None = None
+    span: Span = NO_SPAN
+
+    def key(self, stream: str) -> PartitionKey | None:
+        """How rows of ``stream`` are told apart; None: they go to every instance."""
+        return next((each for each in self.keys if each.stream == stream), None)
+
+
+class RollUp(enum.Enum):
+    """What a column of an aggregation shows for a bucket; the value is the aggregator's name, if it has one."""
+
+    SUM = "sum"
+    AVERAGE = "avg"
+    MINIMUM = "min"
+    MAXIMUM = "max"
+    COUNT = "count"
+    DISTINCT_COUNT = "distinctCount"
+    LATEST = "latest"
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationColumn:
+    """One selected column. ``argument`` reads the rows of the source; None: ``count()``."""
+
+    name: str
+    type: AttributeType
+    roll_up: RollUp
+    argument: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """``define aggregation``: buckets of time of each granularity, kept up to date as rows of the source come.
+
+    ``by`` reads the time of a row (long, or string); None: the row's timestamp. ``granularities`` go from fine to
+    coarse, ``retention_ms`` says for each how long its buckets are kept (None: for ever). ``purge_interval_ms`` None:
+    nothing is ever dropped. ``schema`` is what readers see: ``AGG_TIMESTAMP``, then ``columns``.
+    """
+
+    name: str
+    input: StreamInput
+    columns: tuple[AggregationColumn, ...]
+    group_by: tuple[Expression, ...]
+    by: Expression | None
+    granularities: tuple[Granularity, ...]
+    retention_ms: tuple[int | None, ...]
+    purge_interval_ms: int | None
+    schema: Schema
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationRange:
+    """``within start, end per granularity`` of who reads ``aggregation``; ``end`` None: ``start`` is a pattern.
+
+    The expressions are constants or read the row that asks; times are long or string, ``per`` is a string.
+    """
+
+    aggregation: str
+    start: Expression
+    end: Expression | None
+    per: Expression
+    span: Span = NO_SPAN
+
+
+INNER_MARK: Final = "#"
+"""First character of the names of inner streams, by which they are told from others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Deduplication:
     """``@source(type='eiha', events.duplicated.in.cluster='true', dedup.key='id', dedup.size='100000')``: of rows of
     ``stream`` with equal ``attribute`` only the first is taken, as long as it is among the last ``size`` keys.
@@ -308,6 +427,12 @@ class Plan:
     tables: tuple[TableDefinition, ...] = ()
     windows: tuple[NamedWindow, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    partitions: tuple[Partition, ...] = ()
+    aggregations: tuple[Aggregation, ...] = ()
+
+    def aggregation(self, name: str) -> Aggregation | None:
+        """The aggregation called ``name``, if there is one."""
+        return next((each for each in self.aggregations if each.name == name), None)
 
     def table(self, name: str) -> TableDefinition | None:
         """The table called ``name``, if there is one."""

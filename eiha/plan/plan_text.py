@@ -11,6 +11,7 @@ from typing import assert_never
 from eiha.events.schema import AttributeType, Schema
 from eiha.plan.expressions import (
     LAST_EVENT,
+    TABLE_ROW,
     WHOLE_LIST,
     AggregateRef,
     Arithmetic,
@@ -19,6 +20,7 @@ from eiha.plan.expressions import (
     Compare,
     EventIsNull,
     Expression,
+    InTable,
     IsNull,
     Literal,
     Logic,
@@ -33,6 +35,7 @@ from eiha.plan.nodes import (
     Handler,
     LogicalNode,
     NextNode,
+    Partition,
     PatternInput,
     PatternNode,
     PatternStep,
@@ -42,6 +45,7 @@ from eiha.plan.nodes import (
     StepNode,
     StreamFunction,
     StreamInput,
+    ValueKey,
     Window,
 )
 from eiha.siddhiql.expression_tree import Literal as TreeLiteral
@@ -62,6 +66,7 @@ def plan_text(plan: Plan) -> str:
     for each in plan.deduplicated:
         name = plan.stream(each.stream).schema.names[each.attribute]
         lines.append(f"deduplicate {quoted(each.stream)} by {quoted(name)}, last {each.size} keys")
+    lines += [f"partition {index} {_partition(each)}" for index, each in enumerate(plan.partitions)]
     for query in plan.queries:
         lines += _query(query)
     lines += [f"warning {warning}" for warning in plan.warnings]
@@ -72,8 +77,22 @@ def _schema(schema: Schema) -> str:
     return "(" + ", ".join(f"{quoted(each.name)} {each.type.value}" for each in schema.attributes) + ")"
 
 
+def _partition(partition: Partition) -> str:
+    keys = [
+        f"{expression_text(key.expression)} of {quoted(key.stream)}"
+        if isinstance(key, ValueKey)
+        else " or ".join(f"{expression_text(condition)} as {label!r}" for condition, label in key.ranges)
+        + f" of {quoted(key.stream)}"
+        for key in partition.keys
+    ]
+    purge = partition.purge
+    forget = "" if purge is None else f", idle for {purge.idle_ms} ms forgotten every {purge.interval_ms} ms"
+    return f"by {', '.join(keys)}{forget}"
+
+
 def _query(query: Query) -> list[str]:
-    lines = [f"query {quoted(query.name)}" + ("" if query.named else " (unnamed)")]
+    within = "" if query.partition is None else f" in partition {query.partition}"
+    lines = [f"query {quoted(query.name)}" + ("" if query.named else " (unnamed)") + within]
     match query.input:
         case StreamInput(stream, handlers):
             lines.append(f"  from {quoted(stream)}")
@@ -90,7 +109,8 @@ def _query(query: Query) -> list[str]:
 def _handler(handler: Handler) -> str:
     match handler:
         case Filter(condition):
-            return f"filter {expression_text(condition)}"
+            held = [f" where #{index} is {aggregate_text(each)}" for index, each in enumerate(handler.aggregates)]
+            return f"filter {expression_text(condition)}{''.join(held)}"
         case Window(name, arguments):
             return f"window {name}({_list(arguments)})"
         case StreamFunction(name, arguments, schema):
@@ -139,6 +159,9 @@ def _selector(selector: Selector) -> list[str]:
         lines.append(f"  group by {_list(selector.group_by)}")
     if selector.having is not None:
         lines.append(f"  having {expression_text(selector.having)}")
+        lines += [
+            f"    where #{index} is {aggregate_text(each)}" for index, each in enumerate(selector.having_aggregates)
+        ]
     if selector.order_by:
         keys = [f"{expression_text(key.column)}{' desc' if key.descending else ''}" for key in selector.order_by]
         lines.append(f"  order by {', '.join(keys)}")
@@ -150,9 +173,10 @@ def _selector(selector: Selector) -> list[str]:
 
 
 def aggregate_text(aggregate: Aggregate) -> str:
-    """``name(argument): type``."""
+    """``name(argument): type``, and for which rows, if not for all."""
     argument = "" if aggregate.argument is None else expression_text(aggregate.argument)
-    return f"{aggregate.name}({argument}): {aggregate.type.value}"
+    guard = "" if aggregate.guard is None else f" if {expression_text(aggregate.guard)}"
+    return f"{aggregate.name}({argument}): {aggregate.type.value}{guard}"
 
 
 def _list(expressions: tuple[Expression, ...]) -> str:
@@ -182,8 +206,9 @@ def expression_text(node: Expression) -> str:
             return f"({expression_text(operand)} is null)"
         case EventIsNull(source, event_index):
             return f"(${source}{_event(event_index)} is null)"
-        case Call(function, arguments, type_):
-            return f"{function}({_list(arguments)}):{type_.value}"
+        case Call(function, arguments, type_, _, script):
+            body = "" if script is None else f" by {script!r}"
+            return f"{function}({_list(arguments)}):{type_.value}{body}"
         case _:
             assert_never(node)
 
