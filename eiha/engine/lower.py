@@ -7,6 +7,7 @@ from typing import Protocol, assert_never
 from eiha.engine.column_pruning import KeepColumns, kept_columns
 from eiha.engine.expressions.rows import EntryIdentity, Scope
 from eiha.engine.operator import Operator
+from eiha.engine.operators.filter_by_aggregates import FilterByAggregates
 from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
 from eiha.engine.operators.stream_functions import make_stream_function
@@ -15,6 +16,7 @@ from eiha.engine.patterns.layout import match_scope
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
+from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import Filter, OutputEvents, PatternInput, Plan, Query, StreamFunction, StreamInput, Window
@@ -48,6 +50,8 @@ def lower(
         UnsupportedConstruct: the plan asks for something that the engine does not run.
         PlanSemanticError: a window's arguments do not fit.
     """
+    for aggregation in plan.aggregations:
+        raise UnsupportedConstruct("aggregation", line=aggregation.span.line, column=aggregation.span.column)
     scope = Scope(strings, identity)
     queries = tuple(_query(query, plan, scope) for query in plan.queries)
     if keep is None:
@@ -77,7 +81,10 @@ def _stages(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> tupl
         narrows = kept if handler is source.handlers[0] else None
         match handler:
             case Filter(condition):
-                stages.append(FilterRows(condition, scope, narrows))
+                if handler.aggregates:
+                    stages.append(FilterByAggregates(handler, scope, narrows))
+                else:
+                    stages.append(FilterRows(condition, scope, narrows))
                 if narrows is not None:
                     schema, scope = narrows.narrowed(), narrows.scope(scope)
             case Window():
@@ -103,7 +110,13 @@ def _window(window: Window, query: Query, schema: Schema, playback: bool) -> Ope
     wants_expired = query.output.events is not OutputEvents.CURRENT
     operator = make_window(window, schema, playback, wants_expired=wants_expired)
     is_seen = wants_expired or bool(query.selector.aggregates) or window.name not in SLIDING_WINDOWS
-    return operator if is_seen else None
+    return operator if is_seen or _filters_by_aggregates(query) else None
+
+
+def _filters_by_aggregates(query: Query) -> bool:
+    """Whether a filter, perhaps one behind the window, counts rows that leave."""
+    assert isinstance(query.input, StreamInput)
+    return any(isinstance(each, Filter) and bool(each.aggregates) for each in query.input.handlers)
 
 
 def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:

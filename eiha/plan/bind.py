@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
+from eiha.plan.bind_aggregations import bind_aggregation
 from eiha.plan.bind_annotations import bind_header, bind_query_notes, bind_stream_notes
+from eiha.plan.bind_partitions import bind_partition, inner_names, with_inner_names
 from eiha.plan.bind_patterns import all_captured, bind_pattern
 from eiha.plan.bind_selector import all_attributes, bind_selector
 from eiha.plan.bind_streams import bind_stream
 from eiha.plan.nodes import (
+    INNER_MARK,
+    Aggregation,
     Deduplication,
     InsertInto,
     OutputEvents,
+    Partition,
     PatternInput,
     Plan,
     Query,
@@ -62,6 +67,8 @@ class _PlanBinder:
     published: list[str] = field(default_factory=list)
     deduplicated: list[Deduplication] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    partitions: list[Partition] = field(default_factory=list)
+    aggregations: list[Aggregation] = field(default_factory=list)
 
     def bind(self, application: definition_tree.Application, name: str | None) -> Plan:
         header = bind_header(application.annotations, self.refusals)
@@ -73,12 +80,16 @@ class _PlanBinder:
         self._refuse_conflicting_definitions(application.definitions)
         for definition in application.definitions:
             self._define(definition)
+        for definition in application.definitions:
+            if isinstance(definition, definition_tree.DefineAggregation):
+                self._define_aggregation(definition)
         defined = frozenset(self.streams)
         self._refuse_repeated_query_names(application.elements)
         for element in application.elements:
             if isinstance(element, query_tree.Partition):
-                self.refusals.unsupported(element.span, "partition")
-            self._query(element)
+                self._partition(element)
+            else:
+                self._query(element)
         return Plan(
             name=name or header.name or UNNAMED_PLAN,
             streams=tuple(self.streams.values()),
@@ -89,6 +100,8 @@ class _PlanBinder:
             published_streams=tuple(self.published) or self._final_streams(),
             deduplicated=tuple(self.deduplicated),
             warnings=tuple(self.warnings),
+            partitions=tuple(self.partitions),
+            aggregations=tuple(self.aggregations),
         )
 
     # --- definitions
@@ -112,8 +125,8 @@ class _PlanBinder:
                 self.refusals.unsupported(span, "window.definition")
             case definition_tree.DefineTrigger(span=span):
                 self.refusals.unsupported(span, "trigger")
-            case definition_tree.DefineAggregation(span=span):
-                self.refusals.unsupported(span, "aggregation")
+            case definition_tree.DefineAggregation():
+                pass  # bound when all streams are known: its source may be defined later
             case definition_tree.DefineFunction(language=language, span=span):
                 if language.lower() not in SCRIPT_LANGUAGES:
                     known = ", ".join(SCRIPT_LANGUAGES)
@@ -137,6 +150,11 @@ class _PlanBinder:
         if notes.deduplication is not None and is_new:
             self.deduplicated.append(notes.deduplication)
 
+    def _define_aggregation(self, definition: definition_tree.DefineAggregation) -> None:
+        bound, warnings = bind_aggregation(definition, self._schema(definition.input.source), self.refusals)
+        self.warnings += warnings
+        self.aggregations.append(bound)
+
     # --- queries
 
     def _refuse_repeated_query_names(self, elements: tuple[query_tree.Query | query_tree.Partition, ...]) -> None:
@@ -150,14 +168,33 @@ class _PlanBinder:
                 if name is not None:
                     seen.add(name)
 
-    def _query(self, query: query_tree.Query) -> None:
+    def _partition(self, partition: query_tree.Partition) -> None:
+        bound, warnings = bind_partition(
+            partition, lambda name, span: self._schema(query_tree.Source(name, span=span)), self.refusals
+        )
+        self.warnings += warnings
+        self.partitions.append(bound)
+        names = inner_names(partition, self.streams)
+        for query in partition.queries:
+            self._query(with_inner_names(query, names), len(self.partitions) - 1)
+
+    def _query(self, query: query_tree.Query, partition: int | None = None) -> None:
         name, warnings = bind_query_notes(query.annotations, self.refusals)
         self.warnings += warnings
         position = len(self.queries)
         source, selector = self._input_and_selector(query)
         output = self._output(query, selector.schema)
         self.queries.append(
-            Query(name or f"query{position + 1}", name is not None, position, source, selector, output, query.span)
+            Query(
+                name or f"query{position + 1}",
+                name is not None,
+                position,
+                source,
+                selector,
+                output,
+                query.span,
+                partition=partition,
+            )
         )
 
     def _input_and_selector(self, query: query_tree.Query) -> tuple[QueryInput, Selector]:
@@ -222,6 +259,9 @@ class _PlanBinder:
         self._refuse_inner(target)
         if target.is_fault:
             self.refusals.unsupported(target.span, "stream.fault")
+        if any(target.name == each.name for each in self.aggregations):
+            message = f"{target.name!r} is an aggregation, which takes rows from its own source only"
+            self.refusals.refuse(target.span, message)
         definition = self.streams.setdefault(target.name, StreamDefinition(target.name, schema))
         if definition.schema != schema:
             message = (
@@ -234,7 +274,9 @@ class _PlanBinder:
         """Streams that queries fill and none reads, in order of appearance."""
         filled = {query.output.target for query in self.queries}
         read = {stream for query in self.queries for stream in _read_streams(query.input)}
-        return tuple(name for name in self.streams if name in filled and name not in read)
+        return tuple(
+            name for name in self.streams if name in filled and name not in read and not name.startswith(INNER_MARK)
+        )
 
 
 def _read_streams(source: QueryInput) -> tuple[str, ...]:

@@ -120,7 +120,81 @@ class PatternInput:
     span: Span = NO_SPAN
 
 
-QueryInput = StreamInput | PatternInput
+class JoinKind(enum.Enum):
+    """Which rows without partner a join puts out, with nulls for the other side."""
+
+    INNER = "inner"
+    LEFT_OUTER = "left outer"
+    RIGHT_OUTER = "right outer"
+    FULL_OUTER = "full outer"
+
+    @property
+    def keeps_left(self) -> bool:
+        """Whether rows of the left side are put out without a partner."""
+        return self in (JoinKind.LEFT_OUTER, JoinKind.FULL_OUTER)
+
+    @property
+    def keeps_right(self) -> bool:
+        """Whether rows of the right side are put out without a partner."""
+        return self in (JoinKind.RIGHT_OUTER, JoinKind.FULL_OUTER)
+
+
+class SideKind(enum.Enum):
+    """What stands on a side of a join."""
+
+    STREAM = "stream"
+    TABLE = "table"
+    WINDOW = "window"
+    AGGREGATION = "aggregation"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSide:
+    """One side of a join: ``source`` known as ``name`` (its alias, if it has one).
+
+    ``handlers``: of a stream; the last one is a window, or there are none: then a row stays for no time at all.
+    ``triggers``: whether rows that come (and leave) on this side look for partners on the other one.
+    """
+
+    source: str
+    kind: SideKind
+    name: str
+    handlers: tuple[Handler, ...]
+    schema: Schema
+    triggers: bool
+    span: Span = NO_SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """``within start, end``; ``end`` None: ``within pattern``."""
+
+    start: Expression
+    end: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JoinInput:
+    """``left join right on condition within ... per ...``. In expressions source 0 is left, 1 right.
+
+    ``within`` and ``per`` are there exactly if one side is an aggregation; they read the other side only.
+    """
+
+    kind: JoinKind
+    left: JoinSide
+    right: JoinSide
+    on: Expression | None
+    within: TimeRange | None = None
+    per: Expression | None = None
+    span: Span = NO_SPAN
+
+    @property
+    def sides(self) -> tuple[JoinSide, JoinSide]:
+        """Left and right."""
+        return self.left, self.right
+
+
+QueryInput = StreamInput | PatternInput | JoinInput
 
 
 @dataclass(frozen=True, slots=True)

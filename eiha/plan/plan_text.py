@@ -30,6 +30,7 @@ from eiha.plan.expressions import (
 from eiha.plan.nodes import (
     AbsentNode,
     Aggregate,
+    Aggregation,
     EveryNode,
     Filter,
     Handler,
@@ -67,6 +68,8 @@ def plan_text(plan: Plan) -> str:
         name = plan.stream(each.stream).schema.names[each.attribute]
         lines.append(f"deduplicate {quoted(each.stream)} by {quoted(name)}, last {each.size} keys")
     lines += [f"partition {index} {_partition(each)}" for index, each in enumerate(plan.partitions)]
+    for aggregation in plan.aggregations:
+        lines += _aggregation(aggregation)
     for query in plan.queries:
         lines += _query(query)
     lines += [f"warning {warning}" for warning in plan.warnings]
@@ -103,6 +106,23 @@ def _query(query: Query) -> list[str]:
             assert_never(query.input)
     lines += _selector(query.selector)
     lines.append(f"  insert {query.output.events.value} events into {quoted(query.output.target)}")
+    return lines
+
+
+def _aggregation(aggregation: Aggregation) -> list[str]:
+    lines = [f"aggregation {quoted(aggregation.name)}", f"  from {quoted(aggregation.input.stream)}"]
+    lines += [f"    {_handler(handler)}" for handler in aggregation.input.handlers]
+    for column in aggregation.columns:
+        argument = "" if column.argument is None else expression_text(column.argument)
+        lines.append(f"  {column.roll_up.value}({argument}) as {quoted(column.name)} ({column.type.value})")
+    if aggregation.group_by:
+        lines.append(f"  group by {_list(aggregation.group_by)}")
+    if aggregation.by is not None:
+        lines.append(f"  by {expression_text(aggregation.by)}")
+    for granularity, kept_ms in zip(aggregation.granularities, aggregation.retention_ms, strict=True):
+        lines.append(f"  every {granularity.name.lower()}" + ("" if kept_ms is None else f", kept {kept_ms} ms"))
+    if aggregation.purge_interval_ms is not None:
+        lines.append(f"  purge every {aggregation.purge_interval_ms} ms")
     return lines
 
 
@@ -191,7 +211,8 @@ def expression_text(node: Expression) -> str:
         case Literal(value, type_):
             return literal_text(TreeLiteral(value, type_)) if type_ is not AttributeType.OBJECT else repr(value)
         case AttributeRef(source, _, name, _, event_index):
-            return f"${source}{_event(event_index)}.{quoted(name)}"
+            row = "row" if source == TABLE_ROW else source
+            return f"${row}{_event(event_index)}.{quoted(name)}"
         case AggregateRef(index):
             return f"#{index}"
         case OutputRef(_, name):
@@ -206,6 +227,8 @@ def expression_text(node: Expression) -> str:
             return f"({expression_text(operand)} is null)"
         case EventIsNull(source, event_index):
             return f"(${source}{_event(event_index)} is null)"
+        case InTable(condition, table):
+            return f"({expression_text(condition)} in {quoted(table)})"
         case Call(function, arguments, type_, _, script):
             body = "" if script is None else f" by {script!r}"
             return f"{function}({_list(arguments)}):{type_.value}{body}"
