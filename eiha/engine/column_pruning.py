@@ -16,14 +16,17 @@ from eiha.engine.operators.stateless import Stateless
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column
 from eiha.events.schema import Schema
+from eiha.plan.attribute_refs import attribute_refs
 from eiha.plan.expressions import (
     AggregateRef,
     Arithmetic,
     AttributeRef,
     Call,
     Compare,
+    TABLE_ROW,
     EventIsNull,
     Expression,
+    InTable,
     IsNull,
     Literal,
     Logic,
@@ -104,6 +107,7 @@ def _of_handlers(handlers: tuple[Handler, ...]) -> Iterator[Expression]:
     for handler in handlers:
         if isinstance(handler, Filter):
             yield handler.condition
+            yield from (each for aggregate in handler.aggregates for each in aggregate.expressions)
         else:
             yield from handler.arguments
 
@@ -111,7 +115,7 @@ def _of_handlers(handlers: tuple[Handler, ...]) -> Iterator[Expression]:
 def _of_selector(query: Query) -> Iterator[Expression]:
     selector = query.selector
     yield from (each.expression for each in selector.projections)
-    yield from (each.argument for each in selector.aggregates if each.argument is not None)
+    yield from (each for aggregate in selector.aggregates for each in aggregate.expressions)
     yield from selector.group_by
     if selector.having is not None:
         yield selector.having
@@ -131,5 +135,7 @@ def _attributes(expression: Expression) -> Iterator[int]:
         case Call(_, arguments):
             for argument in arguments:
                 yield from _attributes(argument)
+        case InTable(condition):
+            yield from (each.attribute for each in attribute_refs(condition) if each.source != TABLE_ROW)
         case _:
             assert_never(expression)

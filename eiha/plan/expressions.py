@@ -46,6 +46,17 @@ class LogicOp(enum.Enum):
 LAST_EVENT: Final = -1
 """``event_index`` of ``e[last]``; ``e[last - n]`` is ``LAST_EVENT - n``."""
 
+ARGUMENTS: Final = "(arguments)"
+"""The function that makes one object of several values: what an aggregator with several arguments takes."""
+
+OWN_EVENT: Final = 1_000_000
+"""In the condition of a counted step, ``event_index`` of ``e[i]`` on the step itself is ``OWN_EVENT + i``: the i-th
+event that it took, or the arriving one if as many were taken before. ``e[last - n]`` looks at the events taken before
+the arriving one, and 0 is the arriving event."""
+
+TABLE_ROW: Final = -1
+"""In the condition of ``in``, the ``source`` of the table's row."""
+
 WHOLE_LIST: Final = -1_000_000
 """``event_index`` of an unindexed reference to a counted step: the list of all values (type object)."""
 
@@ -177,14 +188,46 @@ class EventIsNull:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A scalar function, by its canonical name (``namespace:name`` or ``name``) in ``plan.functions``."""
+    """A scalar function, by its canonical name (``namespace:name`` or ``name``) in ``plan.functions``.
+
+    ``script``: the source of a function that the plan itself defines (``define function``).
+    """
 
     function: str
     arguments: tuple[Expression, ...]
     type: AttributeType
     span: Span = NO_SPAN
+    script: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InTable:
+    """``(condition) in table``: whether the table has a row that satisfies ``condition``.
+
+    In it, source ``TABLE_ROW`` is that row. A condition that is no bool (``sku in Stock``) fails on each row.
+    """
+
+    condition: Expression
+    table: str
+    span: Span = NO_SPAN
+
+    @property
+    def type(self) -> AttributeType:
+        """Always bool."""
+        return AttributeType.BOOL
 
 
 Expression = (
-    Literal | AttributeRef | AggregateRef | OutputRef | Arithmetic | Compare | Logic | Not | IsNull | EventIsNull | Call
+    Literal
+    | AttributeRef
+    | AggregateRef
+    | OutputRef
+    | Arithmetic
+    | Compare
+    | Logic
+    | Not
+    | IsNull
+    | EventIsNull
+    | Call
+    | InTable
 )

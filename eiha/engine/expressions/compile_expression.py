@@ -23,6 +23,7 @@ from eiha.plan.expressions import (
     Compare,
     EventIsNull,
     Expression,
+    InTable,
     IsNull,
     Literal,
     Logic,
@@ -60,6 +61,8 @@ def compile_expression(expression: Expression, scope: Scope) -> Evaluate:
             return _unary(_null, operand, scope)
         case EventIsNull():
             return scope.event_is_null(expression)
+        case InTable():
+            return scope.in_table(expression, scope)
         case Call("ifThenElse"):
             return _if_then_else(expression, scope)
         case Call():
@@ -101,6 +104,8 @@ def may_fail(expression: Expression) -> bool:
             return may_fail(operand)
         case Call():
             return function_may_fail(expression) or any(may_fail(argument) for argument in expression.arguments)
+        case InTable(condition):
+            return condition.type is not AttributeType.BOOL or may_fail(condition)
         case _:
             assert_never(expression)
 
@@ -118,6 +123,8 @@ def aggregate_indices(expression: Expression) -> tuple[int, ...]:
             return aggregate_indices(operand)
         case Call(_, arguments):
             return tuple(dict.fromkeys(index for argument in arguments for index in aggregate_indices(argument)))
+        case InTable(condition):
+            return aggregate_indices(condition)
         case _:
             assert_never(expression)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from eiha.events.column import Column, Indices
 from eiha.events.strings import StringTable
-from eiha.plan.expressions import AttributeRef, EventIsNull
+from eiha.plan.expressions import AttributeRef, EventIsNull, InTable
 
 Longs = npt.NDArray[np.int64]
 
@@ -112,15 +112,20 @@ def _no_events(node: EventIsNull) -> Callable[[Rows], Column]:
     raise AssertionError(f"an event reference outside a pattern: {node}")
 
 
+def _no_tables(node: InTable, _scope: Scope) -> Callable[[Rows], Column]:
+    raise AssertionError(f"a table where there are none: {node}")
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What names mean where an expression stands.
 
     ``attribute`` says where a reference's column is found in the rows, by default at (source, attribute);
-    ``event_is_null`` the same for ``e1 is null``.
+    ``event_is_null`` the same for ``e1 is null``; ``in_table`` compiles ``(condition) in T``, given this scope.
     """
 
     strings: StringTable
     identity: EntryIdentity = field(default_factory=EntryIdentity)
     attribute: Callable[[AttributeRef], Callable[[Rows], Column]] = _from_source
     event_is_null: Callable[[EventIsNull], Callable[[Rows], Column]] = _no_events
+    in_table: Callable[[InTable, Scope], Callable[[Rows], Column]] = _no_tables

@@ -33,6 +33,7 @@ from eiha.plan.expressions import (
     CompareOp,
     EventIsNull,
     Expression,
+    InTable,
     IsNull,
     Literal,
     Logic,
@@ -105,10 +106,10 @@ def split_condition(condition: Expression | None, step: int, scope: Scope) -> St
     own: list[Callable[[Rows], Flags | bool]] = []
     tests: list[Test] = []
     general: list[Expression] = []
-    for part in _conjuncts(condition):
+    for part in conjuncts(condition):
         sources = _sources(part, step)
         if sources <= {step}:
-            own.append(compile_condition(part, _event_scope(scope)))
+            own.append(compile_condition(part, event_scope(scope)))
         elif (test := _test(part, step, scope)) is not None:
             tests.append(test)
         else:
@@ -116,12 +117,13 @@ def split_condition(condition: Expression | None, step: int, scope: Scope) -> St
     return StepCondition(tuple(own), tuple(tests), _conjunction(general, scope))
 
 
-def _conjuncts(condition: Expression | None) -> Iterator[Expression]:
+def conjuncts(condition: Expression | None) -> Iterator[Expression]:
+    """The parts that must all be true."""
     if condition is None:
         return
     if isinstance(condition, Logic) and condition.op is LogicOp.AND:
-        yield from _conjuncts(condition.left)
-        yield from _conjuncts(condition.right)
+        yield from conjuncts(condition.left)
+        yield from conjuncts(condition.right)
     else:
         yield condition
 
@@ -176,7 +178,7 @@ def _compared_as(left: AttributeType, right: AttributeType) -> AttributeType:
 
 
 def _term(expression: Expression, step: int, compared_as: AttributeType, scope: Scope) -> Term:
-    evaluate = compile_column(expression, _event_scope(scope))
+    evaluate = compile_column(expression, event_scope(scope))
     return Term(step, lambda rows: ordered_integers(evaluate(rows), compared_as))
 
 
@@ -195,7 +197,7 @@ def ordered_integers(column: Column, compared_as: AttributeType) -> tuple[Longs,
     return ordered, valid & ~np.isnan(numbers)
 
 
-def _event_scope(scope: Scope) -> Scope:
+def event_scope(scope: Scope) -> Scope:
     """Names over rows of one stream, whichever step they are of."""
 
     def attribute(reference: AttributeRef) -> Callable[[Rows], Column]:
@@ -235,5 +237,7 @@ def _sources(expression: Expression, step: int) -> frozenset[int]:
             for argument in arguments:
                 read |= _sources(argument, step)
             return read
+        case InTable():
+            raise AssertionError("in cannot stand in a pattern")
         case _:
             assert_never(expression)

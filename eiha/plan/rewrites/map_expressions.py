@@ -14,6 +14,7 @@ from eiha.plan.expressions import (
     Compare,
     EventIsNull,
     Expression,
+    InTable,
     IsNull,
     Literal,
     Logic,
@@ -21,6 +22,7 @@ from eiha.plan.expressions import (
     OutputRef,
 )
 from eiha.plan.nodes import (
+    Aggregate,
     Filter,
     Handler,
     PatternInput,
@@ -47,9 +49,20 @@ def map_expression(node: Expression, change: Change) -> Expression:
             rebuilt = replace(node, operand=map_expression(operand, change))
         case Call(arguments=arguments):
             rebuilt = replace(node, arguments=tuple(map_expression(argument, change) for argument in arguments))
+        case InTable(condition):
+            rebuilt = replace(node, condition=map_expression(condition, change))
         case _:
             assert_never(node)
     return change(rebuilt)
+
+
+def map_aggregate(aggregate: Aggregate, change: Change) -> Aggregate:
+    """``aggregate`` with ``change`` applied to its argument and its guard."""
+    return replace(
+        aggregate,
+        argument=None if aggregate.argument is None else map_expression(aggregate.argument, change),
+        guard=None if aggregate.guard is None else map_expression(aggregate.guard, change),
+    )
 
 
 def map_plan(plan: Plan, change: Change) -> Plan:
@@ -78,7 +91,8 @@ def _input(source: QueryInput, change: Change) -> QueryInput:
 def _handler(handler: Handler, change: Change) -> Handler:
     match handler:
         case Filter(condition):
-            return replace(handler, condition=map_expression(condition, change))
+            aggregates = tuple(map_aggregate(item, change) for item in handler.aggregates)
+            return replace(handler, condition=map_expression(condition, change), aggregates=aggregates)
         case Window(arguments=arguments) | StreamFunction(arguments=arguments):
             return replace(handler, arguments=tuple(map_expression(argument, change) for argument in arguments))
         case _:
@@ -91,10 +105,8 @@ def _selector(selector: Selector, change: Change) -> Selector:
         projections=tuple(
             replace(item, expression=map_expression(item.expression, change)) for item in selector.projections
         ),
-        aggregates=tuple(
-            item if item.argument is None else replace(item, argument=map_expression(item.argument, change))
-            for item in selector.aggregates
-        ),
+        aggregates=tuple(map_aggregate(item, change) for item in selector.aggregates),
         group_by=tuple(map_expression(key, change) for key in selector.group_by),
         having=None if selector.having is None else map_expression(selector.having, change),
+        having_aggregates=tuple(map_aggregate(item, change) for item in selector.having_aggregates),
     )
