@@ -11,6 +11,7 @@ from eiha.engine.operators.filter_by_aggregates import FilterByAggregates
 from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
 from eiha.engine.operators.stream_functions import make_stream_function
+from eiha.engine.partitions.factory import make_queries
 from eiha.engine.patterns.factory import make_pattern
 from eiha.engine.patterns.layout import match_scope
 from eiha.engine.plan_runtime import Listener, PlanRuntime
@@ -53,10 +54,10 @@ def lower(
     for aggregation in plan.aggregations:
         raise UnsupportedConstruct("aggregation", line=aggregation.span.line, column=aggregation.span.column)
     scope = Scope(strings, identity)
-    queries = tuple(_query(query, plan, scope) for query in plan.queries)
+    queries, gates = make_queries(plan, scope, lambda query: _query(query, plan, scope))
     if keep is None:
         keep = frozenset((*plan.stored_streams, *plan.published_streams))
-    return PlanRuntime(plan, queries, keep, listener)
+    return PlanRuntime(plan, queries, keep, listener, gates=gates)
 
 
 def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from eiha.engine.aggregators.factory import NULL_AVERSE
+from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import (
     AbsentNode,
+    Aggregate,
     EveryNode,
     Filter,
     LogicalNode,
@@ -74,6 +75,15 @@ def sets_timers(query: Query) -> bool:
     return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in query.input.handlers)
 
 
+def timed_queries(plan: Plan) -> frozenset[int]:
+    """Positions of the queries that may want to fire, be it to forget idle keys of their partition."""
+    return frozenset(index for index, query in enumerate(plan.queries) if sets_timers(query) or _purges(plan, query))
+
+
+def _purges(plan: Plan, query: Query) -> bool:
+    return query.partition is not None and plan.partitions[query.partition].purge is not None
+
+
 def _waits(node: PatternNode) -> bool:
     match node:
         case StepNode():
@@ -106,10 +116,10 @@ def route(plan: Plan, source: str) -> Route:
     recursive = not _walk(plan, readers, source, arrivals)
     reached = frozenset(query for feeders in arrivals.values() for query in feeders)
     feeders = {stream: tuple(dict.fromkeys(queries)) for stream, queries in arrivals.items()}
-    timed = frozenset(index for index in reached if sets_timers(plan.queries[index]))
+    timed = reached & timed_queries(plan)
     batched = not recursive and all(
         rule(plan, source, arrivals, readers)
-        for rule in (_no_interleaving, _no_faults, _no_two_streams_into_one_pattern, _no_chunks_that_would_merge)
+        for rule in (_no_partitions, _no_interleaving, _no_faults, _no_two_streams_into_one_pattern, _no_chunks_that_would_merge)
     )
     if not batched:
         return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False)
@@ -145,6 +155,10 @@ def _walk(plan: Plan, readers: Mapping[str, tuple[int, ...]], source: str, arriv
 Rule = Callable[[Plan, str, Mapping[str, list[int]], Mapping[str, tuple[int, ...]]], bool]
 
 
+def _no_partitions(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+    return all(plan.queries[index].partition is None for queries in arrivals.values() for index in queries)
+
+
 def _no_interleaving(_plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
     """Each query's arrivals at a stream follow one another, so that merging by (chunk, query) is exact."""
     for stream, queries in arrivals.items():
@@ -158,7 +172,7 @@ def _no_faults(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _rea
     """No query reached can fail on a row: a fault drops exactly one chunk."""
     reached = {query for queries in arrivals.values() for query in queries}
     return not any(may_fail(each) for index in reached for each in expressions(plan.queries[index])) and not any(
-        aggregate.name in NULL_AVERSE for index in reached for aggregate in plan.queries[index].selector.aggregates
+        aggregator_may_fail(each) for index in reached for each in _aggregates(plan.queries[index])
     )
 
 
@@ -224,6 +238,16 @@ def _topological(plan: Plan, reached: frozenset[int], feeders: Mapping[str, tupl
     return tuple(done)
 
 
+def _aggregates(query: Query) -> list[Aggregate]:
+    """Those of the filters, of select and of having."""
+    found: list[Aggregate] = []
+    if isinstance(query.input, StreamInput):
+        for handler in query.input.handlers:
+            if isinstance(handler, Filter):
+                found += handler.aggregates
+    return [*found, *query.selector.aggregates, *query.selector.having_aggregates]
+
+
 def expressions(query: Query) -> list[Expression]:
     """All expressions that a query evaluates on rows."""
     found: list[Expression] = []
@@ -240,7 +264,7 @@ def expressions(query: Query) -> list[Expression]:
                     pass
     selector = query.selector
     found += [each.expression for each in selector.projections]
-    found += [each.argument for each in selector.aggregates if each.argument is not None]
+    found += [each for aggregate in _aggregates(query) for each in aggregate.expressions]
     found += selector.group_by
     if selector.having is not None:
         found.append(selector.having)

@@ -20,14 +20,13 @@ Result = Callable[[AttributeType], AttributeType]
 class AggregateSignature:
     """An aggregator over one argument of ``types``; ``may_be_empty``: the argument may be left out.
 
-    ``result`` gives the type for the type of the argument. ``is_run``: whether this version runs it.
+    ``result`` gives the type for the type of the argument.
     """
 
     name: str
     types: frozenset[AttributeType]
     result: Result
     may_be_empty: bool = False
-    is_run: bool = True
 
 
 def _sum(type_: AttributeType) -> AttributeType:
@@ -54,7 +53,9 @@ _SIGNATURES: Final = (
     AggregateSignature("maxForever", _NUMBERS, _same),
     AggregateSignature("and", _BOOL, _always(AttributeType.BOOL)),
     AggregateSignature("or", _BOOL, _always(AttributeType.BOOL)),
-    AggregateSignature("unionSet", _OBJECT, _always(AttributeType.OBJECT), is_run=False),
+    AggregateSignature("unionSet", _OBJECT, _always(AttributeType.OBJECT)),
+    AggregateSignature("first", _ANY, _same),
+    AggregateSignature("last", _ANY, _same),
 )
 
 AGGREGATES: Final[dict[str, AggregateSignature]] = {signature.name: signature for signature in _SIGNATURES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from eiha.events.schema import AttributeType
@@ -44,12 +44,14 @@ class ExpressionBinder:
         refusals: raises the errors.
         aggregates: takes the aggregates that the expressions hold; None where there can be none.
         aggregates_here: what an aggregate would be where there can be none yet, as ``UnsupportedConstruct`` names it.
+        guard: a condition without which the expressions are not evaluated; aggregates among them get it.
     """
 
     scope: Scope
     refusals: Refusals
     aggregates: list[Aggregate] | None = None
     aggregates_here: str = "aggregator.inFilter"
+    guard: Expression | None = None
 
     def bind(self, node: tree.Expression) -> Expression:
         """The typed form of ``node``."""
@@ -106,7 +108,9 @@ class ExpressionBinder:
         if symbol in _LOGIC:
             rule = f"{symbol} takes bools"
             left = self.bind_condition(node.left, rule)
-            return Logic(_LOGIC[symbol], left, self.bind_condition(node.right, rule), node.span)
+            logic = _LOGIC[symbol]
+            right = self._where(left if logic is LogicOp.AND else Not(left)).bind_condition(node.right, rule)
+            return Logic(logic, left, right, node.span)
         left, right = self.bind(node.left), self.bind(node.right)
         if symbol in _ARITHMETIC:
             type_ = arithmetic_type(left.type, right.type)
@@ -120,6 +124,13 @@ class ExpressionBinder:
             self.refusals.refuse(node.span, problem)
         return Compare(op, left, right, node.span)
 
+    def _where(self, condition: Expression) -> ExpressionBinder:
+        """For what is evaluated only where ``condition`` is true."""
+        if self.aggregates is None:
+            return self
+        guard = condition if self.guard is None else Logic(LogicOp.AND, self.guard, condition)
+        return replace(self, guard=guard)
+
     # --- calls
 
     def _call(self, node: tree.FunctionCall) -> Expression:
@@ -132,7 +143,7 @@ class ExpressionBinder:
             message = f"there is no function {full_name!r}"
             self.refusals.refuse(node.span, message + did_you_mean(full_name, known))
         self._refuse_star(node)
-        arguments = tuple(self.bind(argument) for argument in node.arguments)
+        arguments = self._arguments(full_name, node)
         try:
             type_ = signature.result(arguments)
         except Misfit as misfit:
@@ -140,14 +151,22 @@ class ExpressionBinder:
             self.refusals.refuse(node.span, message)
         return Call(full_name, arguments, type_, node.span)
 
+    def _arguments(self, function: str, node: tree.FunctionCall) -> tuple[Expression, ...]:
+        if function != "ifThenElse" or len(node.arguments) != 3:
+            return tuple(self.bind(argument) for argument in node.arguments)
+        condition = self.bind(node.arguments[0])
+        if condition.type is not AttributeType.BOOL:
+            return (condition, self.bind(node.arguments[1]), self.bind(node.arguments[2]))
+        then = self._where(condition).bind(node.arguments[1])
+        return (condition, then, self._where(Not(condition)).bind(node.arguments[2]))
+
     def _refuse_star(self, node: tree.FunctionCall) -> None:
         if node.is_star:
             self.refusals.refuse(node.span, f"{node.name} takes arguments one by one, not *")
 
     def _aggregate(self, node: tree.FunctionCall, signature: AggregateSignature) -> Expression:
         self._refuse_star(node)
-        inner = ExpressionBinder(self.scope, self.refusals, None, "aggregator.nested")
-        arguments = [inner.bind(argument) for argument in node.arguments]
+        arguments = [self.bind(argument) for argument in node.arguments]
         least = 0 if signature.may_be_empty else 1
         if not least <= len(arguments) <= 1:
             self.refusals.refuse(node.span, f"{signature.name} takes one argument, not {len(arguments)}")
@@ -157,10 +176,8 @@ class ExpressionBinder:
             self.refusals.refuse(node.span, f"{signature.name} takes {types}, not {argument.type.value}")
         if self.aggregates is None:
             self.refusals.unsupported(node.span, self.aggregates_here)
-        if not signature.is_run:
-            self.refusals.unsupported(node.span, f"aggregator.{signature.name}")
         type_ = signature.result(argument.type if argument is not None else AttributeType.LONG)
-        return self._reference(Aggregate(signature.name, argument, type_, node.span), node.span)
+        return self._reference(Aggregate(signature.name, argument, type_, node.span, self.guard), node.span)
 
     def _reference(self, aggregate: Aggregate, span: Span) -> AggregateRef:
         assert self.aggregates is not None

@@ -44,17 +44,19 @@ def bind_selector(
     schema = Schema(tuple(Attribute(item.name, item.expression.type) for item in projections))
     keys = ExpressionBinder(scope, refusals)
     output = OutputScope(schema, refusals, captured)
+    held: list[Aggregate] = []
     return Selector(
         projections=tuple(projections),
         aggregates=tuple(aggregates),
         group_by=tuple(keys.bind(key) for key in selection.group_by),
-        having=None if selection.having is None else _having(selection.having, output, refusals),
+        having=None if selection.having is None else _having(selection.having, output, held, refusals),
         order_by=tuple(
             OrderKey(_order_column(key.attribute, schema, refusals), key.is_descending) for key in selection.order_by
         ),
         limit=_row_count(selection.limit, "limit", refusals),
         offset=_row_count(selection.offset, "offset", refusals),
         schema=schema,
+        having_aggregates=tuple(held),
     )
 
 
@@ -74,10 +76,8 @@ def _refuse_repeated_names(attributes: Sequence[OutputAttribute], refusals: Refu
         seen.add(item.name)
 
 
-def _having(condition: tree.Expression, output: OutputScope, refusals: Refusals) -> Expression:
-    return ExpressionBinder(output, refusals, None, "aggregator.inHaving").bind_condition(
-        condition, "having takes a bool"
-    )
+def _having(condition: tree.Expression, output: OutputScope, held: list[Aggregate], refusals: Refusals) -> Expression:
+    return ExpressionBinder(output, refusals, held).bind_condition(condition, "having takes a bool")
 
 
 def _order_column(reference: tree.AttributeReference, schema: Schema, refusals: Refusals) -> OutputRef:

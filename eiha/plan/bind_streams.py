@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from eiha.events.schema import Schema
 from eiha.plan import stream_functions, windows
 from eiha.plan.bind_expressions import ExpressionBinder
 from eiha.plan.functions import Misfit
-from eiha.plan.nodes import Filter, Handler, StreamFunction, StreamInput, Window
+from eiha.plan.nodes import Aggregate, Filter, Handler, StreamFunction, StreamInput, Window
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import StreamScope
 from eiha.siddhiql import query_tree
@@ -24,7 +25,9 @@ def bind_stream(stream: query_tree.StandardStream, schema: Schema, refusals: Ref
         binder = ExpressionBinder(StreamScope(name, schema, refusals), refusals)
         match handler:
             case query_tree.FilterHandler(condition, span):
-                handlers.append(Filter(binder.bind_condition(condition, "a filter takes a bool"), span))
+                held: list[Aggregate] = []
+                bound = replace(binder, aggregates=held).bind_condition(condition, "a filter takes a bool")
+                handlers.append(Filter(bound, span, tuple(held)))
             case query_tree.FunctionHandler(call):
                 function = _stream_function(call, binder, schema, refusals)
                 schema = function.schema

@@ -34,6 +34,7 @@ from eiha.plan.nodes import (
     EveryNode,
     Filter,
     Handler,
+    JoinInput,
     LogicalNode,
     NextNode,
     Partition,
@@ -102,10 +103,28 @@ def _query(query: Query) -> list[str]:
             lines += [f"    {_handler(handler)}" for handler in handlers]
         case PatternInput():
             lines += _pattern(query.input)
+        case JoinInput():
+            lines += _join(query.input)
         case _:
             assert_never(query.input)
     lines += _selector(query.selector)
     lines.append(f"  insert {query.output.events.value} events into {quoted(query.output.target)}")
+    return lines
+
+
+def _join(join: JoinInput) -> list[str]:
+    lines = [f"  {join.kind.value} join"]
+    for side in join.sides:
+        mute = "" if side.triggers else ", looks for no partners"
+        lines.append(f"    {side.kind.value} {quoted(side.source)} as {quoted(side.name)}{mute}")
+        lines += [f"      {_handler(handler)}" for handler in side.handlers]
+    if join.on is not None:
+        lines.append(f"    on {expression_text(join.on)}")
+    if join.within is not None:
+        bounds = [each for each in (join.within.start, join.within.end) if each is not None]
+        lines.append(f"    within {_list(tuple(bounds))}")
+    if join.per is not None:
+        lines.append(f"    per {expression_text(join.per)}")
     return lines
 
 

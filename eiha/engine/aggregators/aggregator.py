@@ -30,6 +30,10 @@ class Touched:
     def __len__(self) -> int:
         return len(self.groups)
 
+    def take(self, indices: Numbers) -> Touched:
+        """The rows at ``indices``."""
+        return Touched(self.groups.take(indices), self.group_count, self.kinds.take(indices), self.epochs.take(indices))
+
 
 class Aggregator(Protocol):
     """One aggregate of a selector, over all its groups."""

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from eiha.engine.aggregators.aggregator import Aggregator
+from eiha.engine.aggregators.collections import First, Last, UnionSet
 from eiha.engine.aggregators.distinct import DistinctCount
 from eiha.engine.aggregators.extremes import ExtremeInWindow, ExtremeSoFar
+from eiha.engine.aggregators.row_wise import RowState, RowWise
 from eiha.engine.aggregators.sums import Count, Deviation, DoubleSum, LongSum, Truth
+from eiha.engine.expressions.rows import Scope
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import AttributeType
-from eiha.events.strings import StringTable
+from eiha.plan.expressions import ARGUMENTS, Call
 from eiha.plan.nodes import Aggregate
 
 _WHOLE: Final = frozenset({AttributeType.INT, AttributeType.LONG})
 
-NULL_AVERSE: Final = frozenset({"and", "or"})
-"""Aggregators that fail on a null."""
+_ROW_WISE: Final[dict[str, Callable[[], RowState]]] = {
+    "unionSet": UnionSet,
+    "first": First,
+    "last": Last,
+}
+
+_NULL_AVERSE: Final = frozenset({"and", "or"})
 
 
-def make_aggregator(aggregate: Aggregate, strings: StringTable, *, expires: bool) -> Aggregator:
+def aggregator_may_fail(aggregate: Aggregate) -> bool:
+    """Whether some row could raise ``EngineFault``: ``and`` and ``or`` fail on a null, ``unionSet`` on no set."""
+    argument = aggregate.argument
+    if aggregate.name == "unionSet":
+        return not (isinstance(argument, Call) and argument.function == "createSet")
+    return aggregate.name in _NULL_AVERSE
+
+
+def _has_several(aggregate: Aggregate) -> bool:
+    return isinstance(aggregate.argument, Call) and aggregate.argument.function == ARGUMENTS
+
+
+def make_aggregator(aggregate: Aggregate, scope: Scope, *, expires: bool) -> Aggregator:
     """``expires``: whether rows can leave (the query has a window).
 
     Raises:
@@ -36,7 +57,7 @@ def make_aggregator(aggregate: Aggregate, strings: StringTable, *, expires: bool
         case "stdDev":
             return Deviation()
         case "distinctCount":
-            return DistinctCount(type_, strings)
+            return DistinctCount(type_, scope.strings)
         case "min" | "max":
             is_max = aggregate.name == "max"
             if expires:
@@ -46,6 +67,8 @@ def make_aggregator(aggregate: Aggregate, strings: StringTable, *, expires: bool
             return ExtremeSoFar(type_, is_max=aggregate.name == "maxForever")
         case "and" | "or":
             return Truth(every=aggregate.name == "and")
+        case name if name in _ROW_WISE:
+            return RowWise(_ROW_WISE[name], aggregate.type, scope.strings, has_several=_has_several(aggregate))
         case _:
             raise UnsupportedConstruct(
                 f"aggregator.{aggregate.name}", line=aggregate.span.line, column=aggregate.span.column

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.aggregators.aggregator import Touched
-from eiha.engine.aggregators.factory import NULL_AVERSE, make_aggregator
+from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.aggregators.growth import grown
 from eiha.engine.aggregators.key_index import GroupIndex
 from eiha.engine.expressions.compile_expression import (
@@ -22,12 +22,14 @@ from eiha.engine.expressions.rows import Rows, Scope, TakenColumns
 from eiha.engine.kernels.collapse import last_of_groups
 from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.operators.ordering import ordered, within_limits
+from eiha.engine.operators.running_aggregates import RunningAggregates, with_what_they_read
+from eiha.engine.operators.selected import NO_RESETS, Resets, Selected
 from eiha.engine.operators.stateless import rows_of
 from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch, Kind, Kinds
 from eiha.events.column import Column, Indices, concatenate
 from eiha.events.schema import AttributeType, Schema
 from eiha.plan.expressions import Expression
-from eiha.plan.nodes import OutputEvents, Selector
+from eiha.plan.nodes import OutputEvents, RateKind, RateLimit, Selector
 
 Numbers = npt.NDArray[np.int64]
 
@@ -45,6 +47,7 @@ class _Rows:
     kinds: Kinds
     chunks: Chunks | None
     groups: Numbers | None
+    epochs: Numbers | None = None
 
     def take(self, indices: Indices) -> _Rows:
         return _Rows(
@@ -52,6 +55,7 @@ class _Rows:
             self.kinds.take(indices),
             indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices),
             None if self.groups is None else self.groups.take(indices),
+            None if self.epochs is None else self.epochs.take(indices),
         )
 
 
@@ -65,26 +69,32 @@ class Select:
         events: which kinds to put out.
         scope: strings and names.
         expires: whether rows can leave (the query has a window), so that min and max must remember what is in.
+        rate: the rate limit behind, which wants to know groups and resets (``limited``); snapshots take the rows of
+            batch windows one by one.
     """
 
     turned_ms: int | None
     """Timestamp of a reset in the last ``process`` that a listener is told of, even if no row is left."""
 
     __slots__ = (
-        "_aggregators",
-        "_arguments",
+        "_aggregates",
+        "_batching",
         "_collapses",
         "_epoch",
         "_group_index",
         "_group_keys",
         "_having",
+        "_having_aggregates",
         "_keeps",
+        "_left_groups",
+        "_limited",
         "_needed",
         "_nothing",
         "_offsets_chunks",
         "_one_by_one",
         "_places",
         "_projections",
+        "_resets",
         "_selector",
         "_stamp",
         "_stamps",
@@ -92,27 +102,37 @@ class Select:
         "turned_ms",
     )
 
-    def __init__(self, selector: Selector, events: OutputEvents, scope: Scope, *, expires: bool) -> None:
+    def __init__(
+        self,
+        selector: Selector,
+        events: OutputEvents,
+        scope: Scope,
+        *,
+        expires: bool,
+        rate: RateLimit | None = None,
+    ) -> None:
         self._selector = selector
         self._strings = scope.strings
         self._keeps = {OutputEvents.CURRENT: _CURRENT, OutputEvents.EXPIRED: _EXPIRED}.get(events)
-        self._aggregators = [make_aggregator(each, scope.strings, expires=expires) for each in selector.aggregates]
-        self._arguments = [
-            None if each.argument is None else compile_column(each.argument, scope) for each in selector.aggregates
-        ]
+        self._aggregates = RunningAggregates(selector.aggregates, scope, expires=expires)
         self._group_keys = [compile_column(each, scope) for each in selector.group_by]
         self._group_index = (
             GroupIndex(tuple(each.type for each in selector.group_by), scope.strings) if selector.group_by else None
         )
         self._projections = [compile_column(each.expression, scope) for each in selector.projections]
         self._having = None if selector.having is None else compile_condition(selector.having, scope)
+        self._having_aggregates = RunningAggregates(selector.having_aggregates, scope, expires=True)
         self._one_by_one = any(map(may_fail, _evaluated(selector))) or any(
-            each.name in NULL_AVERSE for each in selector.aggregates
+            aggregator_may_fail(each) for each in selector.aggregates
         )
         # as recorded: offset is not applied to the chunks of a query with group by, unless they are whole batches
         self._offsets_chunks = not selector.group_by
         self._needed = _first_needs(selector)
-        self._collapses = bool(selector.aggregates or selector.group_by)
+        self._limited = rate is not None
+        self._batching = rate is None or rate.kind is not RateKind.SNAPSHOT
+        self._collapses = self._batching and bool(selector.aggregates or selector.group_by)
+        self._left_groups = _NO_GROUPS
+        self._resets = NO_RESETS
         self._epoch = 0
         self._nothing = _no_rows(selector.schema)
         self.turned_ms = None
@@ -121,6 +141,14 @@ class Select:
         self._places: Numbers = np.zeros(1, dtype=np.int64)
         self._stamp = 1
 
+    def limited(self, batch: EventBatch, clock: RowClock) -> Selected:
+        """What the rate limit behind gets of ``batch``."""
+        self._left_groups = _NO_GROUPS
+        self._resets = NO_RESETS
+        rows = self.process(batch, clock)
+        groups = None if self._group_index is None else self._left_groups
+        return Selected(rows, groups, self._group_count(), self._resets)
+
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The output rows of ``batch``."""
         left, epochs = self._without_resets(batch, clock)
@@ -128,9 +156,10 @@ class Select:
             left.groups = self._group_index.find(tuple(key(left.rows) for key in self._group_keys))
         if self._one_by_one:
             left.rows = self._each_row_in_turn(left, epochs)
-        elif self._aggregators:
+        elif len(self._aggregates):
             left.rows = self._aggregate(left, epochs)
-        if not batch.collapses:
+        collapses = batch.collapses and self._batching
+        if not collapses and not self._limited:
             left.groups = None  # nobody asks for them any more
         if self._keeps is not None and batch.kinds is not None:
             left = self._chosen(left, left.kinds == self._keeps)
@@ -141,14 +170,14 @@ class Select:
         if not self._one_by_one:
             left.rows = left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
         if self._having is not None:
-            passes = self._having(left.rows)
+            passes = self._passes_having(left)
             if not isinstance(passes, bool):
                 left = self._chosen(left, passes)
             if passes is False or not left.rows.count:
                 return self._nothing
-        if batch.collapses and self._collapses and left.rows.count > 1:
+        if collapses and self._collapses and left.rows.count > 1:
             left = left.take(self._last_of_chunks(left))
-        offset = self._selector.offset if self._offsets_chunks or batch.collapses else None
+        offset = self._selector.offset if self._offsets_chunks or collapses else None
         return self._in_order(left, offset, has_kinds=batch.kinds is not None)
 
     def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
@@ -166,9 +195,16 @@ class Select:
         kept = np.flatnonzero(~is_reset)
         epochs = self._epoch + np.cumsum(is_reset)
         self._epoch = int(epochs[-1])
-        if not (self._collapses and batch.collapses):
-            self.turned_ms = int(batch.timestamps[np.flatnonzero(is_reset)[-1]])
-        return left.take(kept), epochs.take(kept)
+        left = left.take(kept)
+        if not self._collapses:
+            resets = np.flatnonzero(is_reset)
+            self.turned_ms = int(batch.timestamps[resets[-1]])
+            if self._limited and not self._selector.group_by:
+                self._resets = Resets(
+                    np.zeros_like(resets), batch.timestamps.take(resets), batch.chunk_numbers().take(resets)
+                )
+                left.epochs = epochs.take(kept)
+        return left, epochs.take(kept)
 
     def _aggregate(self, left: _Rows, epochs: Numbers | None) -> Rows:
         rows = left.rows
@@ -177,12 +213,18 @@ class Select:
         if epochs is None:
             epochs = np.full(rows.count, self._epoch, dtype=np.int64)
         touched = Touched(left.groups, self._group_count(), left.kinds, epochs)
-        arguments = [None if argument is None else argument(rows) for argument in self._arguments]
-        values = tuple(
-            aggregator.update(touched, argument)
-            for aggregator, argument in zip(self._aggregators, arguments, strict=True)
-        )
+        values = self._aggregates.update(rows, touched)
         return Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values)
+
+    def _passes_having(self, left: _Rows) -> npt.NDArray[np.bool_] | bool:
+        assert self._having is not None
+        rows = left.rows
+        if len(self._having_aggregates):
+            # as recorded: over all rows that may be put out, whatever their group, and never reset
+            zeros = np.zeros(rows.count, dtype=np.int64)
+            values = self._having_aggregates.update(rows, Touched(zeros, 1, left.kinds, zeros))
+            rows = replace(rows, aggregates=values)
+        return self._having(rows)
 
     def _each_row_in_turn(self, left: _Rows, epochs: Numbers | None) -> Rows:
         """Where a projection may fail: row by row, column by column, so that what came before is aggregated."""
@@ -193,15 +235,12 @@ class Select:
             epoch = np.full(1, self._epoch, dtype=np.int64) if epochs is None else epochs.take(index)
             groups = np.zeros(1, dtype=np.int64) if single.groups is None else single.groups
             touched = Touched(groups, self._group_count(), single.kinds, epoch)
-            aggregates: dict[int, Column] = {}
+            known = [_UNKNOWN] * len(self._aggregates)
             outputs: list[Column] = []
             for projection, needed in zip(self._projections, self._needed, strict=True):
                 for number in needed:
-                    argument = self._arguments[number]
-                    value = None if argument is None else argument(single.rows)
-                    aggregates[number] = self._aggregators[number].update(touched, value)
-                known = tuple(aggregates.get(number, _UNKNOWN) for number in range(len(self._aggregators)))
-                outputs.append(projection(replace(single.rows, aggregates=known)))
+                    known[number] = self._aggregates.update_one(number, single.rows, touched, known)
+                outputs.append(projection(replace(single.rows, aggregates=tuple(known))))
             parts.append(tuple(outputs))
         return left.rows.with_outputs(tuple(concatenate(list(columns)) for columns in zip(*parts, strict=True)))
 
@@ -227,6 +266,7 @@ class Select:
     def _in_order(self, left: _Rows, offset: int | None, *, has_kinds: bool) -> EventBatch:
         selector = self._selector
         outputs, timestamps, kinds, chunks = left.rows.outputs, left.rows.timestamps, left.kinds, left.chunks
+        groups, epochs = left.groups, left.epochs
         if left.rows.count and (selector.order_by or selector.limit is not None or offset is not None):
             chunks = _numbers(left)
             order: Indices = np.arange(left.rows.count, dtype=np.int64)
@@ -236,6 +276,14 @@ class Select:
                 order = order.take(within_limits(selector.limit, offset, chunks, kinds.take(order)))
             outputs = TakenColumns(outputs, order)
             timestamps, kinds, chunks = timestamps.take(order), kinds.take(order), chunks.take(order)
+            groups = None if groups is None else groups.take(order)
+            epochs = None if epochs is None else epochs.take(order)
+        if groups is not None:
+            self._left_groups = groups
+        if epochs is not None:
+            first = self._epoch - len(self._resets.places)
+            numbers = np.arange(first + 1, self._epoch + 1)
+            self._resets = replace(self._resets, places=np.searchsorted(epochs, numbers))
         return EventBatch(selector.schema, timestamps, tuple(outputs), kinds if has_kinds else None, chunks)
 
     def snapshot(self) -> OperatorState:
@@ -243,7 +291,8 @@ class Select:
         return {
             "epoch": self._epoch,
             "groups": None if self._group_index is None else self._group_index.snapshot(),
-            "aggregators": [aggregator.snapshot() for aggregator in self._aggregators],
+            "aggregators": self._aggregates.snapshot(),
+            "having": self._having_aggregates.snapshot(),
         }
 
     def restore(self, state: OperatorState) -> None:
@@ -251,10 +300,11 @@ class Select:
         self._epoch = state["epoch"]
         if self._group_index is not None:
             self._group_index.restore(state["groups"])
-        parts: list[dict[str, Any]] = state["aggregators"]
-        for aggregator, part in zip(self._aggregators, parts, strict=True):
-            aggregator.restore(part)
+        self._aggregates.restore(state["aggregators"])
+        self._having_aggregates.restore(state["having"])
 
+
+_NO_GROUPS: Final[Numbers] = np.empty(0, dtype=np.int64)
 
 _UNKNOWN = Column(AttributeType.LONG, np.zeros(1, dtype=np.int64))
 """Stands for an aggregate that no column so far has asked for."""
@@ -266,8 +316,8 @@ def _no_rows(schema: Schema) -> EventBatch:
 
 
 def _evaluated(selector: Selector) -> list[Expression]:
-    arguments = [each.argument for each in selector.aggregates if each.argument is not None]
-    return [*arguments, *(each.expression for each in selector.projections)]
+    held = [each for aggregate in selector.aggregates for each in aggregate.expressions]
+    return [*held, *(each.expression for each in selector.projections)]
 
 
 def _first_needs(selector: Selector) -> tuple[tuple[int, ...], ...]:
@@ -275,7 +325,8 @@ def _first_needs(selector: Selector) -> tuple[tuple[int, ...], ...]:
     needs: list[tuple[int, ...]] = []
     known: set[int] = set()
     for projection in selector.projections:
-        fresh = tuple(number for number in aggregate_indices(projection.expression) if number not in known)
+        read = with_what_they_read(aggregate_indices(projection.expression), selector.aggregates)
+        fresh = tuple(number for number in read if number not in known)
         known.update(fresh)
         needs.append(fresh)
     return tuple(needs)
@@ -290,4 +341,4 @@ def as_current(batch: EventBatch) -> EventBatch:
     """The rows as they enter a stream: expired ones are current there."""
     if batch.kinds is None and not batch.collapses:
         return batch
-    return EventBatch(batch.schema, batch.timestamps, batch.columns, None, batch.chunk_numbers())
+    return EventBatch(batch.schema, batch.timestamps, batch.columns, None, batch.chunk_numbers(), keys=batch.keys)

@@ -25,6 +25,7 @@ from eiha.plan.nodes import (
     Aggregate,
     Filter,
     Handler,
+    JoinInput,
     PatternInput,
     Plan,
     Query,
@@ -32,6 +33,7 @@ from eiha.plan.nodes import (
     Selector,
     StreamFunction,
     StreamInput,
+    TimeRange,
     Window,
 )
 
@@ -84,8 +86,23 @@ def _input(source: QueryInput, change: Change) -> QueryInput:
                 for step in source.steps
             )
             return replace(source, steps=steps)
+        case JoinInput():
+            return _join(source, change)
         case _:
             assert_never(source)
+
+
+def _join(join: JoinInput, change: Change) -> JoinInput:
+    left, right = (
+        replace(side, handlers=tuple(_handler(handler, change) for handler in side.handlers)) for side in join.sides
+    )
+    on = None if join.on is None else map_expression(join.on, change)
+    within = join.within
+    if within is not None:
+        end = None if within.end is None else map_expression(within.end, change)
+        within = TimeRange(map_expression(within.start, change), end)
+    per = None if join.per is None else map_expression(join.per, change)
+    return replace(join, left=left, right=right, on=on, within=within, per=per)
 
 
 def _handler(handler: Handler, change: Change) -> Handler:

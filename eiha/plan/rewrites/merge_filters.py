@@ -1,7 +1,7 @@
 """Neighbouring filters become one, and a filter that is always true goes.
 
 ``[a][b]`` equals ``[a and b]``: both evaluate b only where a is true, null counts as false in both, and rows keep their
-chunks. Filters on two sides of a window or function stay apart.
+chunks. Filters on two sides of a window or function stay apart, as do those that hold aggregates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _query(query: Query) -> Query:
         ):
             continue
         before = merged[-1] if merged else None
-        if isinstance(handler, Filter) and isinstance(before, Filter):
+        if isinstance(handler, Filter) and isinstance(before, Filter) and not (handler.aggregates or before.aggregates):
             condition = Logic(LogicOp.AND, before.condition, handler.condition, handler.span)
             merged[-1] = Filter(condition, before.span)
         else:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from eiha.plan.expressions import AggregateRef, Expression
 from eiha.plan.nodes import Aggregate, Plan, Query
 from eiha.plan.plan_text import aggregate_text
-from eiha.plan.rewrites.map_expressions import map_expression
+from eiha.plan.rewrites.map_expressions import map_aggregate, map_expression
 
 
 def share_aggregates(plan: Plan) -> Plan:
@@ -20,7 +20,12 @@ def _query(query: Query) -> Query:
     kept: list[Aggregate] = []
     positions: dict[str, int] = {}
     moved: list[int] = []
-    for aggregate in selector.aggregates:
+
+    def change(node: Expression) -> Expression:
+        return replace(node, index=moved[node.index]) if isinstance(node, AggregateRef) else node
+
+    for each in selector.aggregates:
+        aggregate = map_aggregate(each, change)  # what it refers to came before
         text = aggregate_text(aggregate)
         if text not in positions:
             positions[text] = len(kept)
@@ -28,10 +33,6 @@ def _query(query: Query) -> Query:
         moved.append(positions[text])
     if len(kept) == len(selector.aggregates):
         return query
-
-    def change(node: Expression) -> Expression:
-        return replace(node, index=moved[node.index]) if isinstance(node, AggregateRef) else node
-
     projections = tuple(
         replace(item, expression=map_expression(item.expression, change)) for item in selector.projections
     )

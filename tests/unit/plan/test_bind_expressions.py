@@ -127,8 +127,6 @@ def test_what_siddhi_refuses_is_refused_at_its_place(expression: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "construct"),
     [
-        ("unionSet(createSet(s))", "aggregator.unionSet"),
-        ("sum(sum(i))", "aggregator.nested"),
         ("(i in T)", "in"),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from eiha.engine import jit
 from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.factory import make_aggregator
+from eiha.engine.expressions.rows import Scope
 from eiha.engine.snapshot import decode_state, encode_state
 from eiha.errors import UnsupportedConstruct
 from eiha.events.batch import Kind
@@ -113,10 +114,10 @@ def test_aggregates_are_those_of_what_is_in_also_after_a_restore(
     jit.choose("1" if compiled else "0")
     try:
         rows, after = play(steps)
-        first = make_aggregator(aggregate(name, type_), StringTable(), expires=True)
+        first = make_aggregator(aggregate(name, type_), Scope(StringTable()), expires=True)
         ours = run(first, rows[:cut], type_)
         state = encode_state(first.snapshot())
-        second = make_aggregator(aggregate(name, type_), StringTable(), expires=True)
+        second = make_aggregator(aggregate(name, type_), Scope(StringTable()), expires=True)
         second.restore(decode_state(state))
         assert encode_state(second.snapshot()) == state
         ours += run(second, rows[cut:], type_)
@@ -145,7 +146,7 @@ def run(aggregator: Any, rows: list[tuple[int, int, int | None, int]], type_: At
 
 
 def test_sums_of_longs_wrap() -> None:
-    aggregator = make_aggregator(aggregate("sum", AttributeType.LONG), StringTable(), expires=False)
+    aggregator = make_aggregator(aggregate("sum", AttributeType.LONG), Scope(StringTable()), expires=False)
     big = 2**63 - 1
     touched = Touched(np.zeros(2, np.int64), 1, np.zeros(2, np.uint8), np.zeros(2, np.int64))
     column = aggregator.update(touched, make_column(AttributeType.LONG, np.array([big, 1]), None))
@@ -154,14 +155,14 @@ def test_sums_of_longs_wrap() -> None:
 
 def test_an_unknown_aggregator_is_named() -> None:
     with pytest.raises(UnsupportedConstruct, match=r"aggregator\.median"):
-        make_aggregator(aggregate("median", AttributeType.INT), StringTable(), expires=False)
+        make_aggregator(aggregate("median", AttributeType.INT), Scope(StringTable()), expires=False)
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "interpreted"])
 def test_a_nan_leaves_a_window_as_it_came(compiled: bool) -> None:
     jit.choose("1" if compiled else "0")
     try:
-        aggregator = make_aggregator(aggregate("max", AttributeType.DOUBLE), StringTable(), expires=True)
+        aggregator = make_aggregator(aggregate("max", AttributeType.DOUBLE), Scope(StringTable()), expires=True)
         kinds = np.array([0, 1, 0], np.uint8)
         touched = Touched(np.zeros(3, np.int64), 1, kinds, np.zeros(3, np.int64))
         column = aggregator.update(touched, make_column(AttributeType.DOUBLE, np.array([np.nan, np.nan, 1.0]), None))
