@@ -18,7 +18,7 @@ from eiha.engine.faults import EngineFault
 from eiha.engine.operator import OperatorState
 from eiha.engine.operators.select import as_current
 from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction
-from eiha.engine.routes import Route, route, sets_timers, subscribers
+from eiha.engine.routes import Route, route, subscribers, timed_queries
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.plan.nodes import Plan, Query
 
@@ -77,7 +77,7 @@ class PlanRuntime:
         self._readers = subscribers(plan)
         self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
         self._routes: dict[str, Route] = {}
-        self._timed = frozenset(index for index, query in enumerate(plan.queries) if sets_timers(query))
+        self._timed = timed_queries(plan)
         self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
         self._outputs: dict[str, list[EventBatch]] = {}
         self._faults: list[str] = []
@@ -258,18 +258,32 @@ class PlanRuntime:
     def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
         """One chunk, depth first."""
         for partition, members in self._reader_groups(stream):
-            pieces = [batch]
             if partition is not None and batch.keys is None:
-                pieces = _single_rows(self._gates[partition].enter(stream, batch, clock))
-            for piece in pieces:
-                for index in members:
-                    runtime = self._queries[index]
-                    if not self._guarded(runtime, _receiving(runtime, stream, piece, clock), clock, depth):
-                        return
+                self._deliver_by_key(partition, members, stream, batch, clock, depth)
+                continue
+            for index in members:
+                runtime = self._queries[index]
+                if not self._guarded(runtime, _receiving(runtime, stream, batch, clock), clock, depth):
+                    return
         if self._listener is not None:
             self._listener.stream_got(stream, batch)
         if stream in self._keep:
             self._outputs.setdefault(stream, []).append(batch)
+
+    def _deliver_by_key(
+        self, partition: int, members: tuple[int, ...], stream: str, batch: EventBatch, clock: ChunkClock, depth: int
+    ) -> None:
+        """The rows of a chunk enter a partition one at a time; what fails there stays there."""
+        try:
+            entered = self._gates[partition].enter(stream, batch, clock)
+        except EngineFault as fault:
+            self._note_fault(f"partition {partition + 1}, key of stream {stream!r}: {fault}; the events are dropped")
+            return
+        for row in _single_rows(entered):
+            for index in members:
+                runtime = self._queries[index]
+                if not self._guarded(runtime, _receiving(runtime, stream, row, clock), clock, depth):
+                    break
 
     def _reader_groups(self, stream: str) -> tuple[tuple[int | None, tuple[int, ...]], ...]:
         """Those who read ``stream``, in order of the text: queries one by one, those of a partition together."""
@@ -292,11 +306,14 @@ class PlanRuntime:
             for chunk in () if out is None else _chunks(out):
                 self._put_out(runtime, chunk, clock, depth)
         except EngineFault as fault:
-            self._fault_count += 1
-            if self._fault_count <= _FAULTS_MAX:
-                self._faults.append(f"query {runtime.query.name!r}: {fault}; the events are dropped")
+            self._note_fault(f"query {runtime.query.name!r}: {fault}; the events are dropped")
             return False
         return True
+
+    def _note_fault(self, text: str) -> None:
+        self._fault_count += 1
+        if self._fault_count <= _FAULTS_MAX:
+            self._faults.append(text)
 
     def _put_out(self, runtime: QueryProcess, chunk: EventBatch, clock: ChunkClock, depth: int) -> None:
         """Hand a chunk to who listens, then to where it goes. Raises ``EngineFault`` where a table refuses it."""

@@ -117,10 +117,7 @@ def route(plan: Plan, source: str) -> Route:
     reached = frozenset(query for feeders in arrivals.values() for query in feeders)
     feeders = {stream: tuple(dict.fromkeys(queries)) for stream, queries in arrivals.items()}
     timed = reached & timed_queries(plan)
-    batched = not recursive and all(
-        rule(plan, source, arrivals, readers)
-        for rule in (_no_partitions, _no_interleaving, _no_faults, _no_two_streams_into_one_pattern, _no_chunks_that_would_merge)
-    )
+    batched = not recursive and all(rule(plan, source, arrivals, readers) for rule in _RULES)
     if not batched:
         return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False)
     order = _topological(plan, reached, feeders)
@@ -192,6 +189,15 @@ def _no_chunks_that_would_merge(
         if len(queries) > 1 and any(_tells_chunks(plan.queries[index]) for index in readers.get(stream, ())):
             return False
     return True
+
+
+_RULES: Final[tuple[Rule, ...]] = (
+    _no_partitions,
+    _no_interleaving,
+    _no_faults,
+    _no_two_streams_into_one_pattern,
+    _no_chunks_that_would_merge,
+)
 
 
 def _tells_chunks(query: Query) -> bool:

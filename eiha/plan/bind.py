@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.plan.bind_aggregations import bind_aggregation
 from eiha.plan.bind_annotations import bind_header, bind_query_notes, bind_stream_notes
+from eiha.plan.bind_joins import all_of_both, bind_join, join_warnings
 from eiha.plan.bind_partitions import bind_partition, inner_names, with_inner_names
 from eiha.plan.bind_patterns import all_captured, bind_pattern
 from eiha.plan.bind_selector import all_attributes, bind_selector
@@ -20,6 +21,7 @@ from eiha.plan.nodes import (
     Aggregation,
     Deduplication,
     InsertInto,
+    JoinInput,
     OutputEvents,
     Partition,
     PatternInput,
@@ -27,6 +29,7 @@ from eiha.plan.nodes import (
     Query,
     QueryInput,
     Selector,
+    SideKind,
     StreamInput,
 )
 from eiha.plan.refusals import Refusals
@@ -214,12 +217,26 @@ class _PlanBinder:
                 names_all = query.selection is None or not query.selection.attributes
                 everything = all_captured(captured, place) if names_all else ()
                 return pattern, bind_selector(query.selection, captured, everything, captured, self.refusals)
-            case query_tree.JoinStream(span=span):
-                return self.refusals.unsupported(span, "join")
+            case query_tree.JoinStream():
+                return self._join_and_selector(query, query.input, place)
             case query_tree.AnonymousStream(span=span):
                 return self.refusals.unsupported(span, "anonymousStream")
             case _:
                 assert_never(query.input)
+
+    def _join_and_selector(
+        self, query: query_tree.Query, join: query_tree.JoinStream, place: Span
+    ) -> tuple[QueryInput, Selector]:
+        bound, sides = bind_join(join, self._join_source, self.refusals)
+        names_all = query.selection is None or not query.selection.attributes
+        everything = all_of_both(sides, place) if names_all else ()
+        category = getattr(query.output, "events", None) or query_tree.EventCategory.CURRENT
+        self.warnings += join_warnings(join, bound, OutputEvents(category.value))
+        return bound, bind_selector(query.selection, sides, everything, sides, self.refusals)
+
+    def _join_source(self, source: query_tree.Source) -> tuple[SideKind, Schema]:
+        """What a side of a join is, and its attributes."""
+        return SideKind.STREAM, self._schema(source)
 
     def _schema(self, source: query_tree.Source) -> Schema:
         """The definition of a stream that a query reads."""
@@ -285,6 +302,8 @@ def _read_streams(source: QueryInput) -> tuple[str, ...]:
             return (stream,)
         case PatternInput(steps=steps):
             return tuple(step.stream for step in steps)
+        case JoinInput(left=left, right=right):
+            return left.source, right.source
         case _:
             assert_never(source)
 

@@ -16,7 +16,7 @@ from eiha.engine.snapshot import decode_state, encode_state
 from eiha.errors import UnsupportedConstruct
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.strings import StringTable
-from eiha.plan.nodes import Plan, Query
+from eiha.plan.nodes import INNER_MARK, Plan, Query
 
 BEFORE_THE_FIRST_STEP = -1
 
@@ -87,7 +87,7 @@ def listened_streams(case: Case, plan: Plan) -> tuple[str, ...]:
     if case.streams is not None:
         return case.streams
     filled = {query.output.target for query in plan.queries} | set(case.expected.get("streams", {}))
-    return tuple(each.name for each in plan.streams if each.name in filled)
+    return tuple(each.name for each in plan.streams if each.name in filled and not each.name.startswith(INNER_MARK))
 
 
 class CaseRun:

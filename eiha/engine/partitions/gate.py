@@ -1,0 +1,78 @@
+"""Where rows enter a partition: they get the numbers of the instances in which they live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from eiha.engine.chunk_clock import ChunkClock
+from eiha.engine.expressions.rows import Scope
+from eiha.engine.operator import OperatorState
+from eiha.engine.operators.stateless import rows_of
+from eiha.engine.partitions.instances import Instances, Numbers
+from eiha.engine.partitions.keys import KeyReader, make_reader
+from eiha.events.batch import EventBatch
+from eiha.plan.nodes import Partition
+
+
+class Member(Protocol):
+    """A query of the partition, told of instances that come and go."""
+
+    def begin(self, instances: Numbers, now_ms: int) -> None:
+        """These instances are new."""
+
+    def forget(self, instances: list[int]) -> None:
+        """These instances are gone, with all of their state."""
+
+
+class Gate:
+    """The entry of one partition; see ``PartitionGate``.
+
+    Args:
+        partition: as bound.
+        scope: strings and names.
+        instances: of this partition.
+        members: its queries.
+    """
+
+    __slots__ = ("_instances", "_members", "_readers")
+
+    def __init__(self, partition: Partition, scope: Scope, instances: Instances, members: tuple[Member, ...]) -> None:
+        self._readers: Mapping[str, KeyReader] = {key.stream: make_reader(key, scope) for key in partition.keys}
+        self._instances = instances
+        self._members = members
+
+    def enter(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch:
+        """The same rows with ``keys``: left out where there is no key, repeated where there are several."""
+        reader = self._readers.get(stream)
+        if reader is None:
+            return self._to_all(batch)
+        row_clock = clock.of(batch)
+        kept, texts = reader.read(rows_of(batch, row_clock))
+        now_ms = row_clock.now_ms if kept is None else row_clock.now_ms.take(kept)
+        numbers, fresh = self._instances.find(texts, now_ms)
+        if len(fresh):
+            for member in self._members:
+                member.begin(fresh, int(now_ms[-1]))
+        entered = batch if kept is None or _is_all(kept, len(batch)) else batch.take(kept)
+        return replace(entered, keys=numbers)
+
+    def _to_all(self, batch: EventBatch) -> EventBatch:
+        living = self._instances.living()
+        rows = np.repeat(np.arange(len(batch)), len(living))
+        return replace(batch.take(rows), keys=np.tile(living, len(batch)))
+
+    def snapshot(self) -> OperatorState:
+        """The instances known."""
+        return self._instances.snapshot()
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._instances.restore(state)
+
+
+def _is_all(kept: Numbers, rows: int) -> bool:
+    return len(kept) == rows and (rows == 0 or bool((kept == np.arange(rows)).all()))
