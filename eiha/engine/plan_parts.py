@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from eiha.engine.chunk_clock import ChunkClock
-from eiha.engine.operator import OperatorState
+from eiha.engine.operator import OperatorState, RowClock
 from eiha.events.batch import EventBatch
 from eiha.plan.nodes import Query
 
@@ -47,7 +47,7 @@ class QueryProcess(Protocol):
 class TableAction(Protocol):
     """What a query does to a table with the rows that it puts out."""
 
-    def apply(self, batch: EventBatch) -> None:
+    def apply(self, batch: EventBatch, clock: RowClock) -> None:
         """Let each row act, in order; ``batch`` holds only kinds that the output clause asks for.
 
         Raises:
@@ -61,7 +61,8 @@ class PartitionGate(Protocol):
     def enter(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch:
         """The same rows with ``keys``: left out where there is no key, repeated where there are several.
 
-        A row's copies stand one after the other, in the order of the text, and keep its chunk number.
+        A row's copies stand one after the other, in the order of the text, and keep its chunk number. A stream
+        without key may come with one chunk only, which then stands whole for each instance.
         """
 
     def snapshot(self) -> OperatorState:

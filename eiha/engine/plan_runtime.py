@@ -273,16 +273,16 @@ class PlanRuntime:
     def _deliver_by_key(
         self, partition: int, members: tuple[int, ...], stream: str, batch: EventBatch, clock: ChunkClock, depth: int
     ) -> None:
-        """The rows of a chunk enter a partition one at a time; what fails there stays there."""
+        """The rows of a chunk enter a partition, neighbours of one instance together; what fails there stays there."""
         try:
             entered = self._gates[partition].enter(stream, batch, clock)
         except EngineFault as fault:
             self._note_fault(f"partition {partition + 1}, key of stream {stream!r}: {fault}; the events are dropped")
             return
-        for row in _single_rows(entered):
+        for run in _runs(entered):
             for index in members:
                 runtime = self._queries[index]
-                if not self._guarded(runtime, _receiving(runtime, stream, row, clock), clock, depth):
+                if not self._guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
                     break
 
     def _reader_groups(self, stream: str) -> tuple[tuple[int | None, tuple[int, ...]], ...]:
@@ -367,11 +367,14 @@ def _rows(batch: EventBatch, start: int, stop: int) -> EventBatch:
     return EventBatch(batch.schema, batch.timestamps[start:stop], columns)
 
 
-def _single_rows(batch: EventBatch) -> list[EventBatch]:
-    """Each row as a chunk of its own: a partition takes the rows of a call one at a time."""
-    if len(batch) == 1:
-        return [batch]
-    return [batch.take(np.array([row], dtype=np.int64)) for row in range(len(batch))]
+def _runs(batch: EventBatch) -> list[EventBatch]:
+    """Rows of a partition, cut where the instance changes."""
+    assert batch.keys is not None
+    if len(batch) < 2:
+        return [batch] if len(batch) else []
+    cuts = np.flatnonzero(batch.keys[1:] != batch.keys[:-1]) + 1
+    bounds = [0, *cuts.tolist(), len(batch)]
+    return [batch.take(np.arange(first, last)) for first, last in pairwise(bounds)]
 
 
 def _chunks(batch: EventBatch) -> list[EventBatch]:

@@ -61,9 +61,10 @@ class Gate:
         return replace(entered, keys=numbers)
 
     def _to_all(self, batch: EventBatch) -> EventBatch:
+        """A whole chunk for each instance in turn."""
         living = self._instances.living()
-        rows = np.repeat(np.arange(len(batch)), len(living))
-        return replace(batch.take(rows), keys=np.tile(living, len(batch)))
+        rows = np.tile(np.arange(len(batch)), len(living))
+        return replace(batch.take(rows), keys=np.repeat(living, len(batch)))
 
     def snapshot(self) -> OperatorState:
         """The instances known."""
