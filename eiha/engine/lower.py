@@ -12,15 +12,24 @@ from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
 from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.partitions.factory import make_queries
-from eiha.engine.patterns.factory import make_pattern
-from eiha.engine.patterns.layout import match_scope
+from eiha.engine.patterns.factory import pattern_maker
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
-from eiha.plan.nodes import Filter, OutputEvents, PatternInput, Plan, Query, StreamFunction, StreamInput, Window
+from eiha.plan.nodes import (
+    Filter,
+    JoinInput,
+    OutputEvents,
+    PatternInput,
+    Plan,
+    Query,
+    StreamFunction,
+    StreamInput,
+    Window,
+)
 
 
 class CompileText(Protocol):
@@ -68,6 +77,8 @@ def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
             return QueryRuntime(query, None, stages, select)
         case PatternInput():
             return _pattern_query(query, query.input, scope)
+        case JoinInput(span=span):
+            raise UnsupportedConstruct("join", line=span.line, column=span.column)
         case _:
             assert_never(query.input)
 
@@ -121,6 +132,6 @@ def _filters_by_aggregates(query: Query) -> bool:
 
 
 def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:
-    pattern = make_pattern(source, scope)
-    select = Select(query.selector, query.output.events, match_scope(source, scope), expires=False)
-    return QueryRuntime(query, pattern, (), select)
+    maker = pattern_maker(source, query.selector, scope)
+    select = Select(query.selector, query.output.events, maker.scope, expires=False)
+    return QueryRuntime(query, maker.make(), (), select)

@@ -19,12 +19,16 @@ from eiha.plan.nodes import (
     Aggregate,
     EveryNode,
     Filter,
+    Handler,
+    JoinInput,
+    JoinSide,
     LogicalNode,
     NextNode,
     PatternInput,
     PatternNode,
     Plan,
     Query,
+    SideKind,
     StepNode,
     StreamFunction,
     StreamInput,
@@ -65,14 +69,28 @@ def input_streams(query: Query) -> tuple[str, ...]:
     """The streams that a query reads, each once, in order of appearance."""
     if isinstance(query.input, StreamInput):
         return (query.input.stream,)
+    if isinstance(query.input, JoinInput):
+        return tuple(dict.fromkeys(side.source for side in query.input.sides if _brings_rows(side)))
     return tuple(dict.fromkeys(step.stream for step in query.input.steps))
+
+
+def _brings_rows(side: JoinSide) -> bool:
+    """Whether a join is to be told of the rows of ``side``; a window is asked for what it holds."""
+    return side.kind is SideKind.STREAM or (side.kind is SideKind.WINDOW and side.triggers)
+
+
+def _handlers(query: Query) -> tuple[Handler, ...]:
+    """Filters, functions and windows through which rows come into a query."""
+    if isinstance(query.input, JoinInput):
+        return (*query.input.left.handlers, *query.input.right.handlers)
+    return query.input.handlers if isinstance(query.input, StreamInput) else ()
 
 
 def sets_timers(query: Query) -> bool:
     """Whether a query has a stage that may want to fire."""
     if isinstance(query.input, PatternInput):
         return _waits(query.input.root)
-    return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in query.input.handlers)
+    return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in _handlers(query))
 
 
 def timed_queries(plan: Plan) -> frozenset[int]:
@@ -191,12 +209,38 @@ def _no_chunks_that_would_merge(
     return True
 
 
+def _no_joins_behind_the_times(
+    plan: Plan, source: str, arrivals: Mapping[str, list[int]], readers: Mapping[str, tuple[int, ...]]
+) -> bool:
+    """Joins look into nothing that the same batch changes, and what they put out is merged with nothing else.
+
+    A join gives several chunks for one, which only among themselves are in order.
+    """
+    reached = [(index, stream) for stream in (source, *arrivals) for index in readers.get(stream, ())]
+    joins = {index for index, _ in reached if isinstance(plan.queries[index].input, JoinInput)}
+    written = {plan.queries[index].output.target for index, _ in reached}
+    written |= {each.name for each in plan.aggregations if each.input.stream in (source, *arrivals)}
+    return all(
+        _looks_into(plan.queries[index]).isdisjoint(written)
+        and len(set(arrivals.get(plan.queries[index].output.target, ()))) <= 1
+        for index in joins
+    )
+
+
+def _looks_into(query: Query) -> frozenset[str]:
+    """What a join asks for its rows, beside the streams that it is told of."""
+    if not isinstance(query.input, JoinInput):
+        return frozenset()
+    return frozenset(side.source for side in query.input.sides if side.kind is not SideKind.STREAM)
+
+
 _RULES: Final[tuple[Rule, ...]] = (
     _no_partitions,
     _no_interleaving,
     _no_faults,
     _no_two_streams_into_one_pattern,
     _no_chunks_that_would_merge,
+    _no_joins_behind_the_times,
 )
 
 
@@ -218,7 +262,9 @@ def _timers_keep_order(
         query = plan.queries[index]
         above = [feeder for stream in input_streams(query) for feeder in feeders.get(stream, ())]
         causes = frozenset[int]().union(*(behind[feeder] for feeder in above))
-        if index in timed and (isinstance(query.input, PatternInput) or any(cause > index for cause in causes)):
+        if index in timed and (
+            isinstance(query.input, PatternInput | JoinInput) or any(cause > index for cause in causes)
+        ):
             return False
         behind[index] = causes | {index} if index in timed else causes
     return all(
@@ -247,10 +293,9 @@ def _topological(plan: Plan, reached: frozenset[int], feeders: Mapping[str, tupl
 def _aggregates(query: Query) -> list[Aggregate]:
     """Those of the filters, of select and of having."""
     found: list[Aggregate] = []
-    if isinstance(query.input, StreamInput):
-        for handler in query.input.handlers:
-            if isinstance(handler, Filter):
-                found += handler.aggregates
+    for handler in _handlers(query):
+        if isinstance(handler, Filter):
+            found += handler.aggregates
     return [*found, *query.selector.aggregates, *query.selector.having_aggregates]
 
 
@@ -259,15 +304,16 @@ def expressions(query: Query) -> list[Expression]:
     found: list[Expression] = []
     if isinstance(query.input, PatternInput):
         found += [step.condition for step in query.input.steps if step.condition is not None]
-    else:
-        for handler in query.input.handlers:
-            match handler:
-                case Filter(condition):
-                    found.append(condition)
-                case StreamFunction():
-                    found += handler.arguments
-                case Window():
-                    pass
+    if isinstance(query.input, JoinInput) and query.input.on is not None:
+        found.append(query.input.on)
+    for handler in _handlers(query):
+        match handler:
+            case Filter(condition):
+                found.append(condition)
+            case StreamFunction():
+                found += handler.arguments
+            case Window():
+                pass
     selector = query.selector
     found += [each.expression for each in selector.projections]
     found += [each for aggregate in _aggregates(query) for each in aggregate.expressions]

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.plan.bind_aggregations import bind_aggregation
 from eiha.plan.bind_annotations import bind_header, bind_query_notes, bind_stream_notes
-from eiha.plan.bind_joins import all_of_both, bind_join, join_warnings
+from eiha.plan.bind_joins import JoinSource, all_of_both, bind_join, join_warnings
 from eiha.plan.bind_partitions import bind_partition, inner_names, with_inner_names
 from eiha.plan.bind_patterns import all_captured, bind_pattern
 from eiha.plan.bind_selector import all_attributes, bind_selector
@@ -234,9 +234,12 @@ class _PlanBinder:
         self.warnings += join_warnings(join, bound, OutputEvents(category.value))
         return bound, bind_selector(query.selection, sides, everything, sides, self.refusals)
 
-    def _join_source(self, source: query_tree.Source) -> tuple[SideKind, Schema]:
+    def _join_source(self, source: query_tree.Source) -> JoinSource:
         """What a side of a join is, and its attributes."""
-        return SideKind.STREAM, self._schema(source)
+        for aggregation in self.aggregations:
+            if aggregation.name == source.name and not (source.is_inner or source.is_fault):
+                return JoinSource(SideKind.AGGREGATION, aggregation.schema, aggregation)
+        return JoinSource(SideKind.STREAM, self._schema(source))
 
     def _schema(self, source: query_tree.Source) -> Schema:
         """The definition of a stream that a query reads."""

@@ -9,7 +9,7 @@ from eiha.plan.bind_expressions import ExpressionBinder
 from eiha.plan.expressions import AttributeRef, Expression, OutputRef
 from eiha.plan.nodes import Aggregate, OrderKey, Projection, Selector
 from eiha.plan.refusals import Refusals
-from eiha.plan.scopes import OutputScope, PatternScope, Scope
+from eiha.plan.scopes import OutputScope, Scope
 from eiha.siddhiql import expression_tree as tree
 from eiha.siddhiql.query_tree import OutputAttribute, Selection
 from eiha.siddhiql.span import Span
@@ -19,7 +19,7 @@ def bind_selector(
     selection: Selection | None,
     scope: Scope,
     everything: Sequence[Projection],
-    captured: PatternScope | None,
+    captured: Scope | None,
     refusals: Refusals,
 ) -> Selector:
     """The selector of a query.
@@ -28,7 +28,7 @@ def bind_selector(
         selection: as written; None: no select clause, which means ``select *``.
         scope: of the input's rows.
         everything: what ``select *`` puts out.
-        captured: the captured events of a pattern, which having may read too.
+        captured: the captured events of a pattern or the sides of a join, which having may read too.
         refusals: raises the errors.
     """
     if selection is None:

@@ -166,26 +166,17 @@ class JoinSide:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeRange:
-    """``within start, end``; ``end`` None: ``within pattern``."""
-
-    start: Expression
-    end: Expression | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class JoinInput:
     """``left join right on condition within ... per ...``. In expressions source 0 is left, 1 right.
 
-    ``within`` and ``per`` are there exactly if one side is an aggregation; they read the other side only.
+    ``buckets``: which ones of the side that is an aggregation; its expressions read the other side.
     """
 
     kind: JoinKind
     left: JoinSide
     right: JoinSide
     on: Expression | None
-    within: TimeRange | None = None
-    per: Expression | None = None
+    buckets: AggregationRange | None = None
     span: Span = NO_SPAN
 
     @property

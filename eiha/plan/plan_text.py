@@ -120,11 +120,9 @@ def _join(join: JoinInput) -> list[str]:
         lines += [f"      {_handler(handler)}" for handler in side.handlers]
     if join.on is not None:
         lines.append(f"    on {expression_text(join.on)}")
-    if join.within is not None:
-        bounds = [each for each in (join.within.start, join.within.end) if each is not None]
-        lines.append(f"    within {_list(tuple(bounds))}")
-    if join.per is not None:
-        lines.append(f"    per {expression_text(join.per)}")
+    if join.buckets is not None:
+        bounds = tuple(each for each in (join.buckets.start, join.buckets.end) if each is not None)
+        lines.append(f"    within {_list(bounds)} per {expression_text(join.buckets.per)}")
     return lines
 
 

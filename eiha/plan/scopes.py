@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eiha.events.schema import AttributeType, Schema
-from eiha.plan.expressions import LAST_EVENT, WHOLE_LIST, AttributeRef, EventIsNull, Expression, OutputRef
+from eiha.plan.expressions import LAST_EVENT, OWN_EVENT, WHOLE_LIST, AttributeRef, EventIsNull, Expression, OutputRef
 from eiha.plan.refusals import Refusals
 from eiha.siddhiql.diagnostics import did_you_mean
 from eiha.siddhiql.expression_tree import AttributeReference, EventIndex, StreamReference
@@ -139,8 +139,7 @@ class PatternScope:
             if index is None:
                 return 0, False
             if is_counted and not index.from_last:
-                # the index 0 of the step's own source is the arriving event, see PatternStep
-                self.refusals.unsupported(span, "pattern.ownIndex")
+                return OWN_EVENT + index.offset, False
         if index is None:
             return (WHOLE_LIST, True) if is_counted else (0, False)
         if not is_counted:
@@ -151,11 +150,11 @@ class PatternScope:
 
 @dataclass(frozen=True, slots=True)
 class OutputScope:
-    """Having and order by: the query's own output; in patterns qualified names reach the captured events too."""
+    """Having and order by: the query's own output; in patterns and joins names reach the events behind it too."""
 
     schema: Schema
     refusals: Refusals
-    captured: PatternScope | None = None
+    captured: Scope | None = None
 
     def attribute(self, reference: AttributeReference) -> Expression:
         """An output attribute, by its name alone."""
@@ -165,6 +164,8 @@ class OutputScope:
             message = f"only output attributes can be read here, by name alone: {self.schema}"
             self.refusals.refuse(reference.span, message)
         position = self.schema.position(reference.name)
+        if position is None and self.captured is not None:
+            return self.captured.attribute(reference)
         if position is None:
             message = f"the query puts out no attribute {reference.name!r}; it puts out {self.schema}"
             self.refusals.refuse(reference.span, message + did_you_mean(reference.name, self.schema.names))

@@ -33,7 +33,6 @@ from eiha.plan.nodes import (
     Selector,
     StreamFunction,
     StreamInput,
-    TimeRange,
     Window,
 )
 
@@ -97,12 +96,12 @@ def _join(join: JoinInput, change: Change) -> JoinInput:
         replace(side, handlers=tuple(_handler(handler, change) for handler in side.handlers)) for side in join.sides
     )
     on = None if join.on is None else map_expression(join.on, change)
-    within = join.within
-    if within is not None:
-        end = None if within.end is None else map_expression(within.end, change)
-        within = TimeRange(map_expression(within.start, change), end)
-    per = None if join.per is None else map_expression(join.per, change)
-    return replace(join, left=left, right=right, on=on, within=within, per=per)
+    buckets = join.buckets
+    if buckets is not None:
+        end = None if buckets.end is None else map_expression(buckets.end, change)
+        start, per = map_expression(buckets.start, change), map_expression(buckets.per, change)
+        buckets = replace(buckets, start=start, end=end, per=per)
+    return replace(join, left=left, right=right, on=on, buckets=buckets)
 
 
 def _handler(handler: Handler, change: Change) -> Handler:
