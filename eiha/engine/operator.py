@@ -33,6 +33,9 @@ these. The snapshot codec writes them with a format version; nothing else is all
 FIRED_CHUNK: Final = 1
 """Number of a chunk that ``fire`` puts out: not a multiple of ``CHUNK_STRIDE``."""
 
+AT_ONCE: Final = -(2**62)
+"""``next_timer_ms()`` of a stage that wants the first reading of the clock, whatever it is: its waits begin there."""
+
 NO_TICKS: Final[npt.NDArray[np.int64]] = np.empty(0, dtype=np.int64)
 """``RowClock.ticks_ms`` of an operator that is told of no rows but its own."""
 

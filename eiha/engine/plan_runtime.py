@@ -15,7 +15,7 @@ import numpy as np
 from eiha.engine.chunk_clock import ChunkClock, Longs
 from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.faults import EngineFault
-from eiha.engine.operator import OperatorState
+from eiha.engine.operator import AT_ONCE, OperatorState
 from eiha.engine.operators.select import as_current
 from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction
 from eiha.engine.routes import Route, route, subscribers, timed_queries
@@ -123,6 +123,7 @@ class PlanRuntime:
         In a live plan each sees its own time, in playback all see the new one.
         """
         if not self.plan.playback:
+            self._begin_waits(now_ms)
             while (due := self.next_timer_ms()) is not None and due <= now_ms:
                 self._clock_ms = max(self._clock_ms, due)
                 self._fire_earliest(self._clock_ms)
@@ -225,6 +226,15 @@ class PlanRuntime:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
                 self._deliver(stream, _rows(batch, row, row + 1), clock, 0)
+
+    def _begin_waits(self, now_ms: int) -> None:
+        """Tell stages whose waits begin with the first reading of a live plan's clock."""
+        if self.next_timer_ms() == AT_ONCE:
+            self._clock_ms = max(self._clock_ms, now_ms)
+            for index in sorted(self._timed):
+                if self._queries[index].next_timer_ms() == AT_ONCE:
+                    self._fire(index, self._clock_ms)
+            self._note_alarms()
 
     def _fire_due(self) -> None:
         """In playback a move of the clock is told query by query, in the order of the text."""

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eiha.events.schema import AttributeType, Schema
-from eiha.plan.expressions import LAST_EVENT, OWN_EVENT, WHOLE_LIST, AttributeRef, EventIsNull, Expression, OutputRef
+from eiha.plan.expressions import (
+    LAST_EVENT,
+    OWN_EVENT,
+    TABLE_ROW,
+    WHOLE_LIST,
+    AttributeRef,
+    EventIsNull,
+    Expression,
+    OutputRef,
+)
 from eiha.plan.refusals import Refusals
 from eiha.siddhiql.diagnostics import did_you_mean
 from eiha.siddhiql.expression_tree import AttributeReference, EventIndex, StreamReference
-from eiha.siddhiql.span import Span
 
 
 class Scope(Protocol):
@@ -46,6 +54,31 @@ class StreamScope:
     def event_is_null(self, reference: StreamReference) -> EventIsNull | None:  # noqa: ARG002 - the protocol's form
         """There are no captured events."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRowScope:
+    """The condition of ``in``: ``T.column`` is the table's row, all else what it is outside."""
+
+    table: str
+    schema: Schema
+    outside: Scope
+    refusals: Refusals
+
+    def attribute(self, reference: AttributeReference) -> Expression:
+        """A column of the row, or what ``reference`` means outside."""
+        stream = reference.stream
+        if stream is None or stream.name != self.table or stream.is_inner or stream.is_fault:
+            return self.outside.attribute(reference)
+        position = self.schema.position(reference.name)
+        if position is None:
+            self.refusals.refuse(reference.span, unknown_attribute(reference.name, self.table, self.schema))
+        type_ = self.schema.attributes[position].type
+        return AttributeRef(TABLE_ROW, position, reference.name, type_, span=reference.span)
+
+    def event_is_null(self, reference: StreamReference) -> EventIsNull | None:
+        """What it is outside."""
+        return self.outside.event_is_null(reference)
 
 
 def unknown_attribute(name: str, stream: str, schema: Schema) -> str:
@@ -91,7 +124,7 @@ class PatternScope:
         if position is None:
             name = self.sources[source].name
             self.refusals.refuse(reference.span, unknown_attribute(reference.name, name, schema))
-        event, is_list = self._event(source, index, reference.span)
+        event, is_list = self._event(source, index)
         type_ = AttributeType.OBJECT if is_list else schema.attributes[position].type
         return AttributeRef(source, position, reference.name, type_, event, reference.span)
 
@@ -104,7 +137,7 @@ class PatternScope:
         source = self._source(reference)
         if source == self.own and reference.index is None:
             self.refusals.refuse(reference.span, f"{reference.name!r} is the arriving event, which is never null")
-        event, is_list = self._event(source, reference.index, reference.span)
+        event, is_list = self._event(source, reference.index)
         return EventIsNull(source, 0 if is_list else event, reference.span)
 
     def _only_source(self, reference: AttributeReference) -> int:
@@ -132,7 +165,7 @@ class PatternScope:
             self.refusals.refuse(stream.span, f"{stream.name!r} is not captured yet when this step is tried")
         return source
 
-    def _event(self, source: int, index: EventIndex | None, span: Span) -> tuple[int, bool]:
+    def _event(self, source: int, index: EventIndex | None) -> tuple[int, bool]:
         """Which event of a step, and whether it is the list of all."""
         is_counted = self.sources[source].is_counted
         if source == self.own:

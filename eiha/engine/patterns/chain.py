@@ -46,6 +46,27 @@ class Chain:
         return any(every.first == 0 < step <= every.last for every in self.repeated)
 
 
+def is_chain(source: PatternInput) -> bool:
+    """Whether ``make_chain`` can take the pattern."""
+    if source.is_sequence or any((step.min_count, step.max_count) != (1, 1) for step in source.steps):
+        return False
+    return _is_plain(source.root, inside=False)
+
+
+def _is_plain(node: PatternNode, *, inside: bool) -> bool:
+    match node:
+        case StepNode():
+            return True
+        case NextNode(elements):
+            return all(_is_plain(element, inside=inside) for element in elements)
+        case EveryNode(element):
+            return not inside and _is_plain(element, inside=True)
+        case LogicalNode() | AbsentNode():
+            return False
+        case _:
+            assert_never(node)
+
+
 def make_chain(source: PatternInput) -> Chain:
     """The chain of a pattern.
 

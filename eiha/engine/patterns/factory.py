@@ -1,22 +1,41 @@
-"""From a pattern of the plan to its operator."""
+"""From a pattern of the plan to its operator, and to what names mean over the matches that it puts out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from eiha.engine.expressions.rows import Scope
-from eiha.engine.patterns.chain import make_chain
+from eiha.engine.pattern_stage import PatternStage
+from eiha.engine.patterns.chain import is_chain, make_chain
 from eiha.engine.patterns.follow import FollowPattern
-from eiha.engine.patterns.layout import match_schema
+from eiha.engine.patterns.general_pattern import GeneralPattern, PatternProgram
+from eiha.engine.patterns.layout import match_schema, match_scope
+from eiha.engine.patterns.match_columns import match_columns
+from eiha.engine.patterns.references import reads_one_event_only
 from eiha.plan.nodes import PatternInput
 
 
-def make_pattern(source: PatternInput, scope: Scope) -> FollowPattern:
-    """The operator for ``source``; the rows it puts out have ``layout.match_schema``.
+@dataclass(frozen=True, slots=True)
+class PatternMaker:
+    """``make`` gives an instance with empty state, cheaply; ``scope`` says what names mean over its matches."""
+
+    make: Callable[[], PatternStage]
+    scope: Scope
+
+
+def pattern_maker(source: PatternInput, read_by_query: Any, scope: Scope) -> PatternMaker:
+    """The operators for ``source``: a compiled scan for plain chains, else the general machine.
 
     Args:
         source: as bound.
+        read_by_query: the part of the plan that reads matches (the selector).
         scope: of the plan; the conditions' own names are resolved here.
-
-    Raises:
-        UnsupportedConstruct: there is no operator for this kind of pattern yet.
     """
-    return FollowPattern(make_chain(source), match_schema(source), scope)
+    if is_chain(source) and reads_one_event_only((source.steps, read_by_query)):
+        chain, schema = make_chain(source), match_schema(source)
+        return PatternMaker(lambda: FollowPattern(chain, schema, scope), match_scope(source, scope))
+    columns = match_columns(read_by_query)
+    program = PatternProgram(source, columns, scope)
+    return PatternMaker(lambda: GeneralPattern(program), columns.scope(scope))

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from eiha.engine import jit
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.operator import RowClock
-from eiha.engine.patterns.factory import make_pattern
+from eiha.engine.patterns.chain import make_chain
 from eiha.engine.patterns.follow import FollowPattern
+from eiha.engine.patterns.layout import match_schema
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.column import make_column
 from eiha.events.schema import Attribute, AttributeType, Schema
@@ -184,7 +185,8 @@ def make(case: Case) -> FollowPattern:
         PatternStep(f"e{index + 1}", stream, SCHEMA, (case.conditions or {}).get(index))
         for index, stream in enumerate(case.streams)
     )
-    return make_pattern(PatternInput(False, pattern_steps, case.root, case.within), Scope(StringTable()))
+    source = PatternInput(False, pattern_steps, case.root, case.within)
+    return FollowPattern(make_chain(source), match_schema(source), Scope(StringTable()))
 
 
 @dataclass
