@@ -16,6 +16,7 @@ from eiha.plan.bind_partitions import bind_partition, inner_names, with_inner_na
 from eiha.plan.bind_patterns import all_captured, bind_pattern
 from eiha.plan.bind_selector import all_attributes, bind_selector
 from eiha.plan.bind_streams import bind_stream
+from eiha.plan.bind_tables import bind_table, bind_table_output
 from eiha.plan.nodes import (
     INNER_MARK,
     Aggregation,
@@ -28,9 +29,11 @@ from eiha.plan.nodes import (
     Plan,
     Query,
     QueryInput,
+    QueryOutput,
     Selector,
     SideKind,
     StreamInput,
+    TableDefinition,
 )
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import StreamScope
@@ -72,6 +75,7 @@ class _PlanBinder:
     warnings: list[str] = field(default_factory=list)
     partitions: list[Partition] = field(default_factory=list)
     aggregations: list[Aggregation] = field(default_factory=list)
+    tables: dict[str, TableDefinition] = field(default_factory=dict)
 
     def bind(self, application: definition_tree.Application, name: str | None) -> Plan:
         header = bind_header(application.annotations, self.refusals)
@@ -105,6 +109,7 @@ class _PlanBinder:
             warnings=tuple(self.warnings),
             partitions=tuple(self.partitions),
             aggregations=tuple(self.aggregations),
+            tables=tuple(self.tables.values()),
         )
 
     # --- definitions
@@ -122,8 +127,10 @@ class _PlanBinder:
         match definition:
             case definition_tree.DefineStream():
                 self._define_stream(definition)
-            case definition_tree.DefineTable(span=span):
-                self.refusals.unsupported(span, "table")
+            case definition_tree.DefineTable():
+                table, warnings = bind_table(definition, self.refusals)
+                self.warnings += warnings
+                self.tables[table.name] = table
             case definition_tree.DefineWindow(span=span):
                 self.refusals.unsupported(span, "window.definition")
             case definition_tree.DefineTrigger(span=span):
@@ -208,15 +215,17 @@ class _PlanBinder:
         place = query.selection.span if query.selection is not None else query.span
         match query.input:
             case query_tree.StandardStream():
-                bound = bind_stream(query.input, self._schema(query.input.source), self.refusals)
+                bound = bind_stream(query.input, self._schema(query.input.source), self.refusals, self.tables)
                 scope = StreamScope(bound.stream, bound.schema, self.refusals)
                 everything = all_attributes(bound.schema, place)
-                return bound, bind_selector(query.selection, scope, everything, None, self.refusals)
+                return bound, bind_selector(query.selection, scope, everything, None, self.refusals, self.tables)
             case query_tree.StateStream():
                 pattern, captured = bind_pattern(query.input, self._schema, self.refusals)
                 names_all = query.selection is None or not query.selection.attributes
                 everything = all_captured(captured, place) if names_all else ()
-                return pattern, bind_selector(query.selection, captured, everything, captured, self.refusals)
+                return pattern, bind_selector(
+                    query.selection, captured, everything, captured, self.refusals, self.tables
+                )
             case query_tree.JoinStream():
                 return self._join_and_selector(query, query.input, place)
             case query_tree.AnonymousStream(span=span):
@@ -248,6 +257,9 @@ class _PlanBinder:
             message = f"stream {source.name!r} has no fault stream; it needs @OnError(action='STREAM')"
             self.refusals.refuse(source.span, message)
         definition = self.streams.get(source.name)
+        if definition is None and source.name in self.tables:
+            message = f"{source.name!r} is a table, which no event comes from; join it with a stream"
+            self.refusals.refuse(source.span, message)
         if definition is None:
             message = f"there is no stream {source.name!r} before this query"
             self.refusals.refuse(source.span, message + did_you_mean(source.name, self.streams))
@@ -258,21 +270,28 @@ class _PlanBinder:
             message = f"#{source.name} is an inner stream; those live within a partition only"
             self.refusals.refuse(source.span, message)
 
-    def _output(self, query: query_tree.Query, schema: Schema) -> InsertInto:
+    def _output(self, query: query_tree.Query, schema: Schema) -> QueryOutput:
         match query.output:
-            case query_tree.InsertInto(target, events, span):
+            case query_tree.InsertInto(target, events, span) if target.name not in self.tables:
                 self._fill(target, schema, span)
                 category = events or query_tree.EventCategory.CURRENT
                 return InsertInto(target.name, OutputEvents(category.value))
-            case query_tree.DeleteFrom(span=span):
-                return self.refusals.unsupported(span, "delete")
-            case query_tree.UpdateTable(or_insert=or_insert, span=span):
-                return self.refusals.unsupported(span, "updateOrInsert" if or_insert else "update")
+            case query_tree.InsertInto() | query_tree.DeleteFrom() | query_tree.UpdateTable():
+                table = self._table(query.output.target)
+                return bind_table_output(query.output, table, schema, self.tables, self.refusals)
             case query_tree.Return(span=span):
                 message = "return is for questions asked on demand; a query of a plan ends with insert into"
                 return self.refusals.refuse(span, message)
             case _:
                 assert_never(query.output)
+
+    def _table(self, target: query_tree.Source) -> TableDefinition:
+        self._refuse_inner(target)
+        table = self.tables.get(target.name)
+        if table is None or target.is_fault:
+            message = f"there is no table {target.name!r}" + did_you_mean(target.name, self.tables)
+            self.refusals.refuse(target.span, message)
+        return table
 
     def _fill(self, target: query_tree.Source, schema: Schema, span: Span) -> None:
         """``schema`` goes into ``target``, which is made from it if it is not there yet."""

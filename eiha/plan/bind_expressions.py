@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -15,6 +16,7 @@ from eiha.plan.expressions import (
     Compare,
     CompareOp,
     Expression,
+    InTable,
     IsNull,
     Literal,
     Logic,
@@ -22,9 +24,9 @@ from eiha.plan.expressions import (
     Not,
 )
 from eiha.plan.functions import FUNCTIONS, Misfit
-from eiha.plan.nodes import Aggregate
+from eiha.plan.nodes import Aggregate, TableDefinition
 from eiha.plan.refusals import Refusals
-from eiha.plan.scopes import Scope
+from eiha.plan.scopes import Scope, TableRowScope
 from eiha.plan.types import arithmetic_type, comparison_problem
 from eiha.siddhiql import expression_tree as tree
 from eiha.siddhiql.diagnostics import did_you_mean
@@ -45,6 +47,7 @@ class ExpressionBinder:
         aggregates: takes the aggregates that the expressions hold; None where there can be none.
         aggregates_here: what an aggregate would be where there can be none yet, as ``UnsupportedConstruct`` names it.
         guard: a condition without which the expressions are not evaluated; aggregates among them get it.
+        tables: those that ``in`` may ask; None: there can be no ``in`` here.
     """
 
     scope: Scope
@@ -52,6 +55,7 @@ class ExpressionBinder:
     aggregates: list[Aggregate] | None = None
     aggregates_here: str = "aggregator.inFilter"
     guard: Expression | None = None
+    tables: Mapping[str, TableDefinition] | None = None
 
     def bind(self, node: tree.Expression) -> Expression:
         """The typed form of ``node``."""
@@ -70,8 +74,8 @@ class ExpressionBinder:
                 return Not(self.bind_condition(operand, "not takes a bool"), span)
             case tree.NullCheck():
                 return self._null_check(node)
-            case tree.InTable(span=span):
-                return self.refusals.unsupported(span, "in")
+            case tree.InTable():
+                return self._in_table(node)
             case _:
                 assert_never(node)
 
@@ -100,6 +104,17 @@ class ExpressionBinder:
                 return event if event is not None else IsNull(self._attribute(operand), node.span)
             case _:
                 return IsNull(self.bind(operand), node.span)
+
+    def _in_table(self, node: tree.InTable) -> Expression:
+        if self.tables is None:
+            self.refusals.refuse(node.span, "in cannot stand here; it asks a table in filters, select and having")
+        table = self.tables.get(node.table)
+        if table is None:
+            message = f"there is no table {node.table!r}" + did_you_mean(node.table, self.tables)
+            self.refusals.refuse(node.span, message)
+        scope = TableRowScope(table.name, table.schema, self.scope, self.refusals)
+        inner = replace(self, scope=scope, tables=None)
+        return InTable(inner.bind(node.operand), table.name, node.span)
 
     # --- operators
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.plan.bind_expressions import ExpressionBinder
 from eiha.plan.expressions import AttributeRef, Expression, OutputRef
-from eiha.plan.nodes import Aggregate, OrderKey, Projection, Selector
+from eiha.plan.nodes import Aggregate, OrderKey, Projection, Selector, TableDefinition
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import OutputScope, Scope
 from eiha.siddhiql import expression_tree as tree
@@ -21,6 +21,7 @@ def bind_selector(
     everything: Sequence[Projection],
     captured: Scope | None,
     refusals: Refusals,
+    tables: Mapping[str, TableDefinition] | None = None,
 ) -> Selector:
     """The selector of a query.
 
@@ -30,13 +31,14 @@ def bind_selector(
         everything: what ``select *`` puts out.
         captured: the captured events of a pattern or the sides of a join, which having may read too.
         refusals: raises the errors.
+        tables: those that ``in`` may ask; None: there can be no ``in``.
     """
     if selection is None:
         selection = Selection()
     aggregates: list[Aggregate] = []
     projections: Sequence[Projection]
     if selection.attributes:
-        binder = ExpressionBinder(scope, refusals, aggregates)
+        binder = ExpressionBinder(scope, refusals, aggregates, tables=tables)
         projections = [Projection(item.name, binder.bind(item.expression)) for item in selection.attributes]
         _refuse_repeated_names(selection.attributes, refusals)
     else:
@@ -49,7 +51,7 @@ def bind_selector(
         projections=tuple(projections),
         aggregates=tuple(aggregates),
         group_by=tuple(keys.bind(key) for key in selection.group_by),
-        having=None if selection.having is None else _having(selection.having, output, held, refusals),
+        having=None if selection.having is None else _having(selection.having, output, held, refusals, tables),
         order_by=tuple(
             OrderKey(_order_column(key.attribute, schema, refusals), key.is_descending) for key in selection.order_by
         ),
@@ -76,8 +78,14 @@ def _refuse_repeated_names(attributes: Sequence[OutputAttribute], refusals: Refu
         seen.add(item.name)
 
 
-def _having(condition: tree.Expression, output: OutputScope, held: list[Aggregate], refusals: Refusals) -> Expression:
-    return ExpressionBinder(output, refusals, held).bind_condition(condition, "having takes a bool")
+def _having(
+    condition: tree.Expression,
+    output: OutputScope,
+    held: list[Aggregate],
+    refusals: Refusals,
+    tables: Mapping[str, TableDefinition] | None,
+) -> Expression:
+    return ExpressionBinder(output, refusals, held, tables=tables).bind_condition(condition, "having takes a bool")
 
 
 def _order_column(reference: tree.AttributeReference, schema: Schema, refusals: Refusals) -> OutputRef:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
@@ -9,7 +10,7 @@ from eiha.events.schema import Schema
 from eiha.plan import stream_functions, windows
 from eiha.plan.bind_expressions import ExpressionBinder
 from eiha.plan.functions import Misfit
-from eiha.plan.nodes import Aggregate, Filter, Handler, StreamFunction, StreamInput, Window
+from eiha.plan.nodes import Aggregate, Filter, Handler, StreamFunction, StreamInput, TableDefinition, Window
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import StreamScope
 from eiha.siddhiql import query_tree
@@ -17,12 +18,17 @@ from eiha.siddhiql.diagnostics import did_you_mean
 from eiha.siddhiql.expression_tree import FunctionCall
 
 
-def bind_stream(stream: query_tree.StandardStream, schema: Schema, refusals: Refusals) -> StreamInput:
+def bind_stream(
+    stream: query_tree.StandardStream,
+    schema: Schema,
+    refusals: Refusals,
+    tables: Mapping[str, TableDefinition] | None = None,
+) -> StreamInput:
     """``stream``, whose definition is ``schema``, with its handlers; each sees what those before it added."""
     name = stream.source.name
     handlers: list[Handler] = []
     for handler in stream.handlers:
-        binder = ExpressionBinder(StreamScope(name, schema, refusals), refusals)
+        binder = ExpressionBinder(StreamScope(name, schema, refusals), refusals, tables=tables)
         match handler:
             case query_tree.FilterHandler(condition, span):
                 held: list[Aggregate] = []

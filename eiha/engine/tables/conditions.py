@@ -32,7 +32,7 @@ ColumnOf = Callable[[Rows], Column]
 
 @dataclass(frozen=True, slots=True)
 class _KeyLookup:
-    """``index``, and what its columns must equal. ``types``: of those columns."""
+    """``index``, and what its columns must equal: compiled and as written."""
 
     index: RowIndex
     keys: tuple[ColumnOf, ...]
@@ -45,19 +45,19 @@ class _KeyLookup:
 class TableCondition:
     """A condition on pairs of an outer row and a row of a table; made by ``compile_table_condition``.
 
-    ``only_keys``: for a condition that says no more than ``T.key == value and ...`` for the columns of ``lookup``'s
-    index: those columns and values; else None.
+    ``index``: by which rows are looked up; None: all rows are looked at. ``keys``: for each of its columns what that
+    must equal. ``has_more``: whether the condition says more than that.
     """
 
-    __slots__ = ("_lookup", "_rest", "_table", "only_keys")
+    __slots__ = ("_lookup", "_rest", "_table", "has_more", "index", "keys")
 
     def __init__(self, table: Table, lookup: _KeyLookup | None, rest: Expression | None, scope: Scope) -> None:
         self._table = table
         self._lookup = lookup
         self._rest = None if rest is None else compile_condition(rest, scope)
-        self.only_keys: tuple[RowIndex, tuple[Expression, ...]] | None = None
-        if lookup is not None and rest is None:
-            self.only_keys = (lookup.index, lookup.values)
+        self.index = None if lookup is None else lookup.index
+        self.keys = {} if lookup is None else dict(zip(lookup.index.columns, lookup.values, strict=True))
+        self.has_more = rest is not None
 
     def matches(self, outer: Rows) -> tuple[Indices, Indices]:
         """The pairs for which the condition is true: indices of outer rows, rising, and for each the places of the
