@@ -1,0 +1,39 @@
+"""What a rate limit is to its query: the stage behind the select."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operators.selected import Selected
+from eiha.events.batch import EventBatch
+
+
+class RateLimiter(Protocol):
+    """As ``Operator``, but told of groups and resets, and by which clock its periods begin.
+
+    ``turned_ms``: as that of a select, of the last call.
+    """
+
+    turned_ms: int | None
+
+    def start(self, wall_ms: int) -> None:
+        """Count periods from ``wall_ms``: the wall clock as the plan (or the instance of a partition) starts."""
+
+    def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:
+        """The rows let through, with chunk numbers; kinds as they are.
+
+        None: nothing goes out. No rows: listeners are called, but there is nothing to tell.
+        """
+
+    def fire(self, now_ms: int) -> EventBatch | None:
+        """See ``Operator``; no rows: as above."""
+
+    def next_timer_ms(self) -> int | None:
+        """See ``Operator``."""
+
+    def snapshot(self) -> OperatorState:
+        """See ``Operator``."""
+
+    def restore(self, state: OperatorState) -> None:
+        """See ``Operator``."""
