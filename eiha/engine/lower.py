@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, assert_never
 
 from eiha.engine.column_pruning import KeepColumns, kept_columns
@@ -13,8 +14,12 @@ from eiha.engine.operators.select import Select
 from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.partitions.factory import make_queries
 from eiha.engine.patterns.factory import pattern_maker
+from eiha.engine.plan_parts import TableAction
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
+from eiha.engine.tables.actions import make_table_action
+from eiha.engine.tables.in_table import in_tables
+from eiha.engine.tables.table import Table
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
@@ -62,11 +67,21 @@ def lower(
     """
     for aggregation in plan.aggregations:
         raise UnsupportedConstruct("aggregation", line=aggregation.span.line, column=aggregation.span.column)
-    scope = Scope(strings, identity)
+    tables = {each.name: Table(each, strings) for each in plan.tables}
+    scope = Scope(strings, identity, in_table=in_tables(tables))
     queries, gates = make_queries(plan, scope, lambda query: _query(query, plan, scope))
     if keep is None:
         keep = frozenset((*plan.stored_streams, *plan.published_streams))
-    return PlanRuntime(plan, queries, keep, listener, gates=gates)
+    return PlanRuntime(plan, queries, keep, listener, gates=gates, actions=_actions(plan, tables, scope), tables=tables)
+
+
+def _actions(plan: Plan, tables: Mapping[str, Table], scope: Scope) -> dict[int, TableAction]:
+    """What queries do whose output goes to a table."""
+    return {
+        position: make_table_action(query.output, tables[query.output.target], scope)
+        for position, query in enumerate(plan.queries)
+        if query.output.target in tables
+    }
 
 
 def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:

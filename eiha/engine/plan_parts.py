@@ -55,6 +55,19 @@ class TableAction(Protocol):
         """
 
 
+class TableRows(Protocol):
+    """The rows of a table."""
+
+    def take_complaints(self) -> tuple[str, ...]:
+        """What was refused since the last call, in words."""
+
+    def snapshot(self) -> OperatorState:
+        """All rows."""
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+
+
 class PartitionGate(Protocol):
     """Where the rows of a stream enter a partition."""
 

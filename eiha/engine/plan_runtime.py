@@ -17,7 +17,7 @@ from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.faults import EngineFault
 from eiha.engine.operator import AT_ONCE, OperatorState
 from eiha.engine.operators.select import as_current
-from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction
+from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.routes import Route, route, subscribers, timed_queries
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.plan.nodes import Plan, Query
@@ -55,6 +55,7 @@ class PlanRuntime:
         listener: told of each chunk, or None.
         actions: by position, what queries do whose output goes to a table.
         gates: one for each partition of the plan.
+        tables: those of the plan, by name.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class PlanRuntime:
         *,
         actions: Mapping[int, TableAction] | None = None,
         gates: tuple[PartitionGate, ...] = (),
+        tables: Mapping[str, TableRows] | None = None,
     ) -> None:
         assert len(queries) == len(plan.queries)
         self.plan = plan
         self._queries = queries
         self._actions = actions or {}
         self._gates = gates
+        self._tables = tables or {}
         self._keep = keep
         self._listener = listener
         self._readers = subscribers(plan)
@@ -145,7 +148,11 @@ class PlanRuntime:
         """What failed since the last call: the first ones in words, the others as a number."""
         faults, self._faults = self._faults, []
         more, self._fault_count = self._fault_count - len(faults), 0
-        return (*faults, f"and {more} more failures of the same entry") if more else tuple(faults)
+        if more:
+            faults.append(f"and {more} more failures of the same entry")
+        for table in self._tables.values():
+            faults += table.take_complaints()
+        return tuple(faults)
 
     def snapshot(self) -> OperatorState:
         """The state of the clock, of all queries and of the keys already seen."""
@@ -155,6 +162,7 @@ class PlanRuntime:
             "alarms_seen": self._alarms_seen,
             "queries": [query.snapshot() for query in self._queries],
             "gates": [gate.snapshot() for gate in self._gates],
+            "tables": {name: table.snapshot() for name, table in self._tables.items()},
             "deduplicators": {stream: each.snapshot() for stream, each in self._deduplicators.items()},
         }
 
@@ -167,6 +175,8 @@ class PlanRuntime:
             query.restore(part)
         for gate, part in zip(self._gates, state["gates"], strict=True):
             gate.restore(part)
+        for name, part in state["tables"].items():
+            self._tables[name].restore(part)
         for stream, part in state["deduplicators"].items():
             self._deduplicators[stream].restore(part)
 
@@ -331,7 +341,8 @@ class PlanRuntime:
             self._listener.query_put_out(runtime.query, chunk, runtime.turned_ms)
         action = self._actions.get(runtime.query.position)
         if action is not None:
-            action.apply(chunk)
+            if len(chunk):
+                action.apply(chunk, clock.of(chunk))
         elif len(chunk):
             self._deliver(runtime.query.output.target, as_current(chunk), clock, depth + 1)
 
@@ -353,7 +364,7 @@ class PlanRuntime:
                 continue
             action = self._actions.get(index)
             if action is not None:
-                action.apply(out)
+                action.apply(out, clock.of(out))
             else:
                 pieces[index] = as_current(out)
         for stream in self._keep:

@@ -13,13 +13,16 @@ from typing import Final, assert_never
 
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
+from eiha.plan.attribute_refs import tables_read
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import (
     AbsentNode,
     Aggregate,
+    DeleteFrom,
     EveryNode,
     Filter,
     Handler,
+    InsertInto,
     JoinInput,
     JoinSide,
     LogicalNode,
@@ -32,6 +35,7 @@ from eiha.plan.nodes import (
     StepNode,
     StreamFunction,
     StreamInput,
+    UpdateTable,
     Window,
 )
 
@@ -227,6 +231,18 @@ def _no_joins_behind_the_times(
     )
 
 
+def _no_table_met_too_late(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+    """One query alone changes a table, and none asks it whether rows are ``in`` it: between two rows it would be told
+    of what later ones did.
+    """
+    written = {target: set(queries) for target, queries in arrivals.items() if plan.table(target) is not None}
+    if not written:
+        return True
+    reached = {query for queries in arrivals.values() for query in queries}
+    asked = {name for index in reached for each in expressions(plan.queries[index]) for name in tables_read(each)}
+    return asked.isdisjoint(written) and all(len(queries) == 1 for queries in written.values())
+
+
 def _looks_into(query: Query) -> frozenset[str]:
     """What a join asks for its rows, beside the streams that it is told of."""
     if not isinstance(query.input, JoinInput):
@@ -241,6 +257,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     _no_two_streams_into_one_pattern,
     _no_chunks_that_would_merge,
     _no_joins_behind_the_times,
+    _no_table_met_too_late,
 )
 
 
@@ -320,4 +337,11 @@ def expressions(query: Query) -> list[Expression]:
     found += selector.group_by
     if selector.having is not None:
         found.append(selector.having)
+    match query.output:
+        case DeleteFrom(on=on):
+            found.append(on)
+        case UpdateTable(on=on, sets=sets):
+            found += [on, *(each.value for each in sets)]
+        case InsertInto():
+            pass
     return found

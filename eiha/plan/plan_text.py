@@ -31,9 +31,11 @@ from eiha.plan.nodes import (
     AbsentNode,
     Aggregate,
     Aggregation,
+    DeleteFrom,
     EveryNode,
     Filter,
     Handler,
+    InsertInto,
     JoinInput,
     LogicalNode,
     NextNode,
@@ -47,6 +49,8 @@ from eiha.plan.nodes import (
     StepNode,
     StreamFunction,
     StreamInput,
+    TableDefinition,
+    UpdateTable,
     ValueKey,
     Window,
 )
@@ -65,6 +69,7 @@ def plan_text(plan: Plan) -> str:
         lines.append(
             f"stream {quoted(stream.name)}{_schema(stream.schema)}" + (f" [{', '.join(marks)}]" if marks else "")
         )
+    lines += [_table(each) for each in plan.tables]
     for each in plan.deduplicated:
         name = plan.stream(each.stream).schema.names[each.attribute]
         lines.append(f"deduplicate {quoted(each.stream)} by {quoted(name)}, last {each.size} keys")
@@ -75,6 +80,13 @@ def plan_text(plan: Plan) -> str:
         lines += _query(query)
     lines += [f"warning {warning}" for warning in plan.warnings]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _table(table: TableDefinition) -> str:
+    names = table.schema.names
+    marks = [f"key {', '.join(quoted(names[each]) for each in table.primary_key)}"] if table.primary_key else []
+    marks += [f"index {quoted(names[each])}" for each in table.indexes]
+    return f"table {quoted(table.name)}{_schema(table.schema)}" + (f" [{'; '.join(marks)}]" if marks else "")
 
 
 def _schema(schema: Schema) -> str:
@@ -108,8 +120,23 @@ def _query(query: Query) -> list[str]:
         case _:
             assert_never(query.input)
     lines += _selector(query.selector)
-    lines.append(f"  insert {query.output.events.value} events into {quoted(query.output.target)}")
-    return lines
+    return [*lines, *_output(query)]
+
+
+def _output(query: Query) -> list[str]:
+    output = query.output
+    events, target = f"{output.events.value} events", quoted(output.target)
+    match output:
+        case InsertInto():
+            return [f"  insert {events} into {target}"]
+        case DeleteFrom(on=on):
+            return [f"  delete rows of {target} for {events} on {expression_text(on)}"]
+        case UpdateTable(sets=sets, on=on, or_insert=or_insert):
+            insert = " or insert into" if or_insert else ""
+            lines = [f"  update{insert} {target} for {events} on {expression_text(on)}"]
+            return lines + [f"    column {each.column} = {expression_text(each.value)}" for each in sets]
+        case _:
+            assert_never(output)
 
 
 def _join(join: JoinInput) -> list[str]:
