@@ -10,7 +10,9 @@ import numpy as np
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import Operator, OperatorState
 from eiha.engine.operators.select import Select
+from eiha.engine.operators.selected import NOTHING_SELECTED
 from eiha.engine.pattern_stage import PatternStage
+from eiha.engine.rate_limits.limiter import RateLimiter
 from eiha.events.batch import EventBatch
 from eiha.events.schema import Schema
 from eiha.plan.nodes import Query
@@ -20,17 +22,21 @@ _NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
 
 @dataclass(slots=True)
 class QueryRuntime:
-    """``pattern`` is the first stage of a query over several streams; ``stages`` follow it."""
+    """``pattern`` is the first stage of a query over several streams; ``stages`` follow it.
+
+    ``limiter``: the last stage, behind the select, of a query with ``output ... every``.
+    """
 
     query: Query
     pattern: PatternStage | None
     stages: tuple[Operator, ...]
     select: Select
+    limiter: RateLimiter | None = None
 
     @property
     def turned_ms(self) -> int | None:
         """See ``QueryProcess``."""
-        return self.select.turned_ms
+        return self.select.turned_ms if self.limiter is None else self.limiter.turned_ms
 
     def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         """What the rows of ``stream`` make the query put out, kinds as they are; None for nothing.
@@ -55,35 +61,42 @@ class QueryRuntime:
         return int(min(dues)) if dues else None
 
     def fire(self, now_ms: int) -> EventBatch | None:
-        """Let the stage with the earliest timer fire and pass on what it puts out.
+        """Let the first stage that has a timer due fire, and pass on what it puts out.
 
         Raises:
             EngineFault: a row cannot be processed.
         """
-        best: int | None = None
-        chosen: Operator | PatternStage | None = None
-        after = 0
-        for index, operator in enumerate(self._timed()):
-            due = operator.next_timer_ms()
-            if due is not None and (best is None or due < best):
-                best, chosen, after = due, operator, index + 1
-        assert chosen is not None
-        fired = chosen.fire(now_ms)
-        if fired is None:
-            return None
-        return self._run(fired, after if self.pattern is None else after - 1, ChunkClock(now_ms))
+        stages = self._timed()
+        index = next(
+            index for index, each in enumerate(stages) if (due := each.next_timer_ms()) is not None and due <= now_ms
+        )
+        fired = stages[index].fire(now_ms)
+        if fired is None or stages[index] is self.limiter:
+            return fired
+        return self._run(fired, index + 1 if self.pattern is None else index, ChunkClock(now_ms))
 
-    def _timed(self) -> tuple[Operator | PatternStage, ...]:
-        return self.stages if self.pattern is None else (self.pattern, *self.stages)
+    def _timed(self) -> tuple[Operator | PatternStage | RateLimiter, ...]:
+        stages: tuple[Operator | PatternStage | RateLimiter, ...] = self.stages
+        if self.pattern is not None:
+            stages = (self.pattern, *stages)
+        return stages if self.limiter is None else (*stages, self.limiter)
 
     def _run(self, batch: EventBatch, first: int, clock: ChunkClock) -> EventBatch | None:
         for stage in self.stages[first:]:
             if len(batch) or clock.reaches(stage.next_timer_ms()):
                 batch = stage.process(batch, clock.of(batch))
+        if self.limiter is not None:
+            return self._limited(self.limiter, batch, clock)
         if not len(batch):
             return None
         out = self.select.process(batch, clock.of(batch))
         return out if len(out) or self.select.turned_ms is not None else None
+
+    def _limited(self, limiter: RateLimiter, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
+        selected = self.select.limited(batch, clock.of(batch)) if len(batch) else NOTHING_SELECTED
+        if not selected and not clock.reaches(limiter.next_timer_ms()):
+            return None
+        return limiter.process(selected, clock.of(selected.rows))
 
     def snapshot(self) -> OperatorState:
         """The state of each stage."""
@@ -91,6 +104,7 @@ class QueryRuntime:
             "pattern": None if self.pattern is None else self.pattern.snapshot(),
             "stages": [stage.snapshot() for stage in self.stages],
             "select": self.select.snapshot(),
+            "limiter": None if self.limiter is None else self.limiter.snapshot(),
         }
 
     def restore(self, state: OperatorState) -> None:
@@ -100,3 +114,5 @@ class QueryRuntime:
         for stage, part in zip(self.stages, state["stages"], strict=True):
             stage.restore(part)
         self.select.restore(state["select"])
+        if self.limiter is not None:
+            self.limiter.restore(state["limiter"])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.events.batch import EventBatch
+from eiha.events.schema import Schema
 
 Numbers = npt.NDArray[np.int64]
 
@@ -39,3 +40,10 @@ class Selected:
     groups: Numbers | None
     group_count: int
     resets: Resets
+
+    def __bool__(self) -> bool:
+        return len(self.rows) > 0 or len(self.resets.places) > 0
+
+
+NOTHING_SELECTED: Final = Selected(EventBatch(Schema(()), _NONE, ()), None, 1, NO_RESETS)
+"""No rows; of no schema, since nobody looks at their columns."""

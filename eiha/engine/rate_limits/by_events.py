@@ -32,9 +32,6 @@ class _ByEvents(Untimed):
         self._counter = 0
         self.turned_ms: int | None = None
 
-    def start(self, wall_ms: int) -> None:
-        """Counting knows no time."""
-
     def snapshot(self) -> OperatorState:
         """How far the count is."""
         return {"counter": self._counter}

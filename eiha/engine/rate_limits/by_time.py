@@ -18,8 +18,8 @@ class AllByTime(PeriodicLimiter):
 
     __slots__ = ("_held",)
 
-    def __init__(self, every_ms: int, schema: Schema) -> None:
-        super().__init__(every_ms)
+    def __init__(self, every_ms: int, start_ms: int, schema: Schema) -> None:
+        super().__init__(every_ms, start_ms)
         self._held = HeldRows(schema)
 
     def _take_in(self, selected: Selected, first: int, stop: int) -> None:
@@ -41,8 +41,8 @@ class LastByTime(PeriodicLimiter):
 
     __slots__ = ("_rows",)
 
-    def __init__(self, every_ms: int, schema: Schema) -> None:
-        super().__init__(every_ms)
+    def __init__(self, every_ms: int, start_ms: int, schema: Schema) -> None:
+        super().__init__(every_ms, start_ms)
         self._rows = GroupRows(schema)
 
     def _take_in(self, selected: Selected, first: int, stop: int) -> None:

@@ -21,20 +21,30 @@ from eiha.events.strings import StringTable
 from eiha.plan.nodes import RateKind, RateLimit, Selector
 
 
-def make_limiter(rate: RateLimit, selector: Selector, strings: StringTable, *, windowed: bool) -> RateLimiter:
-    """The stage behind the select of ``selector``; ``windowed``: the query has a window of its own, or is a join."""
+def make_limiter(
+    rate: RateLimit, selector: Selector, strings: StringTable, *, windowed: bool, start_ms: int
+) -> RateLimiter:
+    """The stage behind the select of ``selector``.
+
+    Args:
+        rate: what to let through.
+        selector: of the query.
+        strings: the plan's string table.
+        windowed: the query has a window of its own, or is a join.
+        start_ms: where periods begin, by the wall clock.
+    """
     if rate.every_events is not None:
         return _by_events(rate.kind, rate.every_events, selector)
     assert rate.every_ms is not None
     match rate.kind:
         case RateKind.ALL:
-            return AllByTime(rate.every_ms, selector.schema)
+            return AllByTime(rate.every_ms, start_ms, selector.schema)
         case RateKind.FIRST:
             return FirstByTime(rate.every_ms)
         case RateKind.LAST:
-            return LastByTime(rate.every_ms, selector.schema)
+            return LastByTime(rate.every_ms, start_ms, selector.schema)
         case RateKind.SNAPSHOT:
-            return _snapshot(rate.every_ms, selector, strings, windowed=windowed)
+            return _snapshot(rate.every_ms, start_ms, selector, strings, windowed=windowed)
         case _:
             assert_never(rate.kind)
 
@@ -54,11 +64,11 @@ def _by_events(kind: RateKind, every: int, selector: Selector) -> RateLimiter:
             assert_never(kind)
 
 
-def _snapshot(every_ms: int, selector: Selector, strings: StringTable, *, windowed: bool) -> RateLimiter:
+def _snapshot(every_ms: int, start_ms: int, selector: Selector, strings: StringTable, *, windowed: bool) -> RateLimiter:
     grouped = bool(selector.group_by)
     aggregates = tuple(
         position for position, each in enumerate(selector.projections) if aggregate_indices(each.expression)
     )
     if not windowed or len(aggregates) == len(selector.projections):
-        return LastRowSnapshot(every_ms, selector.schema, grouped=grouped, windowed=windowed)
-    return WindowSnapshot(every_ms, selector.schema, aggregates, grouped=grouped, strings=strings)
+        return LastRowSnapshot(every_ms, start_ms, selector.schema, grouped=grouped, windowed=windowed)
+    return WindowSnapshot(every_ms, start_ms, selector.schema, aggregates, grouped=grouped, strings=strings)

@@ -29,9 +29,6 @@ class FirstByTime(Untimed):
         self._passed_ms: Numbers = np.full(1, _NO_TIME, dtype=np.int64)
         self.turned_ms: int | None = None
 
-    def start(self, wall_ms: int) -> None:
-        """Periods begin with rows."""
-
     def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:
         """The rows that pass."""
         rows, groups = selected.rows, selected.groups

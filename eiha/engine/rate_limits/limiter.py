@@ -10,15 +10,12 @@ from eiha.events.batch import EventBatch
 
 
 class RateLimiter(Protocol):
-    """As ``Operator``, but told of groups and resets, and by which clock its periods begin.
+    """As ``Operator``, but told of groups and resets.
 
     ``turned_ms``: as that of a select, of the last call.
     """
 
     turned_ms: int | None
-
-    def start(self, wall_ms: int) -> None:
-        """Count periods from ``wall_ms``: the wall clock as the plan (or the instance of a partition) starts."""
 
     def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:
         """The rows let through, with chunk numbers; kinds as they are.

@@ -25,17 +25,20 @@ class PeriodicLimiter(ABC):
     """Rows are taken in, and put out at the end of each period.
 
     ``repeats``: what a period puts out comes again at the end of the next one, even if no row came.
-    ``by_rows``: a row that is stamped with a time at which the period is over ends it before it is taken in.
+
+    Args:
+        every_ms: the length of a period.
+        start_ms: where the first one begins, by the wall clock.
     """
 
     __slots__ = ("_due_ms", "_every_ms", "turned_ms")
 
     repeats: bool = False
 
-    def __init__(self, every_ms: int) -> None:
+    def __init__(self, every_ms: int, start_ms: int) -> None:
         assert every_ms > 0
         self._every_ms = every_ms
-        self._due_ms: int | None = None
+        self._due_ms = start_ms + every_ms
         self.turned_ms: int | None = None
 
     @abstractmethod
@@ -57,10 +60,6 @@ class PeriodicLimiter(ABC):
     def _ends_period(self, selected: Selected, first: int) -> int | None:  # noqa: ARG002
         """The first row from ``first`` on that ends the period by its own timestamp; None: no row does that."""
         return None
-
-    def start(self, wall_ms: int) -> None:
-        """The first period begins at ``wall_ms``."""
-        self._due_ms = wall_ms + self._every_ms
 
     def next_timer_ms(self) -> int | None:
         """The end of the period."""
@@ -99,8 +98,6 @@ class PeriodicLimiter(ABC):
 
     def _next_turn(self, chunks: Chunks, clock: RowClock) -> tuple[int, int]:
         """The next chunk from outside by which the period is over: before which row it stands, and its number."""
-        if self._due_ms is None:
-            return 0, _NEVER
         if len(clock.ticks_ms):
             tick = int(np.searchsorted(clock.ticks_ms, self._due_ms))
             if tick == len(clock.ticks_ms):
@@ -118,7 +115,7 @@ class PeriodicLimiter(ABC):
 
     def _end_periods(self, outputs: list[EventBatch], now_ms: int, last: int, number_max: int) -> int:
         """End all periods that are over by ``now_ms``; the number of the last chunk put out."""
-        while self._due_ms is not None and self._due_ms <= now_ms:
+        while self._due_ms <= now_ms:
             self._end_period(now_ms)
             number = min(last + 1, number_max)
             if self._collect(outputs, number):
@@ -127,7 +124,6 @@ class PeriodicLimiter(ABC):
 
     def _end_period(self, now_ms: int) -> None:
         """Begin the next period; where nothing is repeated, the one in which ``now_ms`` lies."""
-        assert self._due_ms is not None
         over = max((now_ms - self._due_ms) // self._every_ms, 0)
         skipped = max(over - CATCH_UP_MAX, 0) if self.repeats else over
         self._due_ms += (skipped + 1) * self._every_ms

@@ -24,7 +24,7 @@ class LastRowSnapshot(PeriodicLimiter):
     """The last row, or the last one of each group, again and again.
 
     Args:
-        every_ms: the period.
+        every_ms, start_ms: see ``PeriodicLimiter``.
         schema: of the rows.
         grouped: there is a group by.
         windowed: rows can leave; then every column is an aggregate, and a group shows as long as more of its rows have
@@ -35,15 +35,14 @@ class LastRowSnapshot(PeriodicLimiter):
 
     repeats = True
 
-    def __init__(self, every_ms: int, schema: Schema, *, grouped: bool, windowed: bool) -> None:
-        super().__init__(every_ms)
+    def __init__(self, every_ms: int, start_ms: int, schema: Schema, *, grouped: bool, windowed: bool) -> None:
+        super().__init__(every_ms, start_ms)
         self._rows = GroupRows(schema)
         self._grouped = grouped
         self._windowed = windowed
         self._balance: Numbers = np.zeros(1, dtype=np.int64)  # rows that came less those that left, by group
 
     def _ends_period(self, selected: Selected, first: int) -> int | None:
-        assert self._due_ms is not None
         return first_stamped(selected, first, self._due_ms)
 
     def _take_in(self, selected: Selected, first: int, stop: int) -> None:

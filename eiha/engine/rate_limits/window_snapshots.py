@@ -38,7 +38,7 @@ class WindowSnapshot(PeriodicLimiter):
     numbers of rows nobody holds, are cleared away when they outnumber the others: memory follows what is in.
 
     Args:
-        every_ms: the period.
+        every_ms, start_ms: see ``PeriodicLimiter``.
         schema: of the rows.
         aggregates: positions of the columns with aggregates; there are others.
         grouped: there is a group by.
@@ -66,9 +66,16 @@ class WindowSnapshot(PeriodicLimiter):
     repeats = True
 
     def __init__(
-        self, every_ms: int, schema: Schema, aggregates: tuple[int, ...], *, grouped: bool, strings: StringTable
+        self,
+        every_ms: int,
+        start_ms: int,
+        schema: Schema,
+        aggregates: tuple[int, ...],
+        *,
+        grouped: bool,
+        strings: StringTable,
     ) -> None:
-        super().__init__(every_ms)
+        super().__init__(every_ms, start_ms)
         self._schema = schema
         self._strings = strings
         self._aggregates = aggregates
@@ -94,12 +101,13 @@ class WindowSnapshot(PeriodicLimiter):
         return super().process(selected, clock)
 
     def _ends_period(self, selected: Selected, first: int) -> int | None:
-        assert self._due_ms is not None
         return first_stamped(selected, first, self._due_ms)
 
     def _take_in(self, selected: Selected, first: int, stop: int) -> None:
         rows, groups = selected.rows, selected.groups
         places = self._resets_until(selected, stop) - first
+        if first == stop and not len(places):
+            return
         if stop - first < len(rows):
             rows = rows.take(np.arange(first, stop))
         if not self._grouped or groups is None:
