@@ -37,9 +37,9 @@ class LongIndex:
         self.count = find_or_add(keys, self._table, self._known, self.count, numbers)
         return numbers
 
-    def keys(self) -> Numbers:
-        """The keys by number; a copy."""
-        return self._known[: self.count].copy()
+    def keys(self, first: int = 0) -> Numbers:
+        """The keys by number, from the number ``first`` on; a copy."""
+        return self._known[first : self.count].copy()
 
     def restore(self, keys: Numbers) -> None:
         """Take over what ``keys`` gave."""
