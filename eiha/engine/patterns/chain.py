@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from eiha.errors import UnsupportedConstruct
 from eiha.plan.nodes import (
     AbsentNode,
     EveryNode,
@@ -28,11 +27,15 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Steps in the order in which events must come; ``within_ms`` counts from the first captured event."""
+    """Steps in the order in which events must come; ``within_ms`` counts from the first captured event.
+
+    ``is_sequence``: an event that does not serve a match ends it. Then only the first step may be repeated.
+    """
 
     steps: tuple[PatternStep, ...]
     repeated: tuple[Every, ...]
     within_ms: int | None
+    is_sequence: bool = False
 
     def repeated_by(self, last: int) -> int | None:
         """The first step of the stretch that ends with step ``last``, if it starts anew."""
@@ -47,8 +50,8 @@ class Chain:
 
 
 def is_chain(source: PatternInput) -> bool:
-    """Whether ``make_chain`` can take the pattern."""
-    if source.is_sequence or any((step.min_count, step.max_count) != (1, 1) for step in source.steps):
+    """Whether the steps are single events one after the other, none of them absent, ``every`` not within ``every``."""
+    if any((step.min_count, step.max_count) != (1, 1) for step in source.steps):
         return False
     return _is_plain(source.root, inside=False)
 
@@ -68,45 +71,27 @@ def _is_plain(node: PatternNode, *, inside: bool) -> bool:
 
 
 def make_chain(source: PatternInput) -> Chain:
-    """The chain of a pattern.
-
-    Raises:
-        UnsupportedConstruct: a sequence, a counted, logical or absent step, or ``every`` within ``every``.
-    """
-    if source.is_sequence:
-        raise _unsupported("sequence", source)
-    for step in source.steps:
-        if (step.min_count, step.max_count) != (1, 1):
-            raise UnsupportedConstruct("pattern.count", line=step.span.line, column=step.span.column)
+    """The chain of a pattern or sequence for which ``is_chain`` holds."""
+    assert is_chain(source)
     positions: list[int] = []
     repeated: list[Every] = []
-    _walk(source.root, source, positions, repeated, inside=False)
+    _walk(source.root, positions, repeated)
     assert positions == list(range(len(source.steps))), positions
-    return Chain(source.steps, tuple(repeated), source.within_ms)
+    return Chain(source.steps, tuple(repeated), source.within_ms, source.is_sequence)
 
 
-def _walk(
-    node: PatternNode, source: PatternInput, positions: list[int], repeated: list[Every], *, inside: bool
-) -> None:
+def _walk(node: PatternNode, positions: list[int], repeated: list[Every]) -> None:
     match node:
         case StepNode(position):
             positions.append(position)
         case NextNode(elements):
             for element in elements:
-                _walk(element, source, positions, repeated, inside=inside)
+                _walk(element, positions, repeated)
         case EveryNode(element):
-            if inside:
-                raise _unsupported("pattern.every in every", source)
             first = len(positions)
-            _walk(element, source, positions, repeated, inside=True)
+            _walk(element, positions, repeated)
             repeated.append(Every(first, len(positions) - 1))
-        case LogicalNode():
-            raise _unsupported("pattern.logical", source)
-        case AbsentNode():
-            raise _unsupported("pattern.absent", source)
+        case LogicalNode() | AbsentNode():
+            raise AssertionError(node)
         case _:
             assert_never(node)
-
-
-def _unsupported(construct: str, source: PatternInput) -> UnsupportedConstruct:
-    return UnsupportedConstruct(construct, line=source.span.line, column=source.span.column)

@@ -72,7 +72,7 @@ class FollowPattern(Untimed):
         """The matches that the rows of ``stream`` complete."""
         rows = Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
         candidates = self._candidates(stream, batch, rows)
-        if self._within_ms < 0 and not (candidates >= 0).any():
+        if self._within_ms < 0 and not self._chain.is_sequence and not (candidates >= 0).any():
             return self._nothing()
         found = self._scan(stream, batch, rows, candidates)
         self._compact(self._compact_above)
@@ -128,6 +128,7 @@ class FollowPattern(Untimed):
                 batch.chunk_numbers(),
                 streams.count(streams[-1]) > 1,
                 self._within_ms,
+                self._chain.is_sequence,
                 self._repeats_from,
                 self._begins_anew,
                 table.begin,

@@ -303,10 +303,31 @@ def _serve(
     lengths[step] -= visible - kept
 
 
+@inlined
+def _forget(
+    step: int, stride: int, queues: WriteInt64, lengths: WriteInt64, free: WriteInt64, counters: WriteInt64
+) -> None:
+    """The matches that wait for ``step`` are gone."""
+    for index in range(lengths[step]):
+        free[counters[FREE]] = queues[step * stride + index]
+        counters[FREE] += 1
+    lengths[step] = 0
+
+
+@inlined
+def _can_be_interrupted(steps: int, lengths: WriteInt64, repeats_from: ReadInt64) -> bool:
+    """Whether a row that serves nobody changes anything in a sequence."""
+    held = 0 if repeats_from[0] == 0 else lengths[0]
+    for step in range(1, steps):
+        held += lengths[step]
+    return held > 0
+
+
 @kernel
 def scan(
     row: int, step: int, steps: int, capacity: int,
     candidates: ReadInt64, timestamps: ReadInt64, chunks: ReadInt64, shares_chunk: bool, within_ms: int,
+    interrupts: bool,
     repeats_from: ReadInt64, begins_anew: ReadUInt8,
     test_begin: ReadInt64, test_outcomes: ReadInt64, test_captured: ReadInt64, test_arriving: ReadInt64,
     term_step: ReadInt64,
@@ -325,6 +346,7 @@ def scan(
         timestamps, chunks: of the rows.
         shares_chunk: whether the matches that one row completes are one chunk.
         within_ms: -1 for no bound.
+        interrupts: whether a row ends the matches that it does not serve (a sequence).
         repeats_from: [steps] first step of the stretch that starts anew after this one, -1 for none.
         begins_anew: [steps] whether a match lost while it waits for the step starts anew.
         test_begin: [steps + 1] tests of each step: outcomes, captured term, arriving term.
@@ -347,7 +369,7 @@ def scan(
                 visible[each] = lengths[each]
                 if candidates[each * rows + row] >= 0:
                     worst += lengths[each]
-            if worst == 0:
+            if worst == 0 and not (interrupts and _can_be_interrupted(steps, lengths, repeats_from)):
                 row += 1
                 continue
             if counters[FREE] < worst:
@@ -375,6 +397,8 @@ def scan(
                         arriving, arriving_valid, is_general[step] != 0, allowed, events, first_ms, terms, terms_valid,
                         queues, lengths, visible[step], free, counters, found_events, found_rows, found_chunks,
                     )  # fmt: skip
+            if interrupts and (step > 0 or repeats_from[0] != 0):
+                _forget(step, stride, queues, lengths, free, counters)
             step -= 1
         row += 1
         step = steps
