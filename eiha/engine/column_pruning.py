@@ -88,6 +88,7 @@ class KeepColumns(Stateless):
             batch.kinds,
             batch.chunks,
             batch.collapses,
+            batch.keys,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, assert_never
 
 from eiha.engine.column_pruning import KeepColumns, kept_columns
@@ -13,6 +13,11 @@ from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
 from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.partitions.factory import make_queries
+from eiha.engine.partitions.instances import Instances
+from eiha.engine.partitions.keyed_length import KeyedLength
+from eiha.engine.partitions.keyed_query import KeyedQuery
+from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
+from eiha.engine.partitions.keyed_shapes import is_keyed, slides_sums, window_length
 from eiha.engine.patterns.factory import pattern_maker
 from eiha.engine.plan_parts import TableAction
 from eiha.engine.plan_runtime import Listener, PlanRuntime
@@ -69,7 +74,12 @@ def lower(
         raise UnsupportedConstruct("aggregation", line=aggregation.span.line, column=aggregation.span.column)
     tables = {each.name: Table(each, strings) for each in plan.tables}
     scope = Scope(strings, identity, in_table=in_tables(tables))
-    queries, gates = make_queries(plan, scope, lambda query: _query(query, plan, scope))
+    queries, gates = make_queries(
+        plan,
+        scope,
+        lambda query: _query(query, plan, scope),
+        lambda query, instances: _keyed_query(query, plan, scope, instances),
+    )
     if keep is None:
         keep = frozenset((*plan.stored_streams, *plan.published_streams))
     return PlanRuntime(plan, queries, keep, listener, gates=gates, actions=_actions(plan, tables, scope), tables=tables)
@@ -98,8 +108,28 @@ def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
             assert_never(query.input)
 
 
-def _stages(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> tuple[tuple[Operator, ...], bool, Scope]:
+def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -> KeyedQuery | None:
+    """A query within a partition for all instances at once; None if it must be run one by one."""
+    if not is_keyed(query, plan):
+        return None
+    assert isinstance(query.input, StreamInput)
+    length = window_length(query)
+    if length is not None and slides_sums(query):
+        stages, _, names = _stages(query, query.input, plan, scope, lambda *_: None)
+        return KeyedQuery(query, stages, SlidingSelect(query.selector, names, length, instances))
+    stages, expires, names = _stages(query, query.input, plan, scope, _keyed_window)
+    select = KeyedSelect(query.selector, query.output.events, names, expires=expires, instances=instances)
+    return KeyedQuery(query, stages, select)
+
+
+MakeWindow = Callable[[Window, Query, Schema, bool], Operator | None]
+
+
+def _stages(
+    query: Query, source: StreamInput, plan: Plan, scope: Scope, make: MakeWindow | None = None
+) -> tuple[tuple[Operator, ...], bool, Scope]:
     """The stages before the select, whether a window among them lets rows leave, and what names mean behind them."""
+    make = make or _window
     schema = plan.stream(source.stream).schema
     stages: list[Operator] = []
     expires = False
@@ -118,7 +148,7 @@ def _stages(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> tupl
                 if narrows is not None:
                     stages.append(KeepColumns(narrows))
                     schema, scope = narrows.narrowed(), narrows.scope(scope)
-                window = _window(handler if kept is None else kept.window(handler), query, schema, plan.playback)
+                window = make(handler if kept is None else kept.window(handler), query, schema, plan.playback)
                 if window is not None:
                     stages.append(window)
                 expires = True
@@ -138,6 +168,12 @@ def _window(window: Window, query: Query, schema: Schema, playback: bool) -> Ope
     operator = make_window(window, schema, playback, wants_expired=wants_expired)
     is_seen = wants_expired or bool(query.selector.aggregates) or window.name not in SLIDING_WINDOWS
     return operator if is_seen or _filters_by_aggregates(query) else None
+
+
+def _keyed_window(window: Window, query: Query, schema: Schema, playback: bool) -> Operator | None:
+    length = window_length(query)
+    assert length is not None
+    return None if _window(window, query, schema, playback) is None else KeyedLength(schema, length)
 
 
 def _filters_by_aggregates(query: Query) -> bool:

@@ -92,9 +92,7 @@ def _purge(note: Annotation, refusals: Refusals) -> Purge | None:
         refusals.refuse(note.span, f"enable is 'true' or 'false', not {enable!r}")
     idle_ms = _milliseconds("idle.period", idle, note, refusals)
     interval = note.value("interval")
-    interval_ms = (
-        PURGE_INTERVAL_MS_DEFAULT if interval is None else _milliseconds("interval", interval, note, refusals)
-    )
+    interval_ms = PURGE_INTERVAL_MS_DEFAULT if interval is None else _milliseconds("interval", interval, note, refusals)
     return Purge(interval_ms, idle_ms) if enable.lower() == "true" else None
 
 
@@ -162,4 +160,3 @@ def _renamed(node: Any, names: Mapping[str, str]) -> Any:
                 changed[each.name] = after
         return replace(node, **changed) if changed else node
     return node
-

@@ -1,0 +1,220 @@
+"""The end of a query within a partition, for all instances at once: groups are told apart by instance, too."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from eiha.engine.aggregators.aggregator import Touched
+from eiha.engine.aggregators.growth import grown
+from eiha.engine.aggregators.key_index import GroupIndex, LongIndex
+from eiha.engine.expressions.compile_expression import compile_column, compile_condition
+from eiha.engine.expressions.rows import Rows, Scope
+from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.operators.running_aggregates import RunningAggregates
+from eiha.engine.operators.stateless import rows_of
+from eiha.engine.partitions.instances import Instances, Numbers
+from eiha.engine.partitions.sliding_sums import Moves, make_sliding
+from eiha.engine.partitions.slot_rows import SlotChains
+from eiha.events.batch import EventBatch, Kind
+from eiha.events.column import Indices
+from eiha.plan.nodes import OutputEvents, Selector
+
+_KINDS: Final = {OutputEvents.CURRENT: int(Kind.CURRENT), OutputEvents.EXPIRED: int(Kind.EXPIRED)}
+
+
+class InstanceGroups:
+    """Numbers for pairs of instance and group; without group by, those of the instances themselves."""
+
+    __slots__ = ("_index", "_instances", "_keys", "_pairs")
+
+    def __init__(self, selector: Selector, scope: Scope, instances: Instances) -> None:
+        self._instances = instances
+        self._keys = [compile_column(each, scope) for each in selector.group_by]
+        types = tuple(each.type for each in selector.group_by)
+        self._index = GroupIndex(types, scope.strings) if types else None
+        self._pairs = LongIndex()
+
+    @property
+    def are_instances(self) -> bool:
+        """Whether each instance is one group."""
+        return self._index is None
+
+    @property
+    def count(self) -> int:
+        """A bound for the numbers."""
+        return self._instances.count if self._index is None else self._pairs.count
+
+    def find(self, rows: Rows, keys: Numbers) -> Numbers:
+        """The number of each row's group."""
+        if self._index is None:
+            return keys
+        return self._pairs.find((keys << 32) | self._index.find(tuple(key(rows) for key in self._keys)))
+
+    def snapshot(self) -> OperatorState:
+        """Groups and pairs."""
+        return {"index": None if self._index is None else self._index.snapshot(), "pairs": self._pairs.keys()}
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        if self._index is not None:
+            self._index.restore(state["index"])
+        self._pairs.restore(state["pairs"])
+
+
+class Projected:
+    """Choosing by kind, projecting, having: what follows the aggregates; no state."""
+
+    __slots__ = ("_having", "_keeps", "_projections", "_selector")
+
+    def __init__(self, selector: Selector, events: OutputEvents, scope: Scope) -> None:
+        self._selector = selector
+        self._keeps = _KINDS.get(events)
+        self._projections = [compile_column(each.expression, scope) for each in selector.projections]
+        self._having = None if selector.having is None else compile_condition(selector.having, scope)
+
+    def finish(self, batch: EventBatch, rows: Rows) -> EventBatch | None:
+        """The output rows of ``batch``, whose rows with their aggregates are ``rows``; None for none."""
+        kept: Indices | None = None
+        if self._keeps is not None and batch.kinds is not None:
+            kept = np.flatnonzero(batch.kinds == self._keeps)
+            rows = rows.take(kept)
+        elif self._keeps == _KINDS[OutputEvents.EXPIRED]:
+            return None
+        if not rows.count:
+            return None
+        rows = rows.with_outputs(tuple([projection(rows) for projection in self._projections]))
+        if self._having is not None:
+            passes = self._having(rows)
+            if passes is False:
+                return None
+            if passes is not True:
+                passed = passes.nonzero()[0]
+                if not len(passed):
+                    return None
+                rows = rows.take(passed)
+                kept = passed if kept is None else kept.take(passed)
+        return self._batch(batch, rows, kept)
+
+    def _batch(self, batch: EventBatch, rows: Rows, kept: Indices | None) -> EventBatch:
+        kinds, chunks, keys = batch.kinds, batch.chunks, batch.keys
+        assert keys is not None
+        if kept is not None:
+            kinds = None if kinds is None else kinds.take(kept)
+            chunks = batch.chunk_numbers().take(kept)
+            keys = keys.take(kept)
+        return EventBatch(self._selector.schema, rows.timestamps, tuple(rows.outputs), kinds, chunks, keys=keys)
+
+
+class KeyedSelect:
+    """Behind rows that come, and perhaps leave, one by one.
+
+    Args:
+        selector: what to compute; neither order by nor limit nor offset, nor aggregates in having.
+        events: which kinds to put out.
+        scope: strings and names.
+        expires: whether rows can leave.
+        instances: of the partition.
+    """
+
+    __slots__ = ("_aggregates", "_groups", "_projected")
+
+    def __init__(
+        self, selector: Selector, events: OutputEvents, scope: Scope, *, expires: bool, instances: Instances
+    ) -> None:
+        self._aggregates = RunningAggregates(selector.aggregates, scope, expires=expires)
+        self._groups = InstanceGroups(selector, scope, instances)
+        self._projected = Projected(selector, events, scope)
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch | None:
+        """The output rows of ``batch``, with their instances; None for none."""
+        assert batch.keys is not None and not batch.collapses
+        rows = rows_of(batch, clock)
+        if len(self._aggregates):
+            groups = self._groups.find(rows, batch.keys)
+            touched = Touched(groups, self._groups.count, batch.kind_array(), np.zeros(rows.count, dtype=np.int64))
+            values = self._aggregates.update(rows, touched)
+            rows = Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values)
+        return self._projected.finish(batch, rows)
+
+    def snapshot(self) -> OperatorState:
+        """Groups and accumulators."""
+        return {"groups": self._groups.snapshot(), "aggregators": self._aggregates.snapshot()}
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._groups.restore(state["groups"])
+        self._aggregates.restore(state["aggregators"])
+
+
+class SlidingSelect:
+    """A window ``length(n)`` and the select behind it in one: sum, avg and count of current rows.
+
+    Args:
+        selector: as for ``KeyedSelect``; its aggregates are ``SLIDING_AGGREGATES`` without guards.
+        scope: strings and names.
+        length: of the window, 1 or more.
+        instances: of the partition.
+    """
+
+    __slots__ = ("_aggregates", "_arguments", "_chains", "_groups", "_held_groups", "_length", "_projected")
+
+    def __init__(self, selector: Selector, scope: Scope, length: int, instances: Instances) -> None:
+        assert length > 0
+        self._length = length
+        self._chains = SlotChains()
+        self._groups = InstanceGroups(selector, scope, instances)
+        self._held_groups: Numbers = np.zeros(0, dtype=np.int64)
+        self._aggregates = [make_sliding(each) for each in selector.aggregates]
+        self._arguments = [
+            None if each.argument is None else compile_column(each.argument, scope) for each in selector.aggregates
+        ]
+        self._projected = Projected(selector, OutputEvents.CURRENT, scope)
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch | None:
+        """The output rows of ``batch``, with their instances; None for none."""
+        assert batch.keys is not None and batch.kinds is None
+        rows = rows_of(batch, clock)
+        groups = self._groups.find(rows, batch.keys)
+        chains = self._chains
+        chains.reserve(int(batch.keys.max()) + 1)
+        slots, left = chains.slide(batch.keys, self._length)
+        moves = Moves(slots, left, groups, self._left_groups(slots, left, groups), self._groups.count, chains.room)
+        values = tuple(
+            [
+                aggregate.update(moves, None if argument is None else argument(rows))
+                for aggregate, argument in zip(self._aggregates, self._arguments, strict=True)
+            ]
+        )
+        chains.release(left[left >= 0])
+        return self._projected.finish(batch, Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values))
+
+    def _left_groups(self, slots: Numbers, left: Numbers, groups: Numbers) -> Numbers:
+        if self._groups.are_instances:
+            return groups
+        self._held_groups = grown(self._held_groups, self._chains.room)
+        self._held_groups[slots] = groups
+        return self._held_groups.take(left, mode="clip")
+
+    def snapshot(self) -> OperatorState:
+        """Groups, accumulators and what of each row held is still to be taken away."""
+        slots = self._chains.in_order()
+        return {
+            "chains": self._chains.snapshot(),
+            "groups": self._groups.snapshot(),
+            "held_groups": None if self._groups.are_instances else self._held_groups.take(slots),
+            "aggregates": [each.snapshot(slots) for each in self._aggregates],
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._chains.restore(state["chains"])
+        self._groups.restore(state["groups"])
+        if state["held_groups"] is not None:
+            self._held_groups = np.array(state["held_groups"], dtype=np.int64)
+        for each, part in zip(self._aggregates, state["aggregates"], strict=True):
+            each.restore(part)
+
+
+KeyedEnd = KeyedSelect | SlidingSelect

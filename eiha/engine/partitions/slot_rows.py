@@ -1,0 +1,181 @@
+"""Rows of many instances in one place: each row has a slot, each instance a chain of slots from its oldest row on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.aggregators.growth import grown
+from eiha.engine.jit import ReadInt64, WriteInt64, kernel
+from eiha.engine.operator import OperatorState
+
+Slots = npt.NDArray[np.int64]
+
+NO_SLOT = -1
+
+
+class SlotChains:
+    """Slots and the chains that they form. Slots of rows that left are used again, so memory follows what is held.
+
+    ``following``: by slot, the next one of its chain. ``heads``, ``tails``, ``counts``: by instance.
+    """
+
+    __slots__ = ("_free", "_free_count", "_used", "counts", "following", "heads", "instances", "tails")
+
+    def __init__(self) -> None:
+        self.instances = 0
+        self.heads: Slots = np.zeros(16, dtype=np.int64)
+        self.tails: Slots = np.zeros(16, dtype=np.int64)
+        self.counts: Slots = np.zeros(16, dtype=np.int64)
+        self.following: Slots = np.zeros(64, dtype=np.int64)
+        self._used = 0  # slots from this on were never given out
+        self._free: Slots = np.zeros(64, dtype=np.int64)
+        self._free_count = 0
+
+    @property
+    def room(self) -> int:
+        """How many slots there are; arrays by slot need as many entries."""
+        return len(self.following)
+
+    def reserve(self, instances: int) -> None:
+        """Make room for ``instances``."""
+        if instances > self.instances:
+            self.instances = instances
+            self.heads = grown(self.heads, instances)
+            self.tails = grown(self.tails, instances)
+            self.counts = grown(self.counts, instances)
+
+    def claim(self, rows: int) -> Slots:
+        """Slots for ``rows`` new rows; none of them is that of a row held."""
+        again = min(rows, self._free_count)
+        self._free_count -= again
+        old = self._free[self._free_count : self._free_count + again]
+        if again == rows:
+            return old.copy()
+        fresh = np.arange(self._used, self._used + rows - again, dtype=np.int64)
+        self._used += rows - again
+        self.following = grown(self.following, self._used)
+        return np.concatenate([old, fresh])
+
+    def release(self, slots: Slots) -> None:
+        """Let the slots of rows that left be used again."""
+        self._free = grown(self._free, self._free_count + len(slots))
+        self._free[self._free_count : self._free_count + len(slots)] = slots
+        self._free_count += len(slots)
+
+    def slide(self, keys: Slots, length: int) -> tuple[Slots, Slots]:
+        """Add a row to the chain of each of ``keys``: its slot, and that of the row it pushes out, or ``NO_SLOT``.
+
+        The slots pushed out stay as they are until they are released.
+        """
+        slots = self.claim(len(keys))
+        left = np.empty(len(keys), dtype=np.int64)
+        slide_chains(keys, slots, length, self.heads, self.tails, self.counts, self.following, left)
+        return slots, left
+
+    def in_order(self) -> Slots:
+        """The slots of all rows held, instance by instance, oldest first."""
+        counts = self.counts[: self.instances]
+        slots = np.empty(int(counts.sum()), dtype=np.int64)
+        walk_chains(self.heads, counts, self.following, slots)
+        return slots
+
+    def snapshot(self) -> OperatorState:
+        """How many rows each instance holds; rows are told in the order of ``in_order``."""
+        return {"counts": self.counts[: self.instances].copy()}
+
+    def restore(self, state: OperatorState) -> None:
+        """Chains of the same lengths; their rows have the slots 0, 1, ... in order."""
+        counts = np.array(state["counts"])
+        fresh = SlotChains()
+        fresh.reserve(len(counts))
+        fresh.counts[: len(counts)] = counts
+        ends = np.cumsum(counts)
+        fresh.heads[: len(counts)] = ends - counts
+        fresh.tails[: len(counts)] = np.maximum(ends - 1, 0)
+        rows = int(counts.sum())
+        fresh._used = rows
+        fresh.following = grown(fresh.following, rows)
+        fresh.following[:rows] = np.arange(1, rows + 1)
+        for name in SlotChains.__slots__:
+            setattr(self, name, getattr(fresh, name))
+
+
+class SlotColumn:
+    """Values by slot, and which of them are null."""
+
+    __slots__ = ("valid", "values")
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self.values: npt.NDArray[Any] = np.zeros(0, dtype=dtype)
+        self.valid: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+
+    def reserve(self, room: int) -> None:
+        """Make room for ``room`` slots."""
+        self.values = grown(self.values, room)
+        self.valid = grown(self.valid, room)
+
+    def snapshot(self, slots: Slots) -> OperatorState:
+        """The values at ``slots``."""
+        values = self.values.take(slots)
+        is_object = values.dtype == np.object_
+        return {"values": values.tolist() if is_object else values, "valid": self.valid.take(slots)}
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave, at the slots 0, 1, ..."""
+        valid = np.array(state["valid"], dtype=np.bool_)
+        values = np.empty(len(valid), dtype=self.values.dtype)
+        values[:] = state["values"]
+        self.values, self.valid = values, valid
+
+
+@kernel
+def slide_chains(
+    keys: ReadInt64,
+    slots: ReadInt64,
+    length: int,
+    heads: WriteInt64,
+    tails: WriteInt64,
+    counts: WriteInt64,
+    following: WriteInt64,
+    left: WriteInt64,
+) -> int:
+    """Append each slot to the chain of its key, which then drops its head if it is longer than ``length`` (1 or more).
+
+    How many heads were dropped.
+    """
+    dropped = 0
+    for row in range(len(keys)):
+        key = keys[row]
+        slot = slots[row]
+        if counts[key] == length:
+            head = heads[key]
+            left[row] = head
+            dropped += 1
+            heads[key] = following[head]
+            if length == 1:
+                heads[key] = slot
+        else:
+            left[row] = NO_SLOT
+            if counts[key] == 0:
+                heads[key] = slot
+            counts[key] += 1
+        if counts[key] > 1:
+            following[tails[key]] = slot
+        tails[key] = slot
+    return dropped
+
+
+@kernel
+def walk_chains(heads: ReadInt64, counts: ReadInt64, following: ReadInt64, out: WriteInt64) -> int:
+    """Write the slots of all chains, one chain after the other."""
+    place = 0
+    for key in range(len(counts)):
+        slot = heads[key]
+        for _ in range(counts[key]):
+            out[place] = slot
+            place += 1
+            slot = following[slot]
+    return place
