@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.chunk_clock import ChunkClock, Longs
 from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.faults import EngineFault
@@ -68,6 +69,7 @@ class PlanRuntime:
         actions: Mapping[int, TableAction] | None = None,
         gates: tuple[PartitionGate, ...] = (),
         tables: Mapping[str, TableRows] | None = None,
+        aggregations: tuple[IncrementalAggregation, ...] = (),
     ) -> None:
         assert len(queries) == len(plan.queries)
         self.plan = plan
@@ -75,6 +77,7 @@ class PlanRuntime:
         self._actions = actions or {}
         self._gates = gates
         self._tables = tables or {}
+        self._aggregations = aggregations
         self._keep = keep
         self._listener = listener
         self._readers = subscribers(plan)
@@ -163,6 +166,7 @@ class PlanRuntime:
             "queries": [query.snapshot() for query in self._queries],
             "gates": [gate.snapshot() for gate in self._gates],
             "tables": {name: table.snapshot() for name, table in self._tables.items()},
+            "aggregations": [aggregation.snapshot() for aggregation in self._aggregations],
             "deduplicators": {stream: each.snapshot() for stream, each in self._deduplicators.items()},
         }
 
@@ -175,6 +179,8 @@ class PlanRuntime:
             query.restore(part)
         for gate, part in zip(self._gates, state["gates"], strict=True):
             gate.restore(part)
+        for aggregation, part in zip(self._aggregations, state["aggregations"], strict=True):
+            aggregation.restore(part)
         for name, part in state["tables"].items():
             self._tables[name].restore(part)
         for stream, part in state["deduplicators"].items():
@@ -351,9 +357,15 @@ class PlanRuntime:
         way = self._route(source)
         pieces: dict[int, EventBatch] = {}
         merged: dict[str, EventBatch | None] = {source: batch}
+        entered: dict[tuple[int, str], EventBatch] = {}
         for index, stream in way.queries:
             runtime = self._queries[index]
             rows = _merged(stream, merged, pieces, way.feeders)
+            partition = runtime.query.partition
+            if rows is not None and partition is not None and rows.keys is None:
+                if (partition, stream) not in entered:
+                    entered[partition, stream] = self._gates[partition].enter(stream, rows, clock)
+                rows = entered[partition, stream]
             if rows is not None:
                 out = runtime.receive(stream, rows, clock)
             elif index in way.timed:

@@ -13,9 +13,11 @@ from typing import Final, assert_never
 
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
+from eiha.engine.sliding_queries import slides
 from eiha.plan.attribute_refs import tables_read
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import (
+    INNER_MARK,
     AbsentNode,
     Aggregate,
     DeleteFrom,
@@ -27,15 +29,18 @@ from eiha.plan.nodes import (
     JoinSide,
     LogicalNode,
     NextNode,
+    OutputEvents,
     PatternInput,
     PatternNode,
     Plan,
     Query,
+    RangeKey,
     SideKind,
     StepNode,
     StreamFunction,
     StreamInput,
     UpdateTable,
+    ValueKey,
     Window,
 )
 
@@ -46,6 +51,9 @@ UNTIMED_WINDOWS: Final = frozenset(
     {"length", "lengthBatch", "batch", "sort", "frequent", "lossyFrequent", "externalTime"}
 )
 """Windows that never set a timer; all others may."""
+
+_PASSING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime"})
+"""Windows that hand each current row on at once, as the only one of its chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,8 @@ def sets_timers(query: Query) -> bool:
     """Whether a query has a stage that may want to fire."""
     if isinstance(query.input, PatternInput):
         return _waits(query.input.root)
+    if slides(query):
+        return False
     return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in _handlers(query))
 
 
@@ -143,7 +153,9 @@ def route(plan: Plan, source: str) -> Route:
     if not batched:
         return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False)
     order = _topological(plan, reached, feeders)
-    fires_inside = _timers_keep_order(plan, order, feeders, timed)
+    # the timers of a partition are those of its instances, which fire one after the other
+    within = any(plan.queries[index].partition is not None for index in timed)
+    fires_inside = not within and _timers_keep_order(plan, order, feeders, timed)
     direct = all(
         index in readers.get(source, ()) and not _tells_chunks(plan.queries[index]) for index in timed
     )  # fmt: skip
@@ -174,8 +186,45 @@ def _walk(plan: Plan, readers: Mapping[str, tuple[int, ...]], source: str, arriv
 Rule = Callable[[Plan, str, Mapping[str, list[int]], Mapping[str, tuple[int, ...]]], bool]
 
 
-def _no_partitions(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
-    return all(plan.queries[index].partition is None for queries in arrivals.values() for index in queries)
+def _one_instance_a_row(
+    plan: Plan, source: str, arrivals: Mapping[str, list[int]], readers: Mapping[str, tuple[int, ...]]
+) -> bool:
+    """Rows enter partitions each in a chunk of its own and into one instance at most.
+
+    Then a chunk belongs to one instance, and merging by chunk brings back the order of rows.
+    """
+    for stream in (source, *arrivals):
+        for index in readers.get(stream, ()):
+            partition = plan.queries[index].partition
+            if partition is None or stream.startswith(INNER_MARK):
+                continue
+            match plan.partitions[partition].key(stream):
+                case ValueKey(_, expression):
+                    conditions = (expression,)
+                case RangeKey(_, ((condition, _),)):
+                    conditions = (condition,)
+                case _:
+                    return False
+            if any(map(may_fail, conditions)) or not _comes_row_by_row(plan, source, stream, arrivals):
+                return False
+    return True
+
+
+def _comes_row_by_row(plan: Plan, source: str, stream: str, arrivals: Mapping[str, list[int]]) -> bool:
+    """Whether each chunk of ``stream`` is one row, also while rows that entered at ``source`` run through the plan."""
+    if stream == source:
+        return True
+    feeders = set(arrivals[stream])
+    if len(feeders) > 1:
+        return False
+    query = plan.queries[feeders.pop()]
+    return (
+        isinstance(query.input, StreamInput)
+        and query.output.events is OutputEvents.CURRENT
+        and query.rate is None
+        and all(not isinstance(each, Window) or each.name in _PASSING_WINDOWS for each in query.input.handlers)
+        and _comes_row_by_row(plan, source, query.input.stream, arrivals)
+    )
 
 
 def _no_interleaving(_plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
@@ -251,7 +300,7 @@ def _looks_into(query: Query) -> frozenset[str]:
 
 
 _RULES: Final[tuple[Rule, ...]] = (
-    _no_partitions,
+    _one_instance_a_row,
     _no_interleaving,
     _no_faults,
     _no_two_streams_into_one_pattern,
