@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol, assert_never
 
+from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.column_pruning import KeepColumns, kept_columns
 from eiha.engine.expressions.rows import EntryIdentity, Scope
 from eiha.engine.operator import Operator
 from eiha.engine.operators.filter_by_aggregates import FilterByAggregates
 from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
+from eiha.engine.operators.sliding_aggregates import SlidingAggregates
 from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.partitions.factory import make_queries
 from eiha.engine.partitions.instances import Instances
@@ -22,6 +24,7 @@ from eiha.engine.patterns.factory import pattern_maker
 from eiha.engine.plan_parts import TableAction
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
+from eiha.engine.sliding_queries import slides
 from eiha.engine.tables.actions import make_table_action
 from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
@@ -70,10 +73,9 @@ def lower(
         UnsupportedConstruct: the plan asks for something that the engine does not run.
         PlanSemanticError: a window's arguments do not fit.
     """
-    for aggregation in plan.aggregations:
-        raise UnsupportedConstruct("aggregation", line=aggregation.span.line, column=aggregation.span.column)
     tables = {each.name: Table(each, strings) for each in plan.tables}
     scope = Scope(strings, identity, in_table=in_tables(tables))
+    aggregations = tuple(IncrementalAggregation(each, scope) for each in plan.aggregations)
     queries, gates = make_queries(
         plan,
         scope,
@@ -82,7 +84,16 @@ def lower(
     )
     if keep is None:
         keep = frozenset((*plan.stored_streams, *plan.published_streams))
-    return PlanRuntime(plan, queries, keep, listener, gates=gates, actions=_actions(plan, tables, scope), tables=tables)
+    return PlanRuntime(
+        plan,
+        queries,
+        keep,
+        listener,
+        gates=gates,
+        actions=_actions(plan, tables, scope),
+        tables=tables,
+        aggregations=aggregations,
+    )
 
 
 def _actions(plan: Plan, tables: Mapping[str, Table], scope: Scope) -> dict[int, TableAction]:
@@ -96,6 +107,8 @@ def _actions(plan: Plan, tables: Mapping[str, Table], scope: Scope) -> dict[int,
 
 def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
     match query.input:
+        case StreamInput() if slides(query):
+            return _sliding_query(query, query.input, plan, scope)
         case StreamInput():
             stages, expires, names = _stages(query, query.input, plan, scope)
             select = Select(query.selector, query.output.events, names, expires=expires)
@@ -106,6 +119,19 @@ def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
             raise UnsupportedConstruct("join", line=span.line, column=span.column)
         case _:
             assert_never(query.input)
+
+
+def _sliding_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> QueryRuntime:
+    """The window and the sums over it in one stage."""
+    before, _, names = _stages(query, source, plan, scope, lambda *_: None)
+    window, schema = source.handlers[-1], source.schema
+    assert isinstance(window, Window)
+    kept = kept_columns(query, plan.stream(source.stream).schema)
+    if kept is not None:
+        window, schema = kept.window(window), kept.narrowed()
+    sums = SlidingAggregates(window, schema, query.selector, names)
+    select = Select(query.selector, query.output.events, names, expires=False, aggregates_from=len(schema))
+    return QueryRuntime(query, None, (*before, sums), select)
 
 
 def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -> KeyedQuery | None:
@@ -122,7 +148,7 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
     return KeyedQuery(query, stages, select)
 
 
-MakeWindow = Callable[[Window, Query, Schema, bool], Operator | None]
+MakeWindow = Callable[[Window, Query, Schema, bool, Scope], Operator | None]
 
 
 def _stages(
@@ -148,7 +174,8 @@ def _stages(
                 if narrows is not None:
                     stages.append(KeepColumns(narrows))
                     schema, scope = narrows.narrowed(), narrows.scope(scope)
-                window = make(handler if kept is None else kept.window(handler), query, schema, plan.playback)
+                bound = handler if kept is None else kept.window(handler)
+                window = make(bound, query, schema, plan.playback, scope)
                 if window is not None:
                     stages.append(window)
                 expires = True
@@ -162,18 +189,18 @@ def _stages(
     return tuple(stages), expires, scope
 
 
-def _window(window: Window, query: Query, schema: Schema, playback: bool) -> Operator | None:
+def _window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator | None:
     """The operator of ``window``; None if current rows just pass it and nobody sees the others leave."""
     wants_expired = query.output.events is not OutputEvents.CURRENT
-    operator = make_window(window, schema, playback, wants_expired=wants_expired)
+    operator = make_window(window, schema, playback, strings=scope.strings, wants_expired=wants_expired)
     is_seen = wants_expired or bool(query.selector.aggregates) or window.name not in SLIDING_WINDOWS
     return operator if is_seen or _filters_by_aggregates(query) else None
 
 
-def _keyed_window(window: Window, query: Query, schema: Schema, playback: bool) -> Operator | None:
+def _keyed_window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator | None:
     length = window_length(query)
     assert length is not None
-    return None if _window(window, query, schema, playback) is None else KeyedLength(schema, length)
+    return None if _window(window, query, schema, playback, scope) is None else KeyedLength(schema, length)
 
 
 def _filters_by_aggregates(query: Query) -> bool:

@@ -1,12 +1,14 @@
-"""Signatures of the windows of Siddhi 5.1's core, and which of them run."""
+"""Signatures of the windows of Siddhi 5.1: the core's, and those of the extensions that run here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from eiha.events.schema import AttributeType
+from eiha.kernel.cron import CronError, parse_cron
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.functions import Misfit
 
@@ -14,38 +16,67 @@ _INT: Final = frozenset({AttributeType.INT})
 _LONG: Final = frozenset({AttributeType.LONG})
 _DURATION: Final = _INT | _LONG
 _BOOL: Final = frozenset({AttributeType.BOOL})
+_DOUBLE: Final = frozenset({AttributeType.DOUBLE})
+_STRING: Final = frozenset({AttributeType.STRING})
+_ORDERED: Final = frozenset(AttributeType) - {AttributeType.BOOL, AttributeType.OBJECT}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter: its types, and whether it is a constant or an attribute."""
+    """One parameter: its types, and whether it is a constant or an attribute (None: either). The last one of an
+    overload may be there ``repeatedly``, or not at all.
+    """
 
     name: str
     types: frozenset[AttributeType]
-    is_constant: bool = True
+    is_constant: bool | None = True
+    repeatedly: bool = False
 
+
+Overload = tuple[Parameter, ...]
 
 _LENGTH: Final = Parameter("the length", _INT)
 _TIME: Final = Parameter("the time", _DURATION)
 _DELAY: Final = Parameter("the delay", _DURATION)
 _START: Final = Parameter("the start time", _DURATION)
+_ANY_START: Final = Parameter("the start time", _DURATION, is_constant=None)
+_TIMEOUT: Final = Parameter("the timeout", _DURATION)
+_REPLACE: Final = Parameter("the flag to replace the timestamp with the batch's end", _BOOL)
 _STREAM_CURRENT: Final = Parameter("the flag to put current events out at once", _BOOL)
 _TIMESTAMP: Final = Parameter("the timestamp", _LONG, is_constant=False)
+_GAP: Final = Parameter("the session gap", _LONG)
+_SESSION_KEY: Final = Parameter("the session key", _STRING, is_constant=False)
+_LATENCY: Final = Parameter("the allowed latency", _LONG)
+_COUNT: Final = Parameter("the number of values", _INT)
+_COUNTED: Final = Parameter("the attribute", _STRING, is_constant=False)
+_SUPPORT: Final = Parameter("the support threshold", _DOUBLE)
+_ERROR: Final = Parameter("the error bound", _DOUBLE)
+_SORTED: Final = Parameter("the attribute to sort by", _ORDERED, is_constant=False)
+_ORDER: Final = Parameter("the order", _STRING)
+_SORTED_OR_ORDER: Final = Parameter(
+    "what follows an order, an attribute or the order of one,", _ORDERED, is_constant=None, repeatedly=True
+)
+_CRON: Final = Parameter("the cron expression", _STRING)
 
-OVERLOADS: Final[dict[str, tuple[tuple[Parameter, ...], ...]]] = {
+OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
     "length": ((_LENGTH,),),
     "lengthBatch": ((_LENGTH,), (_LENGTH, _STREAM_CURRENT)),
     "time": ((_TIME,),),
     "timeBatch": ((_TIME,), (_TIME, _START), (_TIME, _STREAM_CURRENT), (_TIME, _START, _STREAM_CURRENT)),
     "externalTime": ((_TIMESTAMP, _TIME),),
+    "externalTimeBatch": tuple((_TIMESTAMP, _TIME, _ANY_START, _TIMEOUT, _REPLACE)[:count] for count in range(2, 6)),
     "timeLength": ((_TIME, _LENGTH),),
     "delay": ((_DELAY,),),
     "batch": ((), (_LENGTH,)),
+    "session": tuple((_GAP, _SESSION_KEY, _LATENCY)[:count] for count in range(1, 4)),
+    "sort": ((_LENGTH, _SORTED), (_LENGTH, _SORTED, _ORDER, _SORTED_OR_ORDER)),
+    "frequent": ((_COUNT,), (_COUNT, _COUNTED)),
+    "lossyFrequent": tuple((_SUPPORT, _ERROR, _COUNTED)[:count] for count in range(1, 4)),
 }
 """The windows that run, with their overloads."""
 
-NOT_RUN: Final = frozenset({"cron", "externalTimeBatch", "frequent", "lossyFrequent", "session", "sort"})
-"""Windows of the core that this version does not run yet."""
+NOT_RUN: Final = frozenset({"cron"})
+"""Windows that Siddhi has and this version does not run."""
 
 
 def check_arguments(name: str, arguments: Sequence[Expression]) -> None:
@@ -61,14 +92,61 @@ def check_arguments(name: str, arguments: Sequence[Expression]) -> None:
         alike = [
             problem
             for overload, problem in zip(overloads, problems, strict=True)
-            if len(overload) == len(arguments) and problem is not None
+            if _takes(overload, len(arguments)) and problem is not None
         ]
         raise Misfit(alike[0] if alike else f"it does not take {len(arguments)} arguments")
-    if name == "timeBatch":
-        length = arguments[0]
-        assert isinstance(length, Literal)
-        if int(length.value) <= 0:
-            raise Misfit(f"the time must be above 0, not {length.value}")
+    _check_values(name, arguments)
+
+
+def _check_values(name: str, arguments: Sequence[Expression]) -> None:
+    """What only some values of the right type break."""
+    match name:
+        case "timeBatch":
+            _require_above_zero("the time", arguments[0])
+        case "externalTimeBatch":
+            _require_above_zero("the time", arguments[1])
+            start = arguments[2] if len(arguments) > 2 else None
+            if isinstance(start, AttributeRef) and start.type is not AttributeType.LONG:
+                raise Misfit(f"the start time cannot be {start.type.value}, if it is an attribute")
+        case "batch":
+            length = arguments[0] if arguments else None
+            if isinstance(length, Literal) and int(length.value) < 0:
+                raise Misfit(f"the length must not be below 0, not {length.value}")
+        case "session":
+            gap, latency = arguments[0], arguments[-1]
+            assert isinstance(gap, Literal)
+            if isinstance(latency, Literal) and int(latency.value) > int(gap.value):
+                raise Misfit(f"the allowed latency must not be above the session gap, {gap.value} ms")
+        case "sort":
+            _check_orders(arguments)
+        case "lossyFrequent":
+            for value, what in zip(arguments, ("the support threshold", "the error bound"), strict=False):
+                if isinstance(value, Literal) and not float(value.value) >= 0:
+                    raise Misfit(f"{what} must not be below 0, not {value.value}")
+        case "cron":
+            assert isinstance(arguments[0], Literal)
+            try:
+                parse_cron(str(arguments[0].value))
+            except CronError as error:
+                raise Misfit(str(error)) from error
+        case _:
+            pass
+
+
+def _require_above_zero(what: str, argument: Expression) -> None:
+    assert isinstance(argument, Literal)
+    if int(argument.value) <= 0:
+        raise Misfit(f"{what} must be above 0, not {argument.value}")
+
+
+def _check_orders(arguments: Sequence[Expression]) -> None:
+    """Constants must be orders, each behind an attribute."""
+    for before, argument in pairwise(arguments[1:]):
+        if isinstance(argument, Literal):
+            if str(argument.value).lower() not in ("asc", "desc"):
+                raise Misfit(f"the order must be 'asc' or 'desc', not {argument.value!r}")
+            if isinstance(before, Literal):
+                raise Misfit("an order follows an attribute")
 
 
 def forms(name: str) -> tuple[str, ...]:
@@ -78,17 +156,28 @@ def forms(name: str) -> tuple[str, ...]:
 
 def _form(parameter: Parameter) -> str:
     types = " or ".join(type_.value for type_ in AttributeType if type_ in parameter.types)
-    return f"<{types}{'' if parameter.is_constant else ' attribute'}>"
+    kind = {True: "", False: " attribute", None: ", constant or attribute"}[parameter.is_constant]
+    return f"<{types}{kind}>{', ...' if parameter.repeatedly else ''}"
 
 
-def _problem(overload: Sequence[Parameter], arguments: Sequence[Expression]) -> str | None:
-    if len(overload) != len(arguments):
+def _takes(overload: Overload, count: int) -> bool:
+    """Whether ``overload`` takes so many arguments."""
+    if overload and overload[-1].repeatedly:
+        return count >= len(overload) - 1
+    return count == len(overload)
+
+
+def _problem(overload: Overload, arguments: Sequence[Expression]) -> str | None:
+    if not _takes(overload, len(arguments)):
         return f"it does not take {len(arguments)} arguments"
-    for parameter, argument in zip(overload, arguments, strict=True):
-        if parameter.is_constant and not isinstance(argument, Literal):
+    for position, argument in enumerate(arguments):
+        parameter = overload[min(position, len(overload) - 1)]
+        if parameter.is_constant is True and not isinstance(argument, Literal):
             return f"{parameter.name} must be a constant"
-        if not parameter.is_constant and not isinstance(argument, AttributeRef):
+        if parameter.is_constant is False and not isinstance(argument, AttributeRef):
             return f"{parameter.name} must be an attribute"
+        if not isinstance(argument, Literal | AttributeRef):
+            return f"{parameter.name} must be a constant or an attribute"
         if argument.type not in parameter.types:
             return f"{parameter.name} cannot be {argument.type.value}"
     return None

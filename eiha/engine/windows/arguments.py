@@ -59,6 +59,31 @@ class WindowArguments:
         assert argument.attribute < len(schema)
         return argument.attribute
 
+    def number(self, index: int) -> float:
+        """Argument ``index``, a double constant."""
+        argument = self._window.arguments[index]
+        if not isinstance(argument, Literal) or argument.type is not AttributeType.DOUBLE:
+            raise self.refusal(f"argument {index + 1} must be a double constant, not {_described(argument)}")
+        return float(argument.value)
+
+    def text(self, index: int) -> str:
+        """Argument ``index``, a string constant."""
+        argument = self._window.arguments[index]
+        if not isinstance(argument, Literal) or argument.type is not AttributeType.STRING:
+            raise self.refusal(f"argument {index + 1} must be a string constant, not {_described(argument)}")
+        return str(argument.value)
+
+    def is_constant(self, index: int) -> bool:
+        """Whether argument ``index`` is a constant."""
+        return isinstance(self._window.arguments[index], Literal)
+
+    def attribute(self, index: int) -> int:
+        """Position of the attribute that argument ``index`` names."""
+        argument = self._window.arguments[index]
+        if not isinstance(argument, AttributeRef):
+            raise self.refusal(f"argument {index + 1} must be an attribute, not {_described(argument)}")
+        return argument.attribute
+
     def _integer(self, index: int, what: str, *types: AttributeType) -> int:
         argument = self._window.arguments[index]
         if not isinstance(argument, Literal) or argument.type not in types:

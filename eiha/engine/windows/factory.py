@@ -7,26 +7,36 @@ from typing import Final
 from eiha.engine.windows.arguments import WindowArguments
 from eiha.engine.windows.batch import BatchWindow
 from eiha.engine.windows.external_time import ExternalTimeWindow
+from eiha.engine.windows.external_time_batch import ExternalPeriods, ExternalTimeBatchWindow
 from eiha.engine.windows.findable import FindableWindow
+from eiha.engine.windows.frequent import FrequentWindow, LossyFrequentWindow
 from eiha.engine.windows.length import LengthWindow
 from eiha.engine.windows.length_batch import LengthBatchWindow
+from eiha.engine.windows.session import SessionWindow
 from eiha.engine.windows.sliding_time import TimeWindow
+from eiha.engine.windows.sort import SortWindow
+from eiha.engine.windows.sort_keys import SortAttribute
 from eiha.engine.windows.time_batch import TimeBatchWindow
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
+from eiha.events.strings import StringTable
 from eiha.plan.nodes import Window
+from eiha.plan.windows import forms
 
-SLIDING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime"})
+SLIDING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime", "sort"})
 """Windows that pass each current row on at once: they only add the rows that leave."""
 
 
-def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired: bool = True) -> FindableWindow:
+def make_window(
+    window: Window, schema: Schema, playback: bool, *, strings: StringTable, wants_expired: bool = True
+) -> FindableWindow:
     """The operator for ``window`` over rows of ``schema``.
 
     Args:
         window: as bound; its arguments are checked here.
         schema: of the rows that come in, which are all current.
         playback: whether event time drives the plan.
+        strings: of the plan.
         wants_expired: False if the query puts out current rows only. Batch windows then leave expired rows out, which
             changes nothing for the aggregates, since a reset follows them; sliding windows put them out regardless.
             Batch windows have a ``content`` only if it is True.
@@ -67,6 +77,14 @@ def make_window(window: Window, schema: Schema, playback: bool, *, wants_expired
             arguments.require_count(2, 2)
             attribute = arguments.long_attribute(0, "the timestamp", schema)
             return ExternalTimeWindow(schema, attribute, arguments.duration_ms(1, "the time"))
+        case "externalTimeBatch":
+            return _external_time_batch(window, schema, playback, wants_expired)
+        case "session":
+            return _session(window, schema, strings)
+        case "sort":
+            return _sort(window, schema, strings)
+        case "frequent" | "lossyFrequent":
+            return _counting(window, schema, strings)
         case _:
             raise UnsupportedConstruct(f"window.{window.name}", line=window.span.line, column=window.span.column)
 
@@ -102,3 +120,54 @@ def _time_batch(window: Window, schema: Schema, playback: bool, wants_expired: b
     return TimeBatchWindow(
         schema, length_ms, start_ms, streams_current=streams, playback=playback, wants_expired=wants_expired
     )
+
+
+def _external_time_batch(window: Window, schema: Schema, playback: bool, wants_expired: bool) -> FindableWindow:
+    arguments = WindowArguments(window, *forms(window.name))
+    arguments.require_count(2, 5)
+    start_ms: int | None = None
+    start_attribute: int | None = None
+    if len(arguments) > 2:
+        if arguments.is_constant(2):
+            start_ms = arguments.duration_ms(2, "the start time")
+        else:
+            start_attribute = arguments.long_attribute(2, "the start time", schema)
+    periods = ExternalPeriods(
+        attribute=arguments.long_attribute(0, "the timestamp", schema),
+        length_ms=arguments.duration_ms(1, "the time"),
+        start_ms=start_ms,
+        start_attribute=start_attribute,
+        timeout_ms=arguments.duration_ms(3, "the timeout") if len(arguments) > 3 else 0,
+        replaces=len(arguments) > 4 and arguments.bool_constant(4, "replace.with.batchtime"),
+    )
+    return ExternalTimeBatchWindow(schema, periods, playback=playback, wants_expired=wants_expired)
+
+
+def _session(window: Window, schema: Schema, strings: StringTable) -> FindableWindow:
+    arguments = WindowArguments(window, *forms(window.name))
+    arguments.require_count(1, 3)
+    key = arguments.attribute(1) if len(arguments) > 1 else None
+    latency_ms = arguments.duration_ms(2, "the allowed latency") if len(arguments) > 2 else 0
+    return SessionWindow(schema, arguments.duration_ms(0, "the session gap"), key, latency_ms, strings)
+
+
+def _sort(window: Window, schema: Schema, strings: StringTable) -> FindableWindow:
+    arguments = WindowArguments(window, *forms(window.name))
+    attributes: list[SortAttribute] = []
+    for index in range(1, len(arguments)):
+        if arguments.is_constant(index):
+            attributes[-1] = SortAttribute(attributes[-1].position, arguments.text(index).lower() == "desc")
+        else:
+            attributes.append(SortAttribute(arguments.attribute(index), False))
+    return SortWindow(schema, arguments.int_constant(0, "the length"), attributes, strings)
+
+
+def _counting(window: Window, schema: Schema, strings: StringTable) -> FindableWindow:
+    arguments = WindowArguments(window, *forms(window.name))
+    if window.name == "frequent":
+        attributes = tuple(arguments.attribute(index) for index in range(1, len(arguments)))
+        return FrequentWindow(schema, arguments.int_constant(0, "the number of values"), attributes, strings)
+    support = arguments.number(0)
+    error = arguments.number(1) if len(arguments) > 1 else support / 10
+    attributes = tuple(arguments.attribute(index) for index in range(2, len(arguments)))
+    return LossyFrequentWindow(schema, support, error, attributes, strings)

@@ -24,14 +24,14 @@ class RowStore:
     ``start`` and ``stop`` bound the positions that hold rows.
     """
 
-    __slots__ = ("_columns", "_schema", "_valid", "start", "stop", "timestamps")
+    __slots__ = ("_columns", "_valid", "schema", "start", "stop", "timestamps")
 
     def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+        self.schema = schema
         self._clear()
 
     def _clear(self) -> None:
-        schema = self._schema
+        schema = self.schema
         self._columns: list[npt.NDArray[Any]] = [
             np.zeros(_CAPACITY_MIN, dtype=attribute.type.dtype) for attribute in schema.attributes
         ]
@@ -69,10 +69,14 @@ class RowStore:
         """The buffer of attribute ``index``, to be read at positions of held rows."""
         return self._columns[index]
 
+    def valid(self, index: int) -> npt.NDArray[np.bool_] | None:
+        """The validity of attribute ``index``, as ``column``; None while no row was null."""
+        return self._valid[index]
+
     def take(self, positions: Indices) -> tuple[Column, ...]:
         """The columns of the rows at ``positions``."""
         taken = []
-        for attribute, values, valid in zip(self._schema.attributes, self._columns, self._valid, strict=True):
+        for attribute, values, valid in zip(self.schema.attributes, self._columns, self._valid, strict=True):
             mask = None if valid is None else valid.take(positions)
             if mask is not None and mask.all():
                 mask = None
@@ -84,15 +88,25 @@ class RowStore:
         held = slice(first, stop)
         columns = tuple(
             Column(attribute.type, values[held], None if valid is None else valid[held])
-            for attribute, values, valid in zip(self._schema.attributes, self._columns, self._valid, strict=True)
+            for attribute, values, valid in zip(self.schema.attributes, self._columns, self._valid, strict=True)
         )
-        return EventBatch(self._schema, self.timestamps[held], columns)
+        return EventBatch(self.schema, self.timestamps[held], columns)
+
+    def gathered(self, positions: Indices) -> EventBatch:
+        """The rows at ``positions``, in that order, as copies."""
+        return EventBatch(self.schema, self.timestamps.take(positions), self.take(positions))
+
+    def keep(self, positions: Indices) -> None:
+        """Hold exactly the rows at ``positions``, in that order, from position 0 on."""
+        kept = self.gathered(positions)
+        self._clear()
+        self.append(kept)
 
     def snapshot(self) -> OperatorState:
         """The rows held, oldest first."""
         held = slice(self.start, self.stop)
         columns = []
-        for attribute, values, valid in zip(self._schema.attributes, self._columns, self._valid, strict=True):
+        for attribute, values, valid in zip(self.schema.attributes, self._columns, self._valid, strict=True):
             is_object = attribute.type is AttributeType.OBJECT
             columns.append(
                 {
@@ -109,11 +123,11 @@ class RowStore:
         """Hold exactly the rows of a snapshot."""
         self._clear()
         columns = []
-        for attribute, saved in zip(self._schema.attributes, state["columns"], strict=True):
+        for attribute, saved in zip(self.schema.attributes, state["columns"], strict=True):
             values = np.empty(len(saved["values"]), dtype=attribute.type.dtype)
             values[:] = saved["values"]
             columns.append(Column(attribute.type, values, saved["valid"]))
-        self.append(EventBatch(self._schema, state["timestamps"], tuple(columns)))
+        self.append(EventBatch(self.schema, state["timestamps"], tuple(columns)))
 
     def _set_valid(self, index: int, first: int, column: Column) -> None:
         valid = self._valid[index]

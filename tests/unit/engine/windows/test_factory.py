@@ -13,6 +13,7 @@ from eiha.engine.windows.factory import make_window
 from eiha.engine.windows.findable import FindableWindow
 from eiha.errors import PlanSemanticError, UnsupportedConstruct
 from eiha.events.schema import AttributeType
+from eiha.events.strings import StringTable
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.nodes import Window
 from eiha.siddhiql.span import Span
@@ -300,9 +301,14 @@ CASES: dict[str, tuple[str, tuple[Expression, ...], Callable[[bool], Oracle]]] =
 }
 
 
+def strings() -> StringTable:
+    """Names as the scripts number them."""
+    return StringTable(f"name{number * 7 % 100}" for number in range(100))
+
+
 def make(case: str, playback: bool) -> FindableWindow:
     name, arguments, _ = CASES[case]
-    return make_window(Window(name, arguments), SCHEMA, playback)
+    return make_window(Window(name, arguments), SCHEMA, playback, strings=strings())
 
 
 @pytest.mark.parametrize("playback", [True, False], ids=["playback", "live"])
@@ -330,7 +336,7 @@ def test_neither_cuts_nor_a_carried_state_change_what_comes_out(case: str, playb
 @settings(deadline=None, max_examples=12)
 def test_without_a_wish_for_expired_rows_only_they_are_missing(case: str, playback: bool, calls: list[Call]) -> None:
     name, arguments, _ = CASES[case]
-    operator = make_window(Window(name, arguments), SCHEMA, playback, wants_expired=False)
+    operator = make_window(Window(name, arguments), SCHEMA, playback, strings=strings(), wants_expired=False)
     with_expired = run_operator(make(case, playback), calls)
 
     def without_numbers(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
@@ -375,11 +381,11 @@ def test_arguments_that_do_not_fit_are_refused_with_the_valid_forms(
     name: str, arguments: tuple[Expression, ...], message: str
 ) -> None:
     with pytest.raises(PlanSemanticError, match=r"line 3, column 17.*valid: ") as caught:
-        make_window(Window(name, arguments, SPAN), SCHEMA, True)
+        make_window(Window(name, arguments, SPAN), SCHEMA, True, strings=strings())
     assert message in caught.value.message
 
 
 def test_a_window_that_does_not_exist_yet_is_named() -> None:
     with pytest.raises(UnsupportedConstruct) as caught:
-        make_window(Window("session", (integer(5),), SPAN), SCHEMA, True)
-    assert caught.value.construct == "window.session"
+        make_window(Window("cron", (TEXT,), SPAN), SCHEMA, True, strings=strings())
+    assert caught.value.construct == "window.cron"

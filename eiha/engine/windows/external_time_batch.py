@@ -1,0 +1,384 @@
+"""``externalTimeBatch(timestamp, t[, start[, timeout[, replace]]])``: rows come out together, period by period of
+their own time.
+
+A period ends when the first row of a later one comes: the batch before it goes out as expired rows, then a reset, then
+its own rows, as one chunk. If the clock passes ``timeout`` after the last period's end, the period's rows so far go
+out; if more of them come, these go out at the next timeout or at the period's end, behind those put out already once
+more. With ``replace`` the timestamp attribute becomes the end of the period.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
+from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
+from eiha.engine.windows.row_store import RowStore
+from eiha.events.batch import CHUNK_STRIDE, EventBatch
+from eiha.events.schema import Schema
+
+_NO_TIME: Final = -(2**62)
+_BEHIND_ALL: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPeriods:
+    """The arguments: position of the timestamp, length of a period, where periods are counted from (``start_ms`` or the
+    attribute at ``start_attribute``; neither: the first row), timeout (0: none) and whether timestamps are replaced.
+    """
+
+    attribute: int
+    length_ms: int
+    start_ms: int | None = None
+    start_attribute: int | None = None
+    timeout_ms: int = 0
+    replaces: bool = False
+
+
+@dataclass(slots=True)
+class _State:
+    """``put_out``: how many of the rows held were; ``end_ms`` of the period, ``highest_ms`` time of a row so far,
+    ``flushed``: whether rows of the period were put out by a timeout, ``timer_ms``.
+    """
+
+    put_out: int = 0
+    end_ms: int = _NO_TIME
+    start_ms: int = _NO_TIME
+    highest_ms: int = 0
+    flushed: bool = False
+    timer_ms: int = _NO_TIME
+
+
+class ExternalTimeBatchWindow:
+    """Holds the batch that was put out last (if ``wants_expired``) and the rows of the period that runs.
+
+    A row without a timestamp is refused. Expired rows and resets carry the highest timestamp so far.
+    """
+
+    __slots__ = ("_periods", "_playback", "_schema", "_state", "_store", "_wants_expired", "refused")
+
+    def __init__(self, schema: Schema, periods: ExternalPeriods, *, playback: bool, wants_expired: bool) -> None:
+        assert periods.length_ms > 0
+        self._schema = schema
+        self._periods = periods
+        self._playback = playback
+        self._wants_expired = wants_expired
+        self._store = RowStore(schema)
+        self._state = _State()
+        self.refused = 0
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The batches of periods that end; without rows what times out by the ticks."""
+        store, state = self._store, self._state
+        now_ms = clock.now_ms
+        valid = batch.columns[self._periods.attribute].valid if len(batch) else None
+        if valid is not None:
+            rows = np.flatnonzero(valid)
+            self.refused += len(batch) - len(rows)
+            batch, now_ms = batch.take(rows), now_ms.take(rows)
+        first = store.append(batch) if len(batch) else store.stop
+        if len(batch) and state.end_ms == _NO_TIME:
+            state.start_ms = self._first_start(first)
+        emission = Emission(0)
+        if self._periods.timeout_ms > 0:
+            room = int(self._run(first, now_ms, batch, clock, emission, writes=False)[0])
+        else:
+            room = 2 * len(store) + len(batch) + 1
+        emission = Emission(room)
+        rows_out, start, *rest = self._run(first, now_ms, batch, clock, emission, writes=True)
+        state.put_out, state.end_ms, state.highest_ms, state.flushed, state.timer_ms = rest
+        out = emission.batch(rows_out, self._schema, store, collapses=True)
+        store.drop(start - store.start)
+        return out
+
+    def _first_start(self, first: int) -> int:
+        """Where the first period is counted from."""
+        periods = self._periods
+        if periods.start_ms is not None:
+            return periods.start_ms
+        row = self._store.rows(first, first + 1)
+        named = periods.attribute if periods.start_attribute is None else periods.start_attribute
+        column = row.columns[named]
+        if column.valid is not None and not column.valid[0]:
+            column = row.columns[periods.attribute]
+        return int(column.values[0])
+
+    def _run(
+        self, first: int, now_ms: Any, batch: EventBatch, clock: RowClock, emission: Emission, *, writes: bool
+    ) -> tuple[Any, ...]:
+        store, state, periods = self._store, self._state, self._periods
+        return _run_periods(
+            store.column(periods.attribute), store.timestamps, store.start, first, store.start + state.put_out,
+            state.end_ms, state.start_ms, periods.start_ms is not None, state.highest_ms, state.flushed, state.timer_ms,
+            now_ms, batch.chunk_numbers(), clock.ticks_ms, periods.length_ms, periods.timeout_ms, periods.replaces,
+            self._playback, self._wants_expired, writes,
+            emission.positions, emission.kinds, emission.timestamps, emission.chunks,
+        )  # fmt: skip
+
+    def fire(self, now_ms: int) -> EventBatch | None:
+        """What the timeout puts out."""
+        store, state = self._store, self._state
+        if state.timer_ms == _NO_TIME or state.timer_ms > now_ms:
+            return None
+        emission = Emission(2 * len(store) + 1)
+        at_ms = now_ms if self._playback else state.timer_ms
+        rows, start, current = _time_out(
+            store.timestamps, store.start, store.start + state.put_out, store.stop,
+            state.highest_ms, state.flushed, self._wants_expired,
+            emission.positions, emission.kinds, emission.timestamps, emission.chunks,
+        )  # fmt: skip
+        state.flushed = True
+        state.timer_ms = at_ms + self._periods.timeout_ms
+        if not rows and not self._playback and state.timer_ms <= now_ms:  # timeouts that put out nothing are skipped
+            state.timer_ms += (now_ms - state.timer_ms) // self._periods.timeout_ms * self._periods.timeout_ms
+        state.put_out = current - start
+        out = emission.batch(rows, self._schema, store, collapses=True)
+        store.drop(start - store.start)
+        return out if rows else None
+
+    def next_timer_ms(self) -> int | None:
+        """The next timeout; None without one."""
+        return None if self._state.timer_ms == _NO_TIME else int(self._state.timer_ms)
+
+    def content(self) -> EventBatch:
+        """The rows put out last."""
+        first = self._store.start
+        return self._store.rows(first, first + self._state.put_out)
+
+    def snapshot(self) -> OperatorState:
+        """The rows held and where the period stands."""
+        state = self._state
+        return {
+            "rows": self._store.snapshot(),
+            "put_out": int(state.put_out),
+            "end_ms": int(state.end_ms),
+            "start_ms": int(state.start_ms),
+            "highest_ms": int(state.highest_ms),
+            "flushed": bool(state.flushed),
+            "timer_ms": int(state.timer_ms),
+            "refused": self.refused,
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Hold the rows of a snapshot."""
+        self._store.restore(state["rows"])
+        self.refused = state["refused"]
+        names = ("put_out", "end_ms", "start_ms", "highest_ms", "flushed", "timer_ms")
+        self._state = _State(**{name: state[name] for name in names})
+
+
+@inlined
+def _put_out(
+    position: int,
+    kind: int,
+    timestamp: int,
+    chunk: int,
+    out: int,
+    writes: bool,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> int:
+    """Put out one more row, or only count it; how many there are now."""
+    if writes:
+        out_positions[out] = position
+        out_kinds[out] = kind
+        out_timestamps[out] = timestamp
+        out_chunks[out] = chunk
+    return out + 1
+
+
+@inlined
+def _put_out_batch(
+    timestamps: ReadInt64,
+    start: int,
+    current: int,
+    stop: int,
+    at_ms: int,
+    number: int,
+    again: bool,
+    keeps: bool,
+    wants_expired: bool,
+    writes: bool,
+    out: int,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int]:
+    """Put out the rows from ``current`` on, as chunk ``number``: rows put out so far, oldest row that stays, next one.
+
+    Those before were put out. ``again``: in this very period, so they go out once more and stay.
+    """
+    if again and current == stop:
+        return out, start, current
+    if wants_expired:
+        for position in range(start, current):
+            out = _put_out(
+                position, EXPIRED, at_ms, number, out, writes, out_positions, out_kinds, out_timestamps, out_chunks
+            )  # fmt: skip
+    if current < stop:
+        out = _put_out(
+            current, RESET, at_ms, number, out, writes, out_positions, out_kinds, out_timestamps, out_chunks
+        )  # fmt: skip
+    for position in range(start if again else current, stop):
+        out = _put_out(
+            position, CURRENT, timestamps[position], number,
+            out, writes, out_positions, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
+    if not again:
+        start = current
+    if not keeps:
+        start = stop
+    return out, start, stop
+
+
+@kernel
+def _time_out(
+    timestamps: ReadInt64,
+    start: int,
+    current: int,
+    stop: int,
+    highest_ms: int,
+    flushed: bool,
+    wants_expired: bool,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int]:
+    """As ``_put_out_batch``, alone, as what a timer puts out."""
+    return _put_out_batch(
+        timestamps, start, current, stop, highest_ms, FIRED_CHUNK, flushed, True, wants_expired, True,
+        0, out_positions, out_kinds, out_timestamps, out_chunks,
+    )  # fmt: skip
+
+
+@inlined
+def _end_after(time_ms: int, start_ms: int, length_ms: int) -> int:
+    """The end of the period of ``time_ms``; the remainder takes the sign of the dividend, as in Java."""
+    since = time_ms - start_ms
+    if since >= 0:
+        return time_ms + length_ms - since % length_ms
+    return time_ms + length_ms + (-since) % length_ms
+
+
+@inlined
+def _fire_timers(
+    timestamps: ReadInt64,
+    start: int,
+    current: int,
+    stop: int,
+    highest_ms: int,
+    flushed: bool,
+    timer_ms: int,
+    now: int,
+    timeout_ms: int,
+    playback: bool,
+    number: int,
+    number_max: int,
+    wants_expired: bool,
+    writes: bool,
+    out: int,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int, bool, int]:
+    """Let the timeouts due by ``now`` happen, each a chunk numbered above ``number``.
+
+    Rows put out so far, oldest row that stays, next row to put out, whether any of the period were, next timeout.
+    """
+    while timer_ms != _NO_TIME and timer_ms <= now:
+        number = min(number + 1, number_max)
+        out, start, current = _put_out_batch(
+            timestamps, start, current, stop, highest_ms, number, flushed, True, wants_expired, writes,
+            out, out_positions, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
+        flushed = True
+        timer_ms = (now if playback else timer_ms) + timeout_ms
+    return out, start, current, flushed, timer_ms
+
+
+@kernel
+def _run_periods(
+    times: WriteInt64,
+    timestamps: ReadInt64,
+    start: int,
+    first: int,
+    current: int,
+    end_ms: int,
+    start_ms: int,
+    is_aligned: bool,
+    highest_ms: int,
+    flushed: bool,
+    timer_ms: int,
+    now_ms: ReadInt64,
+    chunks: ReadInt64,
+    ticks_ms: ReadInt64,
+    length_ms: int,
+    timeout_ms: int,
+    replaces: bool,
+    playback: bool,
+    wants_expired: bool,
+    writes: bool,
+    out_positions: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> tuple[int, int, int, int, int, bool, int]:
+    """Rows put out, oldest row that stays; how many of those that stay were put out, and the state from there on.
+
+    ``writes`` False: only count the rows.
+    """
+    out = 0
+    last = -CHUNK_STRIDE
+    seen = -CHUNK_STRIDE
+    tick = 0
+    for index in range(len(now_ms) + 1):
+        position = first + index
+        chunk = chunks[index] if index < len(now_ms) else _BEHIND_ALL
+        while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
+            out, start, current, flushed, timer_ms = _fire_timers(
+                timestamps, start, current, position, highest_ms, flushed, timer_ms, ticks_ms[tick], timeout_ms,
+                playback, max((tick - 1) * CHUNK_STRIDE, seen), tick * CHUNK_STRIDE - 1, wants_expired, writes,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+            tick += 1
+        if index == len(now_ms):
+            break
+        if chunk % CHUNK_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1]):
+            out, start, current, flushed, timer_ms = _fire_timers(
+                timestamps, start, current, position, highest_ms, flushed, timer_ms, now_ms[index], timeout_ms,
+                playback, max(chunk - CHUNK_STRIDE, seen), chunk - 1, wants_expired, writes,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+        time_ms = times[position]
+        if end_ms == _NO_TIME:
+            end_ms = _end_after(time_ms, start_ms, length_ms) if is_aligned else start_ms + length_ms
+            if timeout_ms > 0:
+                timer_ms = now_ms[index] + timeout_ms
+        highest_ms = max(highest_ms, time_ms)
+        if time_ms >= end_ms:
+            number = chunk if chunk > last else min(last + 1, chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1)
+            before = out
+            out, start, current = _put_out_batch(
+                timestamps, start, current, position, highest_ms, number, flushed, wants_expired, wants_expired,
+                writes, out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+            if out > before:
+                last = number
+            seen = max(seen, number)
+            flushed = False
+            end_ms = _end_after(highest_ms, start_ms, length_ms)
+            if timeout_ms > 0:
+                timer_ms = now_ms[index] + timeout_ms
+        if replaces and writes:
+            times[position] = end_ms
+        seen = max(seen, chunk)
+    return out, start, current - start, end_ms, highest_ms, flushed, timer_ms
