@@ -69,6 +69,7 @@ class Select:
         events: which kinds to put out.
         scope: strings and names.
         expires: whether rows can leave (the query has a window), so that min and max must remember what is in.
+        aggregates_from: the column from which on the rows that come in carry their aggregates; None: they do not.
         rate: the rate limit behind, which wants to know groups and resets (``limited``); snapshots take the rows of
             batch windows one by one.
     """
@@ -78,6 +79,7 @@ class Select:
 
     __slots__ = (
         "_aggregates",
+        "_aggregates_from",
         "_batching",
         "_collapses",
         "_epoch",
@@ -110,8 +112,13 @@ class Select:
         *,
         expires: bool,
         rate: RateLimit | None = None,
+        aggregates_from: int | None = None,
     ) -> None:
+        self._needed = _first_needs(selector)
+        if aggregates_from is not None:
+            selector = replace(selector, aggregates=(), group_by=())
         self._selector = selector
+        self._aggregates_from = aggregates_from
         self._strings = scope.strings
         self._keeps = {OutputEvents.CURRENT: _CURRENT, OutputEvents.EXPIRED: _EXPIRED}.get(events)
         self._aggregates = RunningAggregates(selector.aggregates, scope, expires=expires)
@@ -127,7 +134,6 @@ class Select:
         )
         # as recorded: offset is not applied to the chunks of a query with group by, unless they are whole batches
         self._offsets_chunks = not selector.group_by
-        self._needed = _first_needs(selector)
         self._limited = rate is not None
         self._batching = rate is None or rate.kind is not RateKind.SNAPSHOT
         self._collapses = self._batching and bool(selector.aggregates or selector.group_by)
@@ -154,7 +160,9 @@ class Select:
         left, epochs = self._without_resets(batch, clock)
         if self._group_index is not None:
             left.groups = self._group_index.find(tuple(key(left.rows) for key in self._group_keys))
-        if self._one_by_one:
+        if self._aggregates_from is not None:
+            left.rows = replace(left.rows, aggregates=batch.columns[self._aggregates_from :])
+        elif self._one_by_one:
             left.rows = self._each_row_in_turn(left, epochs)
         elif len(self._aggregates):
             left.rows = self._aggregate(left, epochs)

@@ -1,0 +1,202 @@
+"""A sliding window and the sums over it in one: see ``sliding_queries``. Gives each row with its aggregates behind."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.aggregators.growth import grown
+from eiha.engine.aggregators.key_index import GroupIndex
+from eiha.engine.expressions.compile_expression import compile_column
+from eiha.engine.expressions.rows import Rows, Scope
+from eiha.engine.kernels.sliding import oldest_by_length, oldest_by_time, slide_counts, slide_doubles, slide_longs
+from eiha.engine.operator import OperatorState, RowClock, Untimed
+from eiha.engine.operators.stateless import rows_of
+from eiha.engine.windows.row_store import RowStore
+from eiha.events.batch import EventBatch
+from eiha.events.column import Column
+from eiha.events.schema import Attribute, AttributeType, Schema
+from eiha.plan.expressions import AttributeRef, Literal
+from eiha.plan.nodes import Aggregate, Selector, Window
+
+Longs = npt.NDArray[np.int64]
+
+_WHOLE: Final = frozenset({AttributeType.INT, AttributeType.LONG})
+_ALL_VALID: Final = np.ones(1, dtype=np.bool_)
+_GROUPS: Final = 0
+"""Place of the group numbers among the columns held."""
+
+
+class SlidingAggregates(Untimed):
+    """Holds, of the rows in the window, their group numbers and the arguments of the aggregates.
+
+    Args:
+        window: ``length``, ``time`` or ``externalTime``; the attributes among its arguments are columns of ``schema``.
+        schema: of the rows that come in.
+        selector: its aggregates are all in ``SUMS``.
+        scope: strings and names.
+    """
+
+    __slots__ = (
+        "_arguments",
+        "_externally_timed",
+        "_group_index",
+        "_group_keys",
+        "_length",
+        "_schema",
+        "_store",
+        "_sums",
+    )
+
+    def __init__(self, window: Window, schema: Schema, selector: Selector, scope: Scope) -> None:
+        length = window.arguments[-1]
+        assert isinstance(length, Literal)
+        self._length = (window.name == "length", int(length.value))
+        external = window.arguments[0]
+        self._externally_timed = external.attribute if isinstance(external, AttributeRef) else None
+        self._group_keys = [compile_column(each, scope) for each in selector.group_by]
+        self._group_index = (
+            GroupIndex(tuple(each.type for each in selector.group_by), scope.strings) if selector.group_by else None
+        )
+        self._arguments = [
+            compile_column(each.argument, scope)
+            for each in selector.aggregates
+            if each.argument is not None and each.name != "count"
+        ]
+        self._sums = _sums_of(selector.aggregates)
+        held = [
+            Attribute("group", AttributeType.LONG),
+            *(Attribute(f"argument{place}", type_) for place, type_ in _held(self._sums)),
+        ]
+        self._store = RowStore(Schema(tuple(held)))
+        added = (Attribute(f"aggregate{number}", each.type) for number, each in enumerate(selector.aggregates))
+        self._schema = Schema((*schema.attributes, *added))
+
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The rows, each followed by its aggregates; a row without an external time is refused."""
+        times = batch.timestamps
+        now_ms = clock.now_ms
+        if self._externally_timed is not None:
+            external = batch.columns[self._externally_timed]
+            if external.valid is not None:
+                kept = np.flatnonzero(external.valid)
+                batch, now_ms, external = batch.take(kept), now_ms.take(kept), external.take(kept)
+            times = now_ms = external.values
+        if not len(batch):
+            return EventBatch(self._schema, batch.timestamps, (*batch.columns, *self._no_aggregates()))
+        store = self._store
+        start, first = self._hold(rows_of(batch, clock), times)
+        oldest = np.empty(len(batch), dtype=np.int64)
+        by_rows, length = self._length
+        if by_rows:
+            stays = oldest_by_length(start, first, length, oldest)
+        else:
+            stays = oldest_by_time(store.timestamps, start, first, now_ms, length, oldest)
+        group_count = 1 if self._group_index is None else self._group_index.count
+        groups = store.column(_GROUPS)
+        added = [each.slide(store, groups, group_count, start, first, oldest) for each in self._sums]
+        store.drop(stays - store.start)
+        return EventBatch(
+            self._schema, batch.timestamps, (*batch.columns, *added), None, batch.chunks, False, batch.keys
+        )
+
+    def _hold(self, rows: Rows, times: Longs) -> tuple[int, int]:
+        """Append what is kept of the rows; position of the oldest one held, and of the first new one."""
+        if self._group_index is None:
+            groups = np.zeros(rows.count, dtype=np.int64)
+        else:
+            groups = self._group_index.find(tuple([key(rows) for key in self._group_keys]))
+        held = [Column(AttributeType.LONG, groups)]
+        values = (argument(rows) for argument in self._arguments)
+        for (_, type_), value in zip(_held(self._sums), values, strict=True):
+            held.append(Column(type_, value.values.astype(type_.dtype, copy=False), value.valid))
+        first = self._store.append(EventBatch(self._store.schema, times, tuple(held)))
+        return self._store.start, first
+
+    def _no_aggregates(self) -> tuple[Column, ...]:
+        return tuple(
+            Column(each.type, np.empty(0, dtype=each.type.dtype))
+            for each in self._schema.attributes[-len(self._sums) :]
+        )
+
+    def snapshot(self) -> OperatorState:
+        """The rows held, the groups and their sums."""
+        return {
+            "rows": self._store.snapshot(),
+            "groups": None if self._group_index is None else self._group_index.snapshot(),
+            "sums": [each.snapshot() for each in self._sums],
+        }
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._store.restore(state["rows"])
+        if self._group_index is not None:
+            self._group_index.restore(state["groups"])
+        for each, part in zip(self._sums, state["sums"], strict=True):
+            each.restore(part)
+
+
+class _Sum:
+    """One aggregate: a sum and a count for each group.
+
+    ``place`` of its argument among the columns held, None for ``count``; ``type`` of the sums.
+    """
+
+    __slots__ = ("_counts", "_is_mean", "_sums", "place", "type")
+
+    def __init__(self, type_: AttributeType, place: int | None, *, is_mean: bool) -> None:
+        self.type = type_
+        self.place = place
+        self._is_mean = is_mean
+        self._sums: npt.NDArray[Any] = np.zeros(0, dtype=type_.dtype)
+        self._counts: Longs = np.zeros(0, dtype=np.int64)
+
+    def slide(self, store: RowStore, groups: Longs, group_count: int, start: int, first: int, oldest: Longs) -> Column:
+        """The value after each new row."""
+        self._counts = grown(self._counts, group_count)
+        out = np.empty(len(oldest), dtype=self.type.dtype)
+        if self.place is None:
+            slide_counts(groups, start, first, oldest, self._counts, out)
+            return Column(self.type, out)
+        self._sums = grown(self._sums, group_count)
+        values, mask = store.column(self.place), store.valid(self.place)
+        valid, has_nulls = (_ALL_VALID, False) if mask is None else (mask, True)
+        out_valid = np.empty(len(oldest), dtype=np.bool_)
+        sums, counts = self._sums, self._counts
+        if self.type is AttributeType.LONG:
+            nulls = slide_longs(groups, values, valid, has_nulls, start, first, oldest, sums, counts, out, out_valid)
+        else:
+            nulls = slide_doubles(
+                groups, values, valid, has_nulls, start, first, oldest, sums, counts, self._is_mean, out, out_valid
+            )
+        return Column(self.type, out, out_valid if nulls else None)
+
+    def snapshot(self) -> OperatorState:
+        """Sums and counts by group."""
+        return {"sums": self._sums.copy(), "counts": self._counts.copy()}
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._sums, self._counts = np.array(state["sums"]), np.array(state["counts"])
+
+
+def _sums_of(aggregates: tuple[Aggregate, ...]) -> list[_Sum]:
+    sums: list[_Sum] = []
+    place = _GROUPS
+    for each in aggregates:
+        if each.name == "count":
+            sums.append(_Sum(AttributeType.LONG, None, is_mean=False))
+            continue
+        assert each.argument is not None
+        place += 1
+        is_whole = each.name == "sum" and each.argument.type in _WHOLE
+        type_ = AttributeType.LONG if is_whole else AttributeType.DOUBLE
+        sums.append(_Sum(type_, place, is_mean=each.name == "avg"))
+    return sums
+
+
+def _held(sums: list[_Sum]) -> list[tuple[int, AttributeType]]:
+    """Places and types of the arguments held."""
+    return [(each.place, each.type) for each in sums if each.place is not None]

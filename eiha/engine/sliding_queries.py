@@ -1,0 +1,52 @@
+"""Which queries run as sliding aggregates: a sliding window, sums over it, and only current rows put out.
+
+Then nobody sees a row leave: it is taken out of the sums when the next row comes, in the same order as if it had left
+on time, and no timer is needed. Decided from the plan alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eiha.engine.expressions.compile_expression import aggregate_indices, may_fail
+from eiha.plan.expressions import ARGUMENTS, Call, Literal
+from eiha.plan.nodes import Aggregate, OutputEvents, Query, StreamInput, Window
+
+SUMS: Final = frozenset({"sum", "avg", "count"})
+"""Aggregators that a row leaves by a subtraction."""
+
+_WINDOWS: Final = frozenset({"length", "time", "externalTime"})
+
+
+def slides(query: Query) -> bool:
+    """Whether ``query`` runs as sliding aggregates."""
+    if not isinstance(query.input, StreamInput) or query.rate is not None:
+        return False
+    handlers, selector = query.input.handlers, query.selector
+    if not handlers or not isinstance(handlers[-1], Window) or not _slides_plainly(handlers[-1]):
+        return False
+    cuts = selector.order_by or selector.limit is not None or selector.offset is not None
+    fails = any(may_fail(each.expression) for each in selector.projections)
+    return (
+        query.output.events is OutputEvents.CURRENT
+        and bool(selector.aggregates)
+        and all(map(_is_plain_sum, selector.aggregates))
+        and not (cuts or fails or selector.having_aggregates)
+    )
+
+
+def _slides_plainly(window: Window) -> bool:
+    if window.name not in _WINDOWS:
+        return False
+    length = window.arguments[0]
+    return window.name != "length" or (isinstance(length, Literal) and int(length.value) > 0)
+
+
+def _is_plain_sum(aggregate: Aggregate) -> bool:
+    argument = aggregate.argument
+    if aggregate.name not in SUMS or aggregate.guard is not None:
+        return False
+    if argument is None:
+        return True
+    has_several = isinstance(argument, Call) and argument.function == ARGUMENTS
+    return not (has_several or may_fail(argument) or aggregate_indices(argument))
