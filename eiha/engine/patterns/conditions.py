@@ -114,7 +114,7 @@ def split_condition(condition: Expression | None, step: int, scope: Scope) -> St
             tests.append(test)
         else:
             general.append(part)
-    return StepCondition(tuple(own), tuple(tests), _conjunction(general, scope))
+    return StepCondition(tuple(own), tuple(tests), conjunction(general, steps_scope(scope)))
 
 
 def conjuncts(condition: Expression | None) -> Iterator[Expression]:
@@ -128,13 +128,14 @@ def conjuncts(condition: Expression | None) -> Iterator[Expression]:
         yield condition
 
 
-def _conjunction(parts: list[Expression], scope: Scope) -> Callable[[Rows], Flags | bool] | None:
+def conjunction(parts: list[Expression], scope: Scope) -> Callable[[Rows], Flags | bool] | None:
+    """Where all parts are true; None for no parts."""
     if not parts:
         return None
     whole = parts[0]
     for part in parts[1:]:
         whole = Logic(LogicOp.AND, whole, part)
-    return compile_condition(whole, _steps_scope(scope))
+    return compile_condition(whole, scope)
 
 
 def _test(part: Expression, step: int, scope: Scope) -> Test | None:
@@ -209,7 +210,7 @@ def event_scope(scope: Scope) -> Scope:
     return replace(scope, attribute=attribute, event_is_null=event_is_null)
 
 
-def _steps_scope(scope: Scope) -> Scope:
+def steps_scope(scope: Scope) -> Scope:
     """Names over rows that hold the columns of all steps, by step."""
 
     def attribute(reference: AttributeRef) -> Callable[[Rows], Column]:

@@ -9,6 +9,7 @@ from typing import Any
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.pattern_stage import PatternStage
 from eiha.engine.patterns.chain import is_chain, make_chain
+from eiha.engine.patterns.consecutive import ConsecutivePattern, ConsecutiveProgram, is_consecutive
 from eiha.engine.patterns.follow import FollowPattern
 from eiha.engine.patterns.general_pattern import GeneralPattern, PatternProgram
 from eiha.engine.patterns.layout import match_schema, match_scope
@@ -26,16 +27,19 @@ class PatternMaker:
 
 
 def pattern_maker(source: PatternInput, read_by_query: Any, scope: Scope) -> PatternMaker:
-    """The operators for ``source``: a compiled scan for plain chains, else the general machine.
+    """The operators for ``source``: rows in a row, a compiled scan for plain chains, else the general machine.
 
     Args:
         source: as bound.
         read_by_query: the part of the plan that reads matches (the selector).
         scope: of the plan; the conditions' own names are resolved here.
     """
+    columns = match_columns(read_by_query)
+    if is_consecutive(source) and reads_one_event_only((source.steps, read_by_query)):
+        consecutive = ConsecutiveProgram(source, columns, scope)
+        return PatternMaker(lambda: ConsecutivePattern(consecutive), columns.scope(scope))
     if is_chain(source) and reads_one_event_only((source.steps, read_by_query)):
         chain, schema = make_chain(source), match_schema(source)
         return PatternMaker(lambda: FollowPattern(chain, schema, scope), match_scope(source, scope))
-    columns = match_columns(read_by_query)
     program = PatternProgram(source, columns, scope)
     return PatternMaker(lambda: GeneralPattern(program), columns.scope(scope))
