@@ -12,7 +12,7 @@ The condition is a conjunction. Of its parts,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -63,7 +63,7 @@ OUTCOMES: Final = {
 
 _ALL_OUTCOMES: Final = LESS | SAME | MORE | MISSING
 
-_MIRRORED: Final = {
+MIRRORED: Final = {
     CompareOp.EQUAL: CompareOp.EQUAL,
     CompareOp.NOT_EQUAL: CompareOp.NOT_EQUAL,
     CompareOp.LESS: CompareOp.GREATER,
@@ -71,6 +71,7 @@ _MIRRORED: Final = {
     CompareOp.GREATER: CompareOp.LESS,
     CompareOp.GREATER_EQUAL: CompareOp.LESS_EQUAL,
 }
+"""The operator when the sides change places."""
 
 _READS_THE_MOMENT: Final = frozenset({"eventTimestamp", "currentTimeMillis", "UUID"})
 
@@ -101,9 +102,11 @@ class StepCondition:
     general: Callable[[Rows], Flags | bool] | None
 
 
-def split_condition(condition: Expression | None, step: int, scope: Scope) -> StepCondition:
-    """The parts of the condition of step ``step``."""
-    own: list[Callable[[Rows], Flags | bool]] = []
+def split_condition(
+    condition: Expression | None, step: int, scope: Scope, implied: Iterable[Expression] = ()
+) -> StepCondition:
+    """The parts of the condition of step ``step``; ``implied``: of the arriving event alone, true where it is."""
+    own: list[Callable[[Rows], Flags | bool]] = [compile_condition(part, event_scope(scope)) for part in implied]
     tests: list[Test] = []
     general: list[Expression] = []
     for part in conjuncts(condition):
@@ -154,7 +157,7 @@ def _test(part: Expression, step: int, scope: Scope) -> Test | None:
             )
         if left <= {step} and _is_one_captured(right, step):
             return Test(
-                OUTCOMES[_MIRRORED[inner.op]] ^ negated,
+                OUTCOMES[MIRRORED[inner.op]] ^ negated,
                 _term(inner.right, min(right), common, scope),
                 _term(inner.left, step, common, scope),
             )

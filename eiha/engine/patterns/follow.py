@@ -16,6 +16,7 @@ from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.patterns.chain import Chain
 from eiha.engine.patterns.conditions import StepCondition, Term, Test, split_condition
+from eiha.engine.patterns.implied_bounds import implied_bounds
 from eiha.engine.patterns.partial_matches import PartialMatches
 from eiha.engine.patterns.scan import (
     COUNTERS,
@@ -56,7 +57,10 @@ class FollowPattern(Untimed):
         steps = len(chain.steps)
         self._chain = chain
         self._schema = schema
-        self._conditions = [split_condition(step.condition, index, scope) for index, step in enumerate(chain.steps)]
+        self._conditions = [
+            split_condition(step.condition, index, scope, implied_bounds(chain.steps, index))
+            for index, step in enumerate(chain.steps)
+        ]
         self._tests = _TestTable(self._conditions)
         self._within_ms = -1 if chain.within_ms is None else chain.within_ms
         repeats = [chain.repeated_by(step) for step in range(steps)]
@@ -71,9 +75,11 @@ class FollowPattern(Untimed):
     def receive(self, stream: str, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The matches that the rows of ``stream`` complete."""
         rows = Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
-        candidates = self._candidates(stream, batch, rows)
-        if self._within_ms < 0 and not self._chain.is_sequence and not (candidates >= 0).any():
+        chosen = self._chosen(stream, rows)
+        batch, rows, chosen = self._without_others(batch, rows, chosen)
+        if not len(batch):
             return self._nothing()
+        candidates = self._candidates(batch, chosen)
         found = self._scan(stream, batch, rows, candidates)
         self._compact(self._compact_above)
         return concatenate_batches(found) if found else self._nothing()
@@ -90,20 +96,41 @@ class FollowPattern(Untimed):
             store.restore(saved)
         self._compact_above = [max(_COMPACT_ABOVE, 2 * len(store)) for store in self._stores]
 
-    def _candidates(self, stream: str, batch: EventBatch, rows: Rows) -> Longs:
+    def _chosen(self, stream: str, rows: Rows) -> dict[int, Longs]:
+        """By step that ``stream`` feeds, the rows that may serve it."""
+        chosen: dict[int, Longs] = {}
+        for index, step in enumerate(self._chain.steps):
+            if step.stream == stream and (index or not self._starts_once or self._matches.lengths[0]):
+                chosen[index] = _chosen(self._conditions[index], rows)
+        return chosen
+
+    def _without_others(
+        self, batch: EventBatch, rows: Rows, chosen: dict[int, Longs]
+    ) -> tuple[EventBatch, Rows, dict[int, Longs]]:
+        """Without rows that serve no step, where they are many and change nothing."""
+        if self._chain.is_sequence or 2 * sum(map(len, chosen.values())) > len(batch):
+            return batch, rows, chosen
+        parts = list(chosen.values())
+        if self._within_ms >= 0:
+            if bool((batch.timestamps[1:] < batch.timestamps[:-1]).any()):
+                return batch, rows, chosen
+            # the last row tells how late it is, for the rows of later batches may be earlier again
+            parts.append(np.arange(len(batch) - 1, len(batch)))
+        active = np.unique(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.int64)
+        fewer = batch.take(active)
+        narrowed = {step: np.searchsorted(active, each) for step, each in chosen.items()}
+        return fewer, Rows(len(fewer), (fewer.columns,), fewer.timestamps, rows.now_ms.take(active)), narrowed
+
+    def _candidates(self, batch: EventBatch, chosen: dict[int, Longs]) -> Longs:
         """int64[steps * rows]: where a row that may serve a step lies in the step's store (the last one has none)."""
-        count = len(batch)
-        steps = self._chain.steps
-        candidates = np.full((len(steps), count), -1, dtype=np.int64)
-        for index, step in enumerate(steps):
-            if step.stream != stream or (index == 0 and self._starts_once and not self._matches.lengths[0]):
-                continue
-            chosen = _chosen(self._conditions[index], rows)
-            if index == len(steps) - 1:
-                candidates[index, chosen] = chosen
-            elif len(chosen):
-                first = self._stores[index].append(batch if len(chosen) == count else batch.take(chosen))
-                candidates[index, chosen] = np.arange(first, first + len(chosen))
+        count, steps = len(batch), len(self._chain.steps)
+        candidates = np.full((steps, count), -1, dtype=np.int64)
+        for index, rows in chosen.items():
+            if index == steps - 1:
+                candidates[index, rows] = rows
+            elif len(rows):
+                first = self._stores[index].append(batch if len(rows) == count else batch.take(rows))
+                candidates[index, rows] = np.arange(first, first + len(rows))
         return candidates.ravel()
 
     def _scan(self, stream: str, batch: EventBatch, rows: Rows, candidates: Longs) -> list[EventBatch]:

@@ -44,7 +44,7 @@ class PatternProgram:
         self.source = source
         self.columns = columns
         self.states = state_table(source)
-        self.checks = tuple(StepCheck(step.condition, index, scope) for index, step in enumerate(source.steps))
+        self.checks = tuple(StepCheck(source.steps, index, scope) for index in range(len(source.steps)))
         kept = self._kept()
         places = tuple({attribute: place for place, attribute in enumerate(kept[step.stream])} for step in source.steps)
         reader = Reader(source, places, scope.strings)

@@ -16,11 +16,13 @@ from eiha.engine.expressions.compile_expression import compile_condition, may_fa
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.patterns.captured import Event, PartialMatch, column_of_values
 from eiha.engine.patterns.conditions import conjuncts, event_scope
+from eiha.engine.patterns.implied_bounds import implied_bounds
 from eiha.engine.patterns.references import Read, Reader, references
 from eiha.engine.patterns.scalar_expression import scalar_expression
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import AttributeRef, EventIsNull, Expression, Logic, LogicOp
+from eiha.plan.nodes import PatternStep
 
 _BY_COLUMNS_FROM: Final = 48
 """Matches from which on columns are faster than closures."""
@@ -31,10 +33,12 @@ class StepCheck:
 
     __slots__ = ("_columnar", "_reads", "_scalar", "own", "rest")
 
-    def __init__(self, condition: Expression | None, position: int, scope: Scope) -> None:
-        own: list[Callable[[Rows], Any]] = []
+    def __init__(self, steps: tuple[PatternStep, ...], position: int, scope: Scope) -> None:
+        own: list[Callable[[Rows], Any]] = [
+            compile_condition(part, event_scope(scope)) for part in implied_bounds(steps, position)
+        ]
         rest: list[Expression] = []
-        for part in conjuncts(condition):
+        for part in conjuncts(steps[position].condition):
             if not may_fail(part) and all(_is_arriving(each, position) for each in references(part)):
                 own.append(compile_condition(part, event_scope(scope)))
             else:
