@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.aggregators.growth import grown
 from eiha.engine.expressions.conversion import to_text
-from eiha.engine.kernels.hash_index import find_or_add, rebuild
+from eiha.engine.kernels.hash_index import find_or_add, find_or_add_code, rebuild
 from eiha.engine.operator import OperatorState
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType
@@ -50,6 +52,38 @@ class LongIndex:
         rebuild(self._known, self.count, self._table)
 
 
+class CodeIndex:
+    """String ids to numbers from 0: as ``LongIndex``, but an id is a place in a table."""
+
+    __slots__ = ("_known", "_strings", "_table", "count")
+
+    def __init__(self, strings: StringTable) -> None:
+        self._strings = strings
+        self.count = 0
+        self._known: Numbers = np.zeros(16, dtype=np.int64)
+        self._table: Numbers = np.zeros(16, dtype=np.int64)
+
+    def find(self, codes: npt.NDArray[np.int32]) -> Numbers:
+        """The number of each id, new ones for ids never seen."""
+        self._known = grown(self._known, min(self.count + len(codes), len(self._strings)))
+        self._table = grown(self._table, len(self._strings))
+        numbers = np.empty(len(codes), dtype=np.int64)
+        self.count = find_or_add_code(codes, self._table, self._known, self.count, numbers)
+        return numbers
+
+    def keys(self) -> Numbers:
+        """The ids by number; a copy."""
+        return self._known[: self.count].copy()
+
+    def restore(self, keys: Numbers) -> None:
+        """Take over what ``keys`` gave."""
+        self.count = len(keys)
+        self._known = grown(np.zeros(16, dtype=np.int64), self.count)
+        self._known[: self.count] = keys
+        self._table = grown(np.zeros(16, dtype=np.int64), len(self._strings))
+        self._table[keys] = np.arange(1, self.count + 1)
+
+
 class ValueIndex:
     """Values of one column to numbers: null is 0, others count from 1. Floats differ when their bits do, NaN is one."""
 
@@ -58,7 +92,7 @@ class ValueIndex:
     def __init__(self, type_: AttributeType, strings: StringTable) -> None:
         self._type = type_
         self._strings = strings
-        self._index = LongIndex()
+        self._index = CodeIndex(strings) if type_ is AttributeType.STRING else LongIndex()
 
     @property
     def count(self) -> int:
@@ -67,13 +101,18 @@ class ValueIndex:
 
     def find(self, column: Column) -> Numbers:
         """The number of each row's value."""
-        keys = _bits(to_text(column, self._strings) if self._type is AttributeType.OBJECT else column)
+        keys = self._keys(column)
         if column.valid is None:
             return self._index.find(keys) + 1
         numbers = np.zeros(len(column), dtype=np.int64)
         rows = np.flatnonzero(column.valid)
         numbers[rows] = self._index.find(keys.take(rows)) + 1
         return numbers
+
+    def _keys(self, column: Column) -> npt.NDArray[Any]:
+        if self._type is AttributeType.STRING:
+            return column.values
+        return _bits(to_text(column, self._strings) if self._type is AttributeType.OBJECT else column)
 
     def snapshot(self) -> OperatorState:
         """The keys by number."""

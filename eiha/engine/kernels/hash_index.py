@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eiha.engine.jit import ReadInt64, WriteInt64, inlined, kernel
+from eiha.engine.jit import ReadInt32, ReadInt64, WriteInt64, inlined, kernel
 
 
 @inlined
@@ -35,6 +35,21 @@ def find_or_add(keys: ReadInt64, table: WriteInt64, known: WriteInt64, count: in
                 numbers[row] = entry - 1
                 break
             slot = (slot + 1) & mask
+    return count
+
+
+@kernel
+def find_or_add_code(codes: ReadInt32, table: WriteInt64, known: WriteInt64, count: int, numbers: WriteInt64) -> int:
+    """As ``find_or_add`` for small keys: ``table`` has an entry for each of them."""
+    for row in range(len(codes)):
+        code = codes[row]
+        entry = table[code]
+        if entry == 0:
+            known[count] = code
+            count += 1
+            entry = count
+            table[code] = entry
+        numbers[row] = entry - 1
     return count
 
 

@@ -166,7 +166,7 @@ class Select:
             left.rows = self._each_row_in_turn(left, epochs)
         elif len(self._aggregates):
             left.rows = self._aggregate(left, epochs)
-        collapses = batch.collapses and self._batching
+        is_batch = collapses = batch.collapses and self._batching
         if not collapses and not self._limited:
             left.groups = None  # nobody asks for them any more
         if self._keeps is not None and batch.kinds is not None:
@@ -175,6 +175,9 @@ class Select:
             return self._nothing
         if not left.rows.count:
             return self._nothing
+        collapses = collapses and self._collapses
+        if collapses and self._having is None:
+            left = self._collapsed(left)
         if not self._one_by_one:
             left.rows = left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
         if self._having is not None:
@@ -183,9 +186,9 @@ class Select:
                 left = self._chosen(left, passes)
             if passes is False or not left.rows.count:
                 return self._nothing
-        if collapses and self._collapses and left.rows.count > 1:
-            left = left.take(self._last_of_chunks(left))
-        offset = self._selector.offset if self._offsets_chunks or collapses else None
+        if collapses and self._having is not None:
+            left = self._collapsed(left)
+        offset = self._selector.offset if self._offsets_chunks or is_batch else None
         return self._in_order(left, offset, has_kinds=batch.kinds is not None)
 
     def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
@@ -260,7 +263,10 @@ class Select:
         kept = passes.nonzero()[0]
         return left if len(kept) == len(passes) else left.take(kept)
 
-    def _last_of_chunks(self, left: _Rows) -> Indices:
+    def _collapsed(self, left: _Rows) -> _Rows:
+        """Of each chunk the last row, or the last one of each group."""
+        if left.rows.count < 2:
+            return left
         groups = left.groups if left.groups is not None else np.zeros(left.rows.count, dtype=np.int64)
         count = self._group_count()
         self._stamps = grown(self._stamps, count)
@@ -269,7 +275,7 @@ class Select:
         chunks = _numbers(left)
         out = last_of_groups(chunks, groups, self._stamps, self._places, self._stamp, chosen)
         self._stamp += len(groups) + 1
-        return chosen[:out]
+        return left.take(chosen[:out])
 
     def _in_order(self, left: _Rows, offset: int | None, *, has_kinds: bool) -> EventBatch:
         selector = self._selector
