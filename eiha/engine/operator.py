@@ -18,7 +18,7 @@ output row.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +77,17 @@ class Operator(Protocol):
 
     def restore(self, state: OperatorState) -> None:
         """Take over a state that ``snapshot`` of an equal operator gave."""
+
+
+@runtime_checkable
+class WallDriven(Protocol):
+    """A stage that the wall clock drives even in playback."""
+
+    def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:
+        """What the way of the wall clock to ``wall_ms`` makes it put out, as one chunk (``FIRED_CHUNK``); None: nothing.
+
+        ``now_ms`` is the event clock. Does nothing in a live plan, where both clocks are one.
+        """
 
 
 class Untimed:

@@ -21,6 +21,10 @@ class QueryProcess(Protocol):
     def turned_ms(self) -> int | None:
         """Timestamp of a reset in the last call that a listener is told of, even if no row is left."""
 
+    @property
+    def quiet_calls(self) -> int:
+        """How often listeners are called without rows, after what the last call put out."""
+
     def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         """What the rows of ``stream`` make the query put out, kinds as they are; None for nothing.
 
@@ -36,6 +40,13 @@ class QueryProcess(Protocol):
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """Let the earliest timer fire. Raises ``EngineFault``."""
+
+    def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:
+        """In playback: what the wall clock (the log time) makes the query put out, the event clock being ``now_ms``.
+
+        Raises:
+            EngineFault: a row cannot be processed.
+        """
 
     def snapshot(self) -> OperatorState:
         """The whole state."""

@@ -13,13 +13,16 @@ from typing import Protocol
 import numpy as np
 
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
+from eiha.engine.answer import Answer
 from eiha.engine.chunk_clock import ChunkClock, Longs
 from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.faults import EngineFault
+from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, OperatorState
 from eiha.engine.operators.select import as_current
 from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction, TableRows
-from eiha.engine.routes import Route, route, subscribers, timed_queries
+from eiha.engine.routes import Route, route, subscribers, timed_queries, wall_driven_queries
+from eiha.engine.wall_clock import WallClock
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.plan.nodes import Plan, Query
 
@@ -57,6 +60,8 @@ class PlanRuntime:
         actions: by position, what queries do whose output goes to a table.
         gates: one for each partition of the plan.
         tables: those of the plan, by name.
+        questions: who answers what is asked from outside.
+        aggregations: those of the plan, in order.
     """
 
     def __init__(
@@ -69,7 +74,9 @@ class PlanRuntime:
         actions: Mapping[int, TableAction] | None = None,
         gates: tuple[PartitionGate, ...] = (),
         tables: Mapping[str, TableRows] | None = None,
+        questions: OnDemand | None = None,
         aggregations: tuple[IncrementalAggregation, ...] = (),
+        wall: WallClock | None = None,
     ) -> None:
         assert len(queries) == len(plan.queries)
         self.plan = plan
@@ -77,13 +84,16 @@ class PlanRuntime:
         self._actions = actions or {}
         self._gates = gates
         self._tables = tables or {}
+        self._questions = questions
         self._aggregations = aggregations
+        self._wall = wall or WallClock()
         self._keep = keep
         self._listener = listener
         self._readers = subscribers(plan)
         self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
         self._routes: dict[str, Route] = {}
         self._timed = timed_queries(plan)
+        self._wall_driven = wall_driven_queries(plan)
         self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
         self._outputs: dict[str, list[EventBatch]] = {}
         self._faults: list[str] = []
@@ -105,6 +115,7 @@ class PlanRuntime:
         deduplicator = self._deduplicators.get(stream)
         if deduplicator is not None:
             batch = deduplicator.process(batch)
+        self.pass_wall_time(log_time_ms)
         if not len(batch):
             return
         if one_chunk:
@@ -137,9 +148,30 @@ class PlanRuntime:
         if self.plan.playback:
             self._fire_due()
 
+    def pass_wall_time(self, wall_ms: int) -> None:
+        """Move the clock on the wall, never back. In playback it drives what event time does not, before the rows."""
+        self._wall.reach(wall_ms)
+        if self.plan.playback:
+            for index in self._wall_driven:
+                self._drive(index)
+
+    def _drive(self, index: int) -> None:
+        runtime, now_ms = self._queries[index], self._clock_ms
+        self._guarded(runtime, lambda: runtime.pass_wall_time(self._wall.now_ms, now_ms), ChunkClock(now_ms), 0)
+
     def next_timer_ms(self) -> int | None:
         """The earliest timer."""
         return self._next_timer_of(self._timed)
+
+    def ask(self, text: str) -> Answer:
+        """The answer to a question, or the change that a statement asks for, by the state as it is.
+
+        Raises:
+            PlanError: ``text`` is neither, or does not fit the plan.
+            EngineFault: a row cannot be evaluated.
+        """
+        assert self._questions is not None
+        return self._questions.ask(self._questions.bind(text), self._clock_ms)
 
     def take_outputs(self) -> dict[str, EventBatch]:
         """What the kept streams got since the last call, in order of arrival."""
@@ -283,6 +315,8 @@ class PlanRuntime:
 
     def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
         """One chunk, depth first."""
+        if not self._aggregate(stream, batch, clock):
+            return
         for partition, members in self._reader_groups(stream):
             if partition is not None and batch.keys is None:
                 self._deliver_by_key(partition, members, stream, batch, clock, depth)
@@ -310,6 +344,21 @@ class PlanRuntime:
                 runtime = self._queries[index]
                 if not self._guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
                     break
+
+    def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock) -> bool:
+        """Hand rows to the aggregations over ``stream``, its first readers; False if one failed, as in ``_guarded``."""
+        for aggregation in self._aggregations:
+            if aggregation.definition.input.stream != stream:
+                continue
+            name = aggregation.definition.name
+            try:
+                aggregation.receive(batch, clock)
+            except EngineFault as fault:
+                self._note_fault(f"aggregation {name!r}: {fault}; the events are dropped")
+                return False
+            for text in aggregation.take_faults():
+                self._note_fault(f"aggregation {name!r}: {text}")
+        return True
 
     def _reader_groups(self, stream: str) -> tuple[tuple[int | None, tuple[int, ...]], ...]:
         """Those who read ``stream``, in order of the text: queries one by one, those of a partition together."""
@@ -379,6 +428,11 @@ class PlanRuntime:
                 action.apply(out, clock.of(out))
             else:
                 pieces[index] = as_current(out)
+        for stream in dict.fromkeys(each.definition.input.stream for each in self._aggregations):
+            if stream == source or stream in way.feeders:
+                rows = _merged(stream, merged, pieces, way.feeders)
+                if rows is not None:
+                    self._aggregate(stream, rows, clock)
         for stream in self._keep:
             if stream == source or stream in way.feeders:
                 rows = _merged(stream, merged, pieces, way.feeders)

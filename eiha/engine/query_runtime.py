@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from eiha.engine.chunk_clock import ChunkClock
-from eiha.engine.operator import Operator, OperatorState
+from eiha.engine.operator import Operator, OperatorState, WallDriven
 from eiha.engine.operators.select import Select
 from eiha.engine.operators.selected import NOTHING_SELECTED
 from eiha.engine.pattern_stage import PatternStage
@@ -37,6 +37,11 @@ class QueryRuntime:
     def turned_ms(self) -> int | None:
         """See ``QueryProcess``."""
         return self.select.turned_ms if self.limiter is None else self.limiter.turned_ms
+
+    @property
+    def quiet_calls(self) -> int:
+        """See ``QueryProcess``."""
+        return 0 if self.limiter is None else self.limiter.quiet_calls
 
     def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         """What the rows of ``stream`` make the query put out, kinds as they are; None for nothing.
@@ -74,6 +79,15 @@ class QueryRuntime:
         if fired is None or stages[index] is self.limiter:
             return fired
         return self._run(fired, index + 1 if self.pattern is None else index, ChunkClock(now_ms))
+
+    def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:
+        """See ``QueryProcess``."""
+        for index, stage in enumerate(self.stages):
+            if isinstance(stage, WallDriven):
+                fired = stage.pass_wall_time(wall_ms, now_ms)
+                if fired is not None:
+                    return self._run(fired, index + 1, ChunkClock(now_ms))
+        return None
 
     def _timed(self) -> tuple[Operator | PatternStage | RateLimiter, ...]:
         stages: tuple[Operator | PatternStage | RateLimiter, ...] = self.stages

@@ -35,6 +35,8 @@ from eiha.plan.nodes import (
     Plan,
     Query,
     RangeKey,
+    RateKind,
+    RateLimit,
     SideKind,
     StepNode,
     StreamFunction,
@@ -100,11 +102,18 @@ def _handlers(query: Query) -> tuple[Handler, ...]:
 
 def sets_timers(query: Query) -> bool:
     """Whether a query has a stage that may want to fire."""
+    if query.rate is not None and sets_timers_by_rate(query.rate):
+        return True
     if isinstance(query.input, PatternInput):
         return _waits(query.input.root)
     if slides(query):
         return False
     return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in _handlers(query))
+
+
+def sets_timers_by_rate(rate: RateLimit) -> bool:
+    """Whether a rate limit puts out rows at the end of periods."""
+    return rate.every_ms is not None and rate.kind is not RateKind.FIRST
 
 
 def timed_queries(plan: Plan) -> frozenset[int]:
@@ -130,6 +139,16 @@ def _waits(node: PatternNode) -> bool:
             return wait_ms is not None
         case _:
             assert_never(node)
+
+
+def wall_driven_queries(plan: Plan) -> tuple[int, ...]:
+    """The positions of the queries that the wall clock drives even in playback: those with a cron window."""
+    return tuple(
+        index
+        for index, query in enumerate(plan.queries)
+        if isinstance(query.input, StreamInput)
+        and any(isinstance(each, Window) and each.name == "cron" for each in query.input.handlers)
+    )
 
 
 def subscribers(plan: Plan) -> dict[str, tuple[int, ...]]:
@@ -299,7 +318,12 @@ def _looks_into(query: Query) -> frozenset[str]:
     return frozenset(side.source for side in query.input.sides if side.kind is not SideKind.STREAM)
 
 
+def _no_rates(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+    return not any(plan.queries[index].rate for queries in arrivals.values() for index in queries)
+
+
 _RULES: Final[tuple[Rule, ...]] = (
+    _no_rates,
     _one_instance_a_row,
     _no_interleaving,
     _no_faults,

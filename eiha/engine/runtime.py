@@ -103,7 +103,9 @@ class EngineRuntime:
             filled = _streams_of(entry)
             for deployed in self._plans.values():
                 deployed.identity.begin(deployed.name, entry.sequence)
-                if not deployed.plan.playback and deployed.plan.defined.isdisjoint(filled):
+                if deployed.plan.playback:
+                    deployed.runtime.pass_wall_time(self._log_time_ms)
+                elif deployed.plan.defined.isdisjoint(filled):
                     deployed.runtime.advance(self._log_time_ms)
             self._apply_body(entry, faults)
             outputs = [output for deployed in self._plans.values() for output in deployed.outputs(entry)]

@@ -72,10 +72,11 @@ OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
     "sort": ((_LENGTH, _SORTED), (_LENGTH, _SORTED, _ORDER, _SORTED_OR_ORDER)),
     "frequent": ((_COUNT,), (_COUNT, _COUNTED)),
     "lossyFrequent": tuple((_SUPPORT, _ERROR, _COUNTED)[:count] for count in range(1, 4)),
+    "cron": ((_CRON,),),
 }
 """The windows that run, with their overloads."""
 
-NOT_RUN: Final = frozenset({"cron"})
+NOT_RUN: Final[frozenset[str]] = frozenset()
 """Windows that Siddhi has and this version does not run."""
 
 

@@ -7,31 +7,38 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from eiha.engine.conformance.case import Advance, Beyond, Case, Lifecycle, MalformedCase, Send
+from eiha.engine.conformance.case import Advance, Ask, Beyond, Case, Lifecycle, MalformedCase, Send
 from eiha.engine.conformance.values import batch_of, events_of
 from eiha.engine.expressions.rows import EntryIdentity
+from eiha.engine.faults import EngineFault
 from eiha.engine.lower import CompileText, lower
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state
-from eiha.errors import UnsupportedConstruct
+from eiha.errors import PlanError, UnsupportedConstruct
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import INNER_MARK, Plan, Query
 
 BEFORE_THE_FIRST_STEP = -1
 
+_NO_EVENT = -1
+"""What a query listener is told as the time of a call without events."""
+
 
 @dataclass(slots=True)
 class Recording:
     """What came out. ``streams``: events by stream. ``chunks``: (step, number over all listeners, size) by stream.
 
-    ``calls``: by query, the calls of a query listener in the form of a case.
+    ``calls``: by query, the calls of a query listener in the form of a case. ``answers``: to questions, in that form,
+    too. ``tables``: their rows at the end.
     """
 
     streams: dict[str, list[list[Any]]] = field(default_factory=dict)
     chunks: dict[str, list[list[int]]] = field(default_factory=dict)
     calls: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    tables: dict[str, list[list[Any]]] = field(default_factory=dict)
 
 
 class _Recorder:
@@ -59,9 +66,10 @@ class _Recorder:
         expired = batch.kind_array() == Kind.EXPIRED
         # a reset stands before the current rows of its chunk, and a listener sees the time of the last event
         ends_with_reset = turned_ms is not None and bool(expired.all())
+        last_ms = events[-1][0] if events else _NO_EVENT
         calls.append(
             {
-                "ts": turned_ms if ends_with_reset else events[-1][0],
+                "ts": turned_ms if ends_with_reset else last_ms,
                 "current": [event for event, gone in zip(events, expired, strict=True) if not gone] or None,
                 "expired": [[*event, True] for event, gone in zip(events, expired, strict=True) if gone] or None,
                 "step": self.step,
@@ -110,15 +118,18 @@ class CaseRun:
         self._now_ms = case.start_ms
         self._saved: bytes | None = None
         self._runtime = self._start()
-        for construct in (*case.beyond, *(step.construct for step in case.steps if isinstance(step, Beyond))):
+        for construct in [step.construct for step in case.steps if isinstance(step, Beyond)]:
             raise UnsupportedConstruct(construct)
 
     def run(self) -> Recording:
         """Take all steps."""
         with np.errstate(all="ignore"):
+            self._ask_after(BEFORE_THE_FIRST_STEP)
             for number, step in enumerate(self._case.steps):
                 self._recorder.step = number
                 self._now_ms = max(self._now_ms, step.time_ms)
+                if self._case.playback:
+                    self._runtime.pass_wall_time(self._now_ms)
                 match step:
                     case Send():
                         self._send(step)
@@ -127,18 +138,50 @@ class CaseRun:
                             self._runtime.advance(self._now_ms)
                     case Lifecycle():
                         self._live_on(step)
+                    case Ask(text=text):
+                        if not self._case.playback:
+                            self._runtime.advance(self._now_ms)
+                        self._ask(text, number)
                     case Beyond():
                         raise AssertionError(step)
                     case _:
                         assert_never(step)
+                self._ask_after(number)
+            self._read_tables()
         self._recorder.recording.faults += self._runtime.take_faults()
         return self._recorder.recording
 
+    def _ask_after(self, number: int) -> None:
+        for text in self._case.asked.get(number, ()):
+            self._ask(text, number)
+
+    def _ask(self, text: str, number: int) -> None:
+        recorded: dict[str, Any] = {"after": number, "query": text}
+        try:
+            answer = self._runtime.ask(text)
+        except (PlanError, EngineFault) as refusal:
+            self._recorder.recording.answers.append({**recorded, "ok": False, "error": str(refusal)})
+            return
+        rows: list[Any] | None = [] if answer.is_statement else None
+        recorded["ok"] = True
+        recorded["types"] = [[each.name, each.type.value] for each in answer.schema.attributes]
+        recorded["events"] = rows if answer.rows is None else events_of(answer.rows, answer.strings)
+        self._recorder.recording.answers.append(recorded)
+
+    def _read_tables(self) -> None:
+        names = self._case.tables
+        for name in (each.name for each in self._plan.tables) if names is None else names:
+            answer = self._runtime.ask(f"from `{name}`")
+            events = [] if answer.rows is None else events_of(answer.rows, answer.strings)
+            self._recorder.recording.tables[name] = [values for _, values in events]
+
     def _start(self) -> PlanRuntime:
         runtime = lower(
-            self._plan, self._strings, EntryIdentity(self._case.name), keep=frozenset(), listener=self._recorder
+            self._plan, self._strings, EntryIdentity(self._case.name), keep=frozenset(), listener=self._recorder, wall_ms=self._now_ms
         )
-        if not self._case.playback:
+        if self._case.playback:
+            runtime.pass_wall_time(self._now_ms)
+        else:
             runtime.advance(self._now_ms)
         return runtime
 

@@ -35,6 +35,10 @@ class KeyedQuery:
         out = self._select.process(batch, clock.of(batch))
         return out if out is None or self._is_inner else replace(out, keys=None)
 
+    def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:  # noqa: ARG002 - no timers
+        """Nothing."""
+        return None
+
     def pass_time(self, clock: ChunkClock) -> EventBatch | None:  # noqa: ARG002 - no timers
         """Nothing."""
         return None

@@ -44,6 +44,7 @@ class PerKeyQuery:
         "_purge",
         "_runtimes",
         "query",
+        "quiet_calls",
         "turned_ms",
     )
 
@@ -58,6 +59,7 @@ class PerKeyQuery:
     ) -> None:
         self.query = query
         self.turned_ms: int | None = None
+        self.quiet_calls = 0
         self._make = make
         self._playback = playback
         self._is_begun = is_begun
@@ -84,6 +86,7 @@ class PerKeyQuery:
         keys = batch.keys
         assert keys is not None
         self.turned_ms = None
+        self.quiet_calls = 0
         if not len(batch):
             return None
         if len(batch) == 1 or bool((keys == keys[0]).all()):
@@ -119,6 +122,7 @@ class PerKeyQuery:
         return runtime
 
     def _put_out(self, instance: int, runtime: QueryProcess, out: EventBatch | None) -> EventBatch | None:
+        self.quiet_calls += runtime.quiet_calls
         if out is None:
             return None
         self.turned_ms = runtime.turned_ms
@@ -129,6 +133,17 @@ class PerKeyQuery:
     def pass_time(self, clock: ChunkClock) -> EventBatch | None:  # noqa: ARG002 - batches are cut where time moves
         """Nothing: timers within a partition fire by ``fire`` only."""
         return None
+
+    def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:
+        """What the instances put out by the wall clock, each a chunk, in order of the instances."""
+        self.turned_ms = None
+        self.quiet_calls = 0
+        pieces: list[EventBatch] = []
+        for instance, runtime in self._runtimes.items():
+            out = self._put_out(instance, runtime, runtime.pass_wall_time(wall_ms, now_ms))
+            if out is not None and len(out):
+                pieces.append(replace(out, chunks=np.full(len(out), len(pieces), dtype=np.int64)))
+        return concatenate_batches(pieces) if pieces else None
 
     def next_timer_ms(self) -> int | None:
         """The earliest timer of any instance, or the moment at which one is forgotten."""
@@ -149,6 +164,7 @@ class PerKeyQuery:
     def fire(self, now_ms: int) -> EventBatch | None:
         """Let one timer of one instance fire; where none is due, forget idle instances."""
         self.turned_ms = None
+        self.quiet_calls = 0
         due_ms = self._next_alarm_ms()
         if due_ms is None or due_ms > now_ms:
             assert self._purge is not None

@@ -6,6 +6,7 @@ from typing import Final
 
 from eiha.engine.windows.arguments import WindowArguments
 from eiha.engine.windows.batch import BatchWindow
+from eiha.engine.windows.cron import CronWindow
 from eiha.engine.windows.external_time import ExternalTimeWindow
 from eiha.engine.windows.external_time_batch import ExternalPeriods, ExternalTimeBatchWindow
 from eiha.engine.windows.findable import FindableWindow
@@ -20,6 +21,7 @@ from eiha.engine.windows.time_batch import TimeBatchWindow
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
+from eiha.kernel.cron import parse_cron
 from eiha.plan.nodes import Window
 from eiha.plan.windows import forms
 
@@ -85,6 +87,10 @@ def make_window(
             return _sort(window, schema, strings)
         case "frequent" | "lossyFrequent":
             return _counting(window, schema, strings)
+        case "cron":
+            arguments = WindowArguments(window, *forms(window.name))
+            arguments.require_count(1, 1)
+            return CronWindow(schema, parse_cron(arguments.text(0)), by_wall_clock=playback)
         case _:
             raise UnsupportedConstruct(f"window.{window.name}", line=window.span.line, column=window.span.column)
 

@@ -387,5 +387,5 @@ def test_arguments_that_do_not_fit_are_refused_with_the_valid_forms(
 
 def test_a_window_that_does_not_exist_yet_is_named() -> None:
     with pytest.raises(UnsupportedConstruct) as caught:
-        make_window(Window("cron", (TEXT,), SPAN), SCHEMA, True, strings=strings())
-    assert caught.value.construct == "window.cron"
+        make_window(Window("nosuch", (TEXT,), SPAN), SCHEMA, True, strings=strings())
+    assert caught.value.construct == "window.nosuch"
