@@ -14,6 +14,7 @@ from eiha.plan.bind_annotations import bind_header, bind_query_notes, bind_strea
 from eiha.plan.bind_joins import JoinSource, all_of_both, bind_join, join_warnings
 from eiha.plan.bind_partitions import bind_partition, inner_names, with_inner_names
 from eiha.plan.bind_patterns import all_captured, bind_pattern
+from eiha.plan.bind_rates import bind_rate, with_snapshot_events
 from eiha.plan.bind_selector import all_attributes, bind_selector
 from eiha.plan.bind_streams import bind_stream
 from eiha.plan.bind_tables import bind_table, bind_table_output
@@ -35,7 +36,8 @@ from eiha.plan.nodes import (
     StreamInput,
     TableDefinition,
 )
-from eiha.plan.refusals import Refusals
+from eiha.plan.refusals import PlanFunction, Refusals
+from eiha.plan.scripts import ScriptProblem, checked_source, script_line
 from eiha.plan.scopes import StreamScope
 from eiha.siddhiql import definition_tree, query_tree
 from eiha.siddhiql.diagnostics import did_you_mean
@@ -137,14 +139,25 @@ class _PlanBinder:
                 self.refusals.unsupported(span, "trigger")
             case definition_tree.DefineAggregation():
                 pass  # bound when all streams are known: its source may be defined later
-            case definition_tree.DefineFunction(language=language, span=span):
-                if language.lower() not in SCRIPT_LANGUAGES:
-                    known = ", ".join(SCRIPT_LANGUAGES)
-                    message = f"there is no script language {language!r}; there are {known}"
-                    self.refusals.refuse(span, message + did_you_mean(language, SCRIPT_LANGUAGES))
-                self.refusals.unsupported(span, "function.script")
+            case definition_tree.DefineFunction():
+                self._define_function(definition)
             case _:
                 assert_never(definition)
+
+    def _define_function(self, definition: definition_tree.DefineFunction) -> None:
+        language, span = definition.language, definition.span
+        if language.lower() not in SCRIPT_LANGUAGES:
+            known = ", ".join(SCRIPT_LANGUAGES)
+            message = f"there is no script language {language!r}; there are {known}"
+            self.refusals.refuse(span, message + did_you_mean(language, SCRIPT_LANGUAGES))
+        if language.lower() != "python":
+            self.refusals.unsupported(span, f"function.{language.lower()}")
+        try:
+            source = checked_source(definition.name, definition.body)
+        except ScriptProblem as problem:
+            place = script_line(self.refusals.text, span, definition.body, problem.line)
+            self.refusals.refuse(place, f"function {definition.name!r}: {problem.message}")
+        self.refusals.scripts[definition.name] = PlanFunction(definition.name, definition.returns, source)
 
     def _define_stream(self, definition: definition_tree.DefineStream) -> None:
         name = definition.name
@@ -192,6 +205,9 @@ class _PlanBinder:
         name, warnings = bind_query_notes(query.annotations, self.refusals)
         self.warnings += warnings
         position = len(self.queries)
+        query = with_snapshot_events(query, self.refusals)
+        rate, warnings = bind_rate(query.rate, self.refusals)
+        self.warnings += warnings
         source, selector = self._input_and_selector(query)
         output = self._output(query, selector.schema)
         self.queries.append(
@@ -203,15 +219,12 @@ class _PlanBinder:
                 selector,
                 output,
                 query.span,
+                rate=rate,
                 partition=partition,
             )
         )
 
     def _input_and_selector(self, query: query_tree.Query) -> tuple[QueryInput, Selector]:
-        if query.rate is not None:
-            kind = query.rate.kind
-            construct = "output.snapshot" if kind is query_tree.RateKind.SNAPSHOT else "output.every"
-            self.refusals.unsupported(query.rate.span, construct)
         place = query.selection.span if query.selection is not None else query.span
         match query.input:
             case query_tree.StandardStream():
@@ -229,7 +242,8 @@ class _PlanBinder:
             case query_tree.JoinStream():
                 return self._join_and_selector(query, query.input, place)
             case query_tree.AnonymousStream(span=span):
-                return self.refusals.unsupported(span, "anonymousStream")
+                message = "a query cannot be read from in its own place; let it insert into a stream and read that"
+                return self.refusals.refuse(span, message)
             case _:
                 assert_never(query.input)
 
@@ -313,6 +327,7 @@ class _PlanBinder:
         """Streams that queries fill and none reads, in order of appearance."""
         filled = {query.output.target for query in self.queries}
         read = {stream for query in self.queries for stream in _read_streams(query.input)}
+        read |= {aggregation.input.stream for aggregation in self.aggregations}
         return tuple(
             name for name in self.streams if name in filled and name not in read and not name.startswith(INNER_MARK)
         )

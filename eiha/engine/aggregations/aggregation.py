@@ -1,7 +1,8 @@
 """An incremental aggregation at work: rows of its source in, buckets of any of its granularities out.
 
-Old buckets are dropped at moments that lie a fixed interval apart, the first one that long after the first row. What
-is due when someone reads is only hidden from the reader and dropped with the next row: reading changes nothing.
+Old buckets are dropped at moments that lie a fixed interval apart, the first one that long after the start (in
+playback, where the clock is that of the rows, after the first row). What is due when someone reads is only hidden from
+the reader and dropped with the next row: reading changes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from eiha.engine.aggregations.distinct_values import DistinctValues
 from eiha.engine.aggregations.event_cells import EventCells
 from eiha.engine.aggregations.event_times import compile_times
 from eiha.engine.aggregations.groups import Groups
-from eiha.engine.aggregations.level import Level
+from eiha.engine.aggregations.level import Level, LevelRows, starts_at
 from eiha.engine.aggregations.stored_cells import StoredCells
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.expressions.compile_expression import compile_column
@@ -40,6 +41,7 @@ class IncrementalAggregation:
     Args:
         definition: as bound.
         scope: strings and names.
+        start_ms: the clock as the plan starts; None: it starts with the first row.
 
     Raises:
         UnsupportedConstruct: a stream function that the engine does not run.
@@ -60,7 +62,7 @@ class IncrementalAggregation:
         "definition",
     )
 
-    def __init__(self, definition: Aggregation, scope: Scope) -> None:
+    def __init__(self, definition: Aggregation, scope: Scope, start_ms: int | None = None) -> None:
         self.definition = definition
         self._handlers = _handlers(definition, scope)
         self._cells = EventCells(definition, scope)
@@ -81,9 +83,11 @@ class IncrementalAggregation:
             levels.insert(0, Level(granularity, self._cells.layout, levels[0] if levels else None))
         self._levels = tuple(levels)
         self._purge_at_ms: int | None = None
+        if start_ms is not None and definition.purge_interval_ms is not None:
+            self._purge_at_ms = start_ms + definition.purge_interval_ms
         self._faults: list[str] = []
         # the answer to the question asked last, as long as no row came since
-        self._found: tuple[tuple[int, int, Granularity], EventBatch] | None = None
+        self._found: tuple[tuple[int, int, Granularity, int], EventBatch] | None = None
 
     # --- rows
 
@@ -123,7 +127,7 @@ class IncrementalAggregation:
     def _add(self, rows: Rows, times: Longs) -> None:
         groups = self._groups.find(tuple(key(rows) for key in self._group_keys), rows.count)
         fields = self._read(rows, times)
-        self._levels[0].add(groups, times, fields, self._groups.count, are_events=True)
+        self._levels[0].add(LevelRows(groups, times, rows.now_ms, fields, are_events=True), self._groups.count)
         for argument, values in self._distinct:
             values.add(groups, times, argument(rows))
 
@@ -142,6 +146,13 @@ class IncrementalAggregation:
             self._drop(last)
             self._purge_at_ms = last + interval_ms
         return start + int(np.searchsorted(now_ms[start:], self._purge_at_ms, side="left"))
+
+    def rounds_behind(self, now_ms: Longs) -> Longs:
+        """How many purges are due at each of these moments: who reads there sees less."""
+        due, interval_ms = self._purge_at_ms, self.definition.purge_interval_ms
+        if due is None or interval_ms is None:
+            return np.zeros(len(now_ms), np.int64)
+        return np.maximum((now_ms - due) // interval_ms + 1, 0)
 
     def _last_purge_ms(self, now_ms: int) -> int:
         """The last moment up to ``now_ms`` at which buckets are dropped; there is one."""
@@ -180,22 +191,30 @@ class IncrementalAggregation:
         """The buckets of ``granularity`` that begin in this span, end exclusive, as ``definition.schema`` has them.
 
         In order of time, of one time in order of the groups' first rows. ``now_ms``: the plan's clock.
+
+        As recorded, what came while the clock was in a bucket that it is still in counts as that bucket, not as the
+        wider one that is asked for. So if the span begins within the current hour, the current hour is shown,
+        with what came since the span's first minute.
         """
         position = self.definition.granularities.index(granularity)
         kept_ms = self.definition.retention_ms[position]
         if kept_ms is not None and self._purge_at_ms is not None and now_ms >= self._purge_at_ms:
             start_ms = max(start_ms, self._last_purge_ms(now_ms) - kept_ms)
-        asked = (start_ms, end_ms, granularity)
+        asked = (start_ms, end_ms, granularity, now_ms)
         if self._found is None or self._found[0] != asked:
-            self._found = asked, self._answer(position, start_ms, end_ms)
+            self._found = asked, self._answer(position, start_ms, end_ms, now_ms)
         return self._found[1]
 
-    def _answer(self, position: int, start_ms: int, end_ms: int) -> EventBatch:
+    def _answer(self, position: int, start_ms: int, end_ms: int, now_ms: int) -> EventBatch:
         granularity = self.definition.granularities[position]
         merged = StoredCells(self._cells.layout)
         merged.add(*self._levels[position].stored_between(start_ms, end_ms))
-        for level in reversed(self._levels[: position + 1]):
-            merged.add(*level.open_between(granularity, start_ms, end_ms))
+        for finest in range(position, -1, -1):
+            opened = self._levels[finest].opened()
+            judged = self._judged_at(opened, finest, position, now_ms)
+            chosen = np.flatnonzero((judged >= start_ms) & (judged < end_ms))
+            starts = starts_at(opened.times.take(chosen), granularity)
+            merged.add(opened.groups.take(chosen), starts, [field.take(chosen) for field in opened.fields])
         groups, starts, fields = merged.in_order()
         distinct = [values.sizes(granularity, groups, starts) for _, values in self._distinct]
         columns = [Column(AttributeType.LONG, starts)]
@@ -205,6 +224,15 @@ class IncrementalAggregation:
             else:
                 columns.append(self._column(column, groups, fields))
         return EventBatch(self.definition.schema, starts, tuple(columns))
+
+    def _judged_at(self, opened: LevelRows, finest: int, position: int, now_ms: int) -> Longs:
+        """By which start a span takes open buckets of the level ``finest`` when those of ``position`` are asked for."""
+        judged = starts_at(opened.times, self.definition.granularities[position])
+        now = np.array([now_ms], np.int64)
+        for granularity in reversed(self.definition.granularities[finest : position + 1]):
+            is_current = starts_at(opened.arrivals, granularity) == starts_at(now, granularity)
+            judged = np.where(is_current, starts_at(opened.times, granularity), judged)
+        return judged
 
     def _column(self, column: AggregationColumn, groups: Longs, fields: Fields) -> Column:
         if column.roll_up is not RollUp.KEY:

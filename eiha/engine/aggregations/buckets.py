@@ -82,23 +82,28 @@ def bucket_starts(times: ReadInt64, granularity: int, out: WriteInt64) -> None:
 def follow(
     groups: ReadInt64,
     times: ReadInt64,
+    arrivals: ReadInt64,
     granularity: int,
     group_count: int,
     starts: WriteInt64,
     ends: WriteInt64,
+    since: WriteInt64,
+    until: WriteInt64,
     slots: WriteInt64,
     out: WriteInt64,
     closed_slots: WriteInt64,
     closed_groups: WriteInt64,
     closed_starts: WriteInt64,
+    closed_since: WriteInt64,
     moved: WriteInt64,
     counts: WriteInt64,
 ) -> None:
     """Say for each row which slot it adds to: that of its group, as long as the group stays in one bucket.
 
-    Each group is in one bucket (``starts``, ``ends``) and fills one slot (``slots``; its own number before the
-    call). A row elsewhere closes the bucket and begins another, in a new slot from ``group_count`` on; its group is
-    then among ``moved``. Closed buckets are listed in order. ``counts``: how many closed, how many moved.
+    Each group is in one bucket (``starts``, ``ends``), which it fills while the clock is in one bucket, too (``since``,
+    ``until``), and it fills one slot (``slots``; its own number before the call). A row elsewhere closes the bucket
+    and begins another, in a new slot from ``group_count`` on; its group is then among ``moved``. Closed buckets are
+    listed in order. ``counts``: how many closed, how many moved.
     """
     closed = 0
     moves = 0
@@ -106,13 +111,15 @@ def follow(
     for row in range(len(groups)):
         group = groups[row]
         time_ms = times[row]
-        if starts[group] <= time_ms < ends[group]:
+        arrival_ms = arrivals[row]
+        if starts[group] <= time_ms < ends[group] and since[group] <= arrival_ms < until[group]:
             out[row] = slots[group]
             continue
         if starts[group] != ends[group]:
             closed_slots[closed] = slots[group]
             closed_groups[closed] = group
             closed_starts[closed] = starts[group]
+            closed_since[closed] = since[group]
             closed += 1
             if slots[group] == group:
                 moved[moves] = group
@@ -122,6 +129,9 @@ def follow(
         start = _bucket_start(time_ms, granularity)
         starts[group] = start
         ends[group] = _bucket_end(start, granularity)
+        start = _bucket_start(arrival_ms, granularity)
+        since[group] = start
+        until[group] = _bucket_end(start, granularity)
         out[row] = slots[group]
     counts[0] = closed
     counts[1] = moves
