@@ -8,6 +8,8 @@ from typing import Protocol, assert_never
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.column_pruning import KeepColumns, kept_columns
 from eiha.engine.expressions.rows import EntryIdentity, Scope
+from eiha.engine.joins.factory import JoinSurroundings, make_join
+from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import Operator
 from eiha.engine.operators.filter_by_aggregates import FilterByAggregates
 from eiha.engine.operators.filter_rows import FilterRows
@@ -24,10 +26,12 @@ from eiha.engine.patterns.factory import pattern_maker
 from eiha.engine.plan_parts import TableAction
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
+from eiha.engine.rate_limits.factory import has_window, make_limiter
 from eiha.engine.sliding_queries import slides
 from eiha.engine.tables.actions import make_table_action
 from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
+from eiha.engine.wall_clock import WallClock
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
@@ -59,6 +63,7 @@ def lower(
     *,
     keep: frozenset[str] | None = None,
     listener: Listener | None = None,
+    wall_ms: int = 0,
 ) -> PlanRuntime:
     """The runtime of ``plan``, with empty state.
 
@@ -68,18 +73,22 @@ def lower(
         identity: told by the caller which entry is being applied.
         keep: streams whose rows are outputs; None: stored and published ones.
         listener: told of each chunk (the conformance runner).
+        wall_ms: what the clock on the wall reads as the plan starts.
 
     Raises:
         UnsupportedConstruct: the plan asks for something that the engine does not run.
         PlanSemanticError: a window's arguments do not fit.
     """
+    wall = WallClock(wall_ms)
     tables = {each.name: Table(each, strings) for each in plan.tables}
     scope = Scope(strings, identity, in_table=in_tables(tables))
-    aggregations = tuple(IncrementalAggregation(each, scope) for each in plan.aggregations)
+    start_ms = None if plan.playback else wall_ms
+    aggregations = tuple(IncrementalAggregation(each, scope, start_ms) for each in plan.aggregations)
+    around = JoinSurroundings(plan.playback, listener is not None, tables)
     queries, gates = make_queries(
         plan,
         scope,
-        lambda query: _query(query, plan, scope),
+        lambda query: _limited(_query(query, plan, scope, around), scope, wall),
         lambda query, instances: _keyed_query(query, plan, scope, instances),
     )
     if keep is None:
@@ -92,7 +101,9 @@ def lower(
         gates=gates,
         actions=_actions(plan, tables, scope),
         tables=tables,
+        questions=OnDemand(plan, strings, identity, tables, {}, {each.definition.name: each for each in aggregations}),
         aggregations=aggregations,
+        wall=wall,
     )
 
 
@@ -105,20 +116,31 @@ def _actions(plan: Plan, tables: Mapping[str, Table], scope: Scope) -> dict[int,
     }
 
 
-def _query(query: Query, plan: Plan, scope: Scope) -> QueryRuntime:
+def _query(query: Query, plan: Plan, scope: Scope, around: JoinSurroundings) -> QueryRuntime:
     match query.input:
         case StreamInput() if slides(query):
             return _sliding_query(query, query.input, plan, scope)
         case StreamInput():
             stages, expires, names = _stages(query, query.input, plan, scope)
-            select = Select(query.selector, query.output.events, names, expires=expires)
+            select = Select(query.selector, query.output.events, names, expires=expires, rate=query.rate)
             return QueryRuntime(query, None, stages, select)
         case PatternInput():
             return _pattern_query(query, query.input, scope)
-        case JoinInput(span=span):
-            raise UnsupportedConstruct("join", line=span.line, column=span.column)
+        case JoinInput():
+            stage, join_select = make_join(query, query.input, scope, around)
+            return QueryRuntime(query, stage, (), join_select)
         case _:
             assert_never(query.input)
+
+
+def _limited(runtime: QueryRuntime, scope: Scope, wall: WallClock) -> QueryRuntime:
+    """``runtime`` with what limits its rate, if anything does; periods begin now."""
+    query = runtime.query
+    if query.rate is not None:
+        runtime.limiter = make_limiter(
+            query.rate, query.selector, scope.strings, windowed=has_window(query), start_ms=wall.now_ms
+        )
+    return runtime
 
 
 def _sliding_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> QueryRuntime:
@@ -211,5 +233,5 @@ def _filters_by_aggregates(query: Query) -> bool:
 
 def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:
     maker = pattern_maker(source, query.selector, scope)
-    select = Select(query.selector, query.output.events, maker.scope, expires=False)
+    select = Select(query.selector, query.output.events, maker.scope, expires=False, rate=query.rate)
     return QueryRuntime(query, maker.make(), (), select)

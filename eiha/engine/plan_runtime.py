@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import groupby, pairwise
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.faults import EngineFault
 from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, OperatorState
-from eiha.engine.operators.select import as_current
+from eiha.engine.operators.select import as_current, without_resets
 from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.routes import Route, route, subscribers, timed_queries, wall_driven_queries
 from eiha.engine.wall_clock import WallClock
 from eiha.events.batch import EventBatch, concatenate_batches
+from eiha.events.schema import Schema
 from eiha.plan.nodes import Plan, Query
 
 _DEPTH_MAX = 128
@@ -36,13 +37,17 @@ _BEFORE_ANY_EVENT = 0
 """Where the event clock of playback stands before the first event."""
 
 
+_NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
+
+
 class Listener(Protocol):
     """Told of each chunk as it happens. A plan with a listener is fed one chunk at a time."""
 
     def query_put_out(self, query: Query, batch: EventBatch, turned_ms: int | None) -> None:
         """A query put out a chunk; rows have their kinds.
 
-        No rows: a batch window turned, with a reset stamped ``turned_ms``, but all of its rows were kept back.
+        No rows: a batch window turned, with a reset stamped ``turned_ms``, but all of its rows were kept back; or, with
+        ``turned_ms`` None, a snapshot found nothing to show.
         """
 
     def stream_got(self, stream: str, batch: EventBatch) -> None:
@@ -380,6 +385,9 @@ class PlanRuntime:
             out = run()
             for chunk in () if out is None else _chunks(out):
                 self._put_out(runtime, chunk, clock, depth)
+            if self._listener is not None:
+                for _ in range(runtime.quiet_calls):
+                    self._listener.query_put_out(runtime.query, _NO_ROWS, None)
         except EngineFault as fault:
             self._note_fault(f"query {runtime.query.name!r}: {fault}; the events are dropped")
             return False
@@ -394,6 +402,7 @@ class PlanRuntime:
         """Hand a chunk to who listens, then to where it goes. Raises ``EngineFault`` where a table refuses it."""
         if self._listener is not None:
             self._listener.query_put_out(runtime.query, chunk, runtime.turned_ms)
+            chunk = without_resets(chunk)
         action = self._actions.get(runtime.query.position)
         if action is not None:
             if len(chunk):

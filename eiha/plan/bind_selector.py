@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.plan.bind_expressions import ExpressionBinder
-from eiha.plan.expressions import AttributeRef, Expression, OutputRef
+from eiha.plan.expressions import AttributeRef, Call, Expression, Literal, OutputRef
 from eiha.plan.nodes import Aggregate, OrderKey, Projection, Selector, TableDefinition
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import OutputScope, Scope
@@ -85,7 +85,18 @@ def _having(
     refusals: Refusals,
     tables: Mapping[str, TableDefinition] | None,
 ) -> Expression:
-    return ExpressionBinder(output, refusals, held, tables=tables).bind_condition(condition, "having takes a bool")
+    return bind_having(condition, ExpressionBinder(output, refusals, held, tables=tables))
+
+
+def bind_having(condition: tree.Expression, binder: ExpressionBinder) -> Expression:
+    """The condition of having. As in Siddhi it must be a comparison or the like: an attribute alone is refused, as is a
+    function or a constant.
+    """
+    bound = binder.bind_condition(condition, "having takes a bool")
+    if isinstance(bound, AttributeRef | OutputRef | Call | Literal):
+        message = "having takes a condition, not a value alone; compare it, e.g. having flag == true"
+        binder.refusals.refuse(condition.span, message)
+    return bound
 
 
 def _order_column(reference: tree.AttributeReference, schema: Schema, refusals: Refusals) -> OutputRef:

@@ -40,6 +40,14 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to the plan, or a statement."""
+
+    time_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Beyond:
     """A step that this version does not run."""
 
@@ -47,14 +55,16 @@ class Beyond:
     construct: str
 
 
-Step = Send | Advance | Lifecycle | Beyond
+Step = Send | Advance | Lifecycle | Ask | Beyond
 
 _LIFECYCLE = frozenset({"@persist", "@restore", "@restart", "@restart_restore", "@persist_restore"})
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. ``streams`` and ``queries`` None: all (all named ones)."""
+    """One case. ``streams`` and ``queries`` None: all (all named ones). ``asked``: texts by the step after which they
+    are asked, -1 before the first. ``tables``: those whose rows are read at the end; None: all.
+    """
 
     name: str
     app: str
@@ -66,7 +76,8 @@ class Case:
     refused: bool
     expected: dict[str, Any]
     any_order: bool
-    beyond: tuple[str, ...]
+    asked: dict[int, tuple[str, ...]]
+    tables: tuple[str, ...] | None
     quirk: str
 
 
@@ -100,8 +111,10 @@ def _case(fields: dict[str, Any]) -> Case:
     if mode not in ("playback", "live"):
         raise ValueError(f"mode must be 'playback' or 'live', not {mode!r}")
     expected = fields["expected"]
-    beyond = ["ondemand"] if fields.get("ondemand") else []
-    beyond += ["table"] if fields.get("tables") else []
+    asked: dict[int, tuple[str, ...]] = {}
+    for step, text in fields.get("ondemand", ()):
+        asked[int(step)] = (*asked.get(int(step), ()), str(text))
+    tables = fields.get("tables") or ()
     streams, queries = fields.get("streams"), fields.get("queries")
     return Case(
         name=str(fields["name"]),
@@ -114,7 +127,8 @@ def _case(fields: dict[str, Any]) -> Case:
         refused=fields.get("expect") == "error" or not expected.get("ok", True),
         expected=expected,
         any_order=fields.get("row_order") == "any",
-        beyond=tuple(beyond),
+        asked=asked,
+        tables=None if tables is True else tuple(tables),
         quirk=str(fields.get("quirk", "")),
     )
 
@@ -133,7 +147,9 @@ def _step(step: list[Any]) -> Step:
         return Advance(time_ms, event_clock=False)
     if what in _LIFECYCLE:
         return Lifecycle(time_ms, what[1:])
+    if what == "@query":
+        return Ask(time_ms, str(step[2]))
     construct = what[1:].split(":")[0]
-    if construct not in ("query", "stop", "playback", "send"):
+    if construct not in ("stop", "playback", "send"):
         raise ValueError(f"no step is called {what!r}")
-    return Beyond(time_ms, "ondemand" if construct == "query" else f"step.{construct}")
+    return Beyond(time_ms, f"step.{construct}")

@@ -37,8 +37,43 @@ def difference(case: Case, plan: Plan, recording: Recording, level: int) -> str 
         chunks = case.expected["chunks"].get(stream, [])
         if recording.chunks[stream] != chunks:
             return _first_of_lists(f"stream {stream}: [step, seq, size]", recording.chunks[stream], chunks)
-    if level >= QUERIES:
+    found = _answers(case, recording) or _tables(case, plan, recording)
+    if found is None and level >= QUERIES:
         return _queries(case, plan, recording, level)
+    return found
+
+
+def _answers(case: Case, recording: Recording) -> str | None:
+    recorded = case.expected.get("ondemand", [])
+    for ours, theirs in zip(recording.answers, recorded, strict=False):
+        where = f"after step {theirs['after']}, {theirs['query']!r}"
+        if ours["ok"] != theirs["ok"] or ours["query"] != theirs["query"]:
+            return f"{where}: {_text(ours)}, recorded was {_text(theirs)}"
+        if not ours["ok"]:
+            continue
+        if ours["types"] != theirs["types"]:
+            return f"{where}: types are {_text(ours['types'])}, recorded were {_text(theirs['types'])}"
+        if (ours["events"] is None) != (theirs["events"] is None):
+            return f"{where}: {_text(ours['events'])}, recorded was {_text(theirs['events'])}"
+        types = tuple(AttributeType(type_) for _, type_ in ours["types"])
+        found = _events(where, types, ours["events"] or [], theirs["events"] or [], any_order=case.any_order)
+        if found is not None:
+            return found
+    if len(recording.answers) != len(recorded):
+        return f"{len(recording.answers)} answers, recorded were {len(recorded)}"
+    return None
+
+
+def _tables(case: Case, plan: Plan, recording: Recording) -> str | None:
+    for name, theirs in case.expected.get("tables", {}).items():
+        table = plan.table(name)
+        if table is None or name not in recording.tables:
+            return f"table {name} was not read"
+        types = tuple(attribute.type for attribute in table.schema.attributes)
+        rows = [[0, values] for values in recording.tables[name]]
+        found = _events(f"table {name}", types, rows, [[0, values] for values in theirs], any_order=case.any_order)
+        if found is not None:
+            return found
     return None
 
 

@@ -63,15 +63,16 @@ class _Recorder:
         if calls is None:
             return
         events = events_of(batch, self.strings)
-        expired = batch.kind_array() == Kind.EXPIRED
+        kinds = batch.kind_array().tolist()
         # a reset stands before the current rows of its chunk, and a listener sees the time of the last event
-        ends_with_reset = turned_ms is not None and bool(expired.all())
+        ends_with_reset = turned_ms is not None and Kind.CURRENT not in kinds
         last_ms = events[-1][0] if events else _NO_EVENT
         calls.append(
             {
                 "ts": turned_ms if ends_with_reset else last_ms,
-                "current": [event for event, gone in zip(events, expired, strict=True) if not gone] or None,
-                "expired": [[*event, True] for event, gone in zip(events, expired, strict=True) if gone] or None,
+                "current": [each for each, kind in zip(events, kinds, strict=True) if kind == Kind.CURRENT] or None,
+                "expired": [[*each, True] for each, kind in zip(events, kinds, strict=True) if kind == Kind.EXPIRED]
+                or None,
                 "step": self.step,
                 "seq": self._next(),
             }
@@ -177,7 +178,12 @@ class CaseRun:
 
     def _start(self) -> PlanRuntime:
         runtime = lower(
-            self._plan, self._strings, EntryIdentity(self._case.name), keep=frozenset(), listener=self._recorder, wall_ms=self._now_ms
+            self._plan,
+            self._strings,
+            EntryIdentity(self._case.name),
+            keep=frozenset(),
+            listener=self._recorder,
+            wall_ms=self._now_ms,
         )
         if self._case.playback:
             runtime.pass_wall_time(self._now_ms)

@@ -99,7 +99,9 @@ class TableCondition:
         return rows.take(kept), places.take(kept)
 
 
-def compile_table_condition(condition: Expression, table: Table, scope: Scope, table_source: int) -> TableCondition:
+def compile_table_condition(
+    condition: Expression, table: Table, scope: Scope, table_source: int, *, may_index: bool = True
+) -> TableCondition:
     """``condition`` over outer rows and rows of ``table``.
 
     Args:
@@ -107,6 +109,7 @@ def compile_table_condition(condition: Expression, table: Table, scope: Scope, t
         table: it may get an index that suits the condition.
         scope: what other references mean in the outer rows.
         table_source: see above.
+        may_index: false for a question that is asked once: only indexes that are there are used.
     """
     pair_scope = scope_of_pairs(scope, table_source)
     if may_fail(condition):
@@ -118,7 +121,7 @@ def compile_table_condition(condition: Expression, table: Table, scope: Scope, t
         equality = _equality(each, table_source)
         if equality is not None:
             equalities.setdefault(equality[0], (each, equality[1]))
-    columns = _indexed_columns(table, tuple(sorted(equalities)))
+    columns = _indexed_columns(table, tuple(sorted(equalities)), may_index=may_index)
     if columns is None:
         return TableCondition(table, None, condition, pair_scope)
     used = [equalities[column][0] for column in columns]
@@ -136,7 +139,9 @@ def scope_of_pairs(scope: Scope, table_source: int) -> Scope:
 
     def attribute(reference: AttributeRef) -> ColumnOf:
         if reference.source != table_source:
-            return scope.attribute(reference)
+            outside = scope.attribute(reference)
+            # the outer rows may be pairs themselves, whose last source is another table
+            return lambda rows: outside(replace(rows, columns=rows.columns[:-1]))
         position = reference.attribute
         return lambda rows: rows.columns[-1][position]
 
@@ -169,12 +174,12 @@ def _equality(condition: Expression, table_source: int) -> tuple[int, Expression
     return None
 
 
-def _indexed_columns(table: Table, columns: tuple[int, ...]) -> tuple[int, ...] | None:
+def _indexed_columns(table: Table, columns: tuple[int, ...], *, may_index: bool) -> tuple[int, ...] | None:
     """The columns of the index to use, given those that a condition compares; None: no index helps."""
     if not columns:
         return None
     for index in table.indexes:
-        covers = index is table.primary or len(index.columns) == len(columns)
+        covers = index is table.primary or len(index.columns) == len(columns) or not may_index
         if covers and set(index.columns) <= set(columns):
             return index.columns
-    return columns
+    return columns if may_index else None

@@ -14,13 +14,15 @@ from eiha.events.schema import AttributeType
 from eiha.plan.expressions import TABLE_ROW, InTable
 
 
-def in_tables(tables: Mapping[str, Table]) -> Callable[[InTable, Scope], Callable[[Rows], Column]]:
-    """What a scope's ``in_table`` is for a plan with ``tables``."""
+def in_tables(
+    tables: Mapping[str, Table], *, may_index: bool = True
+) -> Callable[[InTable, Scope], Callable[[Rows], Column]]:
+    """What a scope's ``in_table`` is for a plan with ``tables``; ``may_index``: see ``compile_table_condition``."""
 
     def compile_in(node: InTable, scope: Scope) -> Callable[[Rows], Column]:
         if node.condition.type is not AttributeType.BOOL:
             return _fails(node)
-        condition = compile_table_condition(node.condition, tables[node.table], scope, TABLE_ROW)
+        condition = compile_table_condition(node.condition, tables[node.table], scope, TABLE_ROW, may_index=may_index)
         return lambda rows: Column(AttributeType.BOOL, condition.exists(rows))
 
     return compile_in
