@@ -33,7 +33,6 @@ from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
 from eiha.engine.wall_clock import WallClock
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
-from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import (
@@ -84,7 +83,12 @@ def lower(
     scope = Scope(strings, identity, in_table=in_tables(tables))
     start_ms = None if plan.playback else wall_ms
     aggregations = tuple(IncrementalAggregation(each, scope, start_ms) for each in plan.aggregations)
-    around = JoinSurroundings(plan.playback, listener is not None, tables)
+    around = JoinSurroundings(
+        plan.playback,
+        listener is not None,
+        tables,
+        aggregations={each.definition.name: each for each in aggregations},
+    )
     queries, gates = make_queries(
         plan,
         scope,

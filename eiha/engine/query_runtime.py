@@ -71,6 +71,8 @@ class QueryRuntime:
         Raises:
             EngineFault: a row cannot be processed.
         """
+        if self.limiter is not None:
+            self.limiter.quiet_calls = 0
         stages = self._timed()
         index = next(
             index for index, each in enumerate(stages) if (due := each.next_timer_ms()) is not None and due <= now_ms
@@ -107,6 +109,7 @@ class QueryRuntime:
         return out if len(out) or self.select.turned_ms is not None else None
 
     def _limited(self, limiter: RateLimiter, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
+        limiter.quiet_calls = 0
         selected = self.select.limited(batch, clock.of(batch)) if len(batch) else NOTHING_SELECTED
         if not selected and not clock.reaches(limiter.next_timer_ms()):
             return None

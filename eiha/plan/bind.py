@@ -37,8 +37,8 @@ from eiha.plan.nodes import (
     TableDefinition,
 )
 from eiha.plan.refusals import PlanFunction, Refusals
-from eiha.plan.scripts import ScriptProblem, checked_source, script_line
 from eiha.plan.scopes import StreamScope
+from eiha.plan.scripts import ScriptProblem, checked_source, script_line
 from eiha.siddhiql import definition_tree, query_tree
 from eiha.siddhiql.diagnostics import did_you_mean
 from eiha.siddhiql.span import Span

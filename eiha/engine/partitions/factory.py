@@ -51,7 +51,7 @@ def make_queries(
 
 def _per_key(query: Query, plan: Plan, make: Make, instances: Instances) -> PerKeyQuery:
     first = make(query)  # also where a query cannot be run, this is where it shows
-    spare = [first]
+    spare = [] if query.rate is not None else [first]  # periods begin with the instance
     is_begun = query.rate is not None or isinstance(query.input, PatternInput)
     return PerKeyQuery(
         query,

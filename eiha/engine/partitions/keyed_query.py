@@ -15,11 +15,12 @@ from eiha.plan.nodes import INNER_MARK, Query
 class KeyedQuery:
     """See ``QueryProcess``. Its stages keep the ``keys`` of rows; none sets timers, none lets rows turn in batches."""
 
-    __slots__ = ("_is_inner", "_select", "_stages", "query", "turned_ms")
+    __slots__ = ("_is_inner", "_select", "_stages", "query", "quiet_calls", "turned_ms")
 
     def __init__(self, query: Query, stages: tuple[Operator, ...], select: KeyedEnd) -> None:
         self.query = query
         self.turned_ms: int | None = None
+        self.quiet_calls = 0
         self._stages = stages
         self._select = select
         self._is_inner = query.output.target.startswith(INNER_MARK)

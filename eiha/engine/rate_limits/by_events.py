@@ -1,6 +1,6 @@
 """``output [all|first|last] every n events``: counting rows, of either kind.
 
-What one chunk lets through goes out as one chunk, but without group by each ``last`` row is a chunk of its own.
+What one chunk lets through goes out as one chunk, but for ``last`` each round is a chunk of its own.
 """
 
 from __future__ import annotations
@@ -21,16 +21,38 @@ from eiha.events.schema import Schema
 Numbers = npt.NDArray[np.int64]
 
 
+class NothingByEvents(Untimed):
+    """``every 0 events``: a round never ends."""
+
+    __slots__ = ("quiet_calls", "turned_ms")
+
+    def __init__(self) -> None:
+        self.turned_ms: int | None = None
+        self.quiet_calls = 0
+
+    def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def snapshot(self) -> OperatorState:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: OperatorState) -> None:
+        """Nothing."""
+
+
 class _ByEvents(Untimed):
     """Counts modulo ``every``."""
 
-    __slots__ = ("_counter", "_every", "turned_ms")
+    __slots__ = ("_counter", "_every", "quiet_calls", "turned_ms")
 
     def __init__(self, every: int) -> None:
         assert every > 0
         self._every = every
         self._counter = 0
         self.turned_ms: int | None = None
+        self.quiet_calls = 0
 
     def snapshot(self) -> OperatorState:
         """How far the count is."""
@@ -138,8 +160,7 @@ class LastByEvents(_ByEvents):
         if not len(chosen):
             return None
         out = rows.take(chosen)
-        steps = np.arange(len(chosen))
-        return _renumbered(out, np.maximum.accumulate(out.chunk_numbers() - steps) + steps)
+        return _renumbered(out, _rising(out.chunk_numbers()))
 
 
 class LastOfGroupByEvents(_ByEvents):
@@ -156,7 +177,7 @@ class LastOfGroupByEvents(_ByEvents):
         self._stamp = 1
 
     def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:  # noqa: ARG002
-        """Whole rounds of n rows, each in the chunk of its last row."""
+        """Whole rounds of n rows, each a chunk of its own."""
         rows, groups = selected.rows, selected.groups
         assert groups is not None
         before, self._counter = self._counter, (self._counter + len(rows)) % self._every
@@ -172,7 +193,7 @@ class LastOfGroupByEvents(_ByEvents):
         self._rows.clear()
         left = np.arange(done, len(rows))
         self._rows.put(rows.take(left), groups.take(left), selected.group_count)
-        return _renumbered(whole.take(chosen), rows.chunk_numbers().take(ends).take(round_of))
+        return _renumbered(whole.take(chosen), _rising(rows.chunk_numbers().take(ends)).take(round_of))
 
     def _last_of_rounds(self, rounds: Numbers, groups: Numbers, group_count: int) -> tuple[Numbers, Numbers]:
         self._stamps = grown(self._stamps, group_count)
@@ -205,6 +226,13 @@ def _first_of_group(groups: ReadInt64, counts: WriteInt64, every: int, passes: W
         if counts[group] == every:
             counts[group] = 0
     return marked
+
+
+def _rising(chunks: Chunks) -> Chunks:
+    """Numbers from ``chunks`` on, each above the one before."""
+    steps = np.arange(len(chunks))
+    rising: Chunks = np.maximum.accumulate(chunks - steps) + steps
+    return rising
 
 
 def _renumbered(batch: EventBatch, chunks: Chunks) -> EventBatch:

@@ -11,6 +11,7 @@ from eiha.engine.rate_limits.by_events import (
     FirstOfGroupByEvents,
     LastByEvents,
     LastOfGroupByEvents,
+    NothingByEvents,
 )
 from eiha.engine.rate_limits.by_time import AllByTime, LastByTime
 from eiha.engine.rate_limits.first_by_time import FirstByTime
@@ -18,7 +19,7 @@ from eiha.engine.rate_limits.limiter import RateLimiter
 from eiha.engine.rate_limits.snapshots import LastRowSnapshot
 from eiha.engine.rate_limits.window_snapshots import WindowSnapshot
 from eiha.events.strings import StringTable
-from eiha.plan.nodes import RateKind, RateLimit, Selector
+from eiha.plan.nodes import JoinInput, PatternInput, Query, RateKind, RateLimit, Selector, StreamInput, Window
 
 
 def make_limiter(
@@ -30,7 +31,7 @@ def make_limiter(
         rate: what to let through.
         selector: of the query.
         strings: the plan's string table.
-        windowed: the query has a window of its own, or is a join.
+        windowed: see ``has_window``.
         start_ms: where periods begin, by the wall clock.
     """
     if rate.every_events is not None:
@@ -49,8 +50,23 @@ def make_limiter(
             assert_never(rate.kind)
 
 
+def has_window(query: Query) -> bool:
+    """Whether rows can leave: the query has a window of its own, or is a join."""
+    match query.input:
+        case StreamInput(handlers=handlers):
+            return any(isinstance(each, Window) for each in handlers)
+        case JoinInput():
+            return True
+        case PatternInput():
+            return False
+        case _:
+            assert_never(query.input)
+
+
 def _by_events(kind: RateKind, every: int, selector: Selector) -> RateLimiter:
     grouped = bool(selector.group_by)
+    if every == 0:
+        return NothingByEvents()
     match kind:
         case RateKind.ALL:
             return AllByEvents(every, selector.schema)

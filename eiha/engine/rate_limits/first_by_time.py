@@ -21,13 +21,14 @@ _NO_TIME: Final = -(2**62)
 class FirstByTime(Untimed):
     """Counts from the row that passed last: of the query, or of its group. Of a chunk only the first row may pass."""
 
-    __slots__ = ("_every_ms", "_passed_ms", "turned_ms")
+    __slots__ = ("_every_ms", "_passed_ms", "quiet_calls", "turned_ms")
 
     def __init__(self, every_ms: int) -> None:
         assert every_ms > 0
         self._every_ms = every_ms
         self._passed_ms: Numbers = np.full(1, _NO_TIME, dtype=np.int64)
         self.turned_ms: int | None = None
+        self.quiet_calls = 0
 
     def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:
         """The rows that pass."""

@@ -12,19 +12,21 @@ from eiha.events.batch import EventBatch
 class RateLimiter(Protocol):
     """As ``Operator``, but told of groups and resets.
 
-    ``turned_ms``: as that of a select, of the last call.
+    ``turned_ms``: as that of a select, of the last call. ``quiet_calls``: how often that called listeners without rows,
+    after those with rows.
     """
 
     turned_ms: int | None
+    quiet_calls: int
 
     def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:
         """The rows let through, with chunk numbers; kinds as they are.
 
-        None: nothing goes out. No rows: listeners are called, but there is nothing to tell.
+        None: nothing goes out. No rows: a reset was let through (``turned_ms``).
         """
 
     def fire(self, now_ms: int) -> EventBatch | None:
-        """See ``Operator``; no rows: as above."""
+        """See ``Operator``."""
 
     def next_timer_ms(self) -> int | None:
         """See ``Operator``."""

@@ -31,7 +31,7 @@ class PeriodicLimiter(ABC):
         start_ms: where the first one begins, by the wall clock.
     """
 
-    __slots__ = ("_due_ms", "_every_ms", "turned_ms")
+    __slots__ = ("_due_ms", "_every_ms", "quiet_calls", "turned_ms")
 
     repeats: bool = False
 
@@ -40,6 +40,7 @@ class PeriodicLimiter(ABC):
         self._every_ms = every_ms
         self._due_ms = start_ms + every_ms
         self.turned_ms: int | None = None
+        self.quiet_calls = 0
 
     @abstractmethod
     def _take_in(self, selected: Selected, first: int, stop: int) -> None:
@@ -47,7 +48,10 @@ class PeriodicLimiter(ABC):
 
     @abstractmethod
     def _put_out(self) -> EventBatch | None:
-        """What goes out at the end of a period, without chunk numbers; None: nothing, and nobody is told."""
+        """What goes out at the end of a period, without chunk numbers; None: nothing.
+
+        No rows: nothing either, but listeners are called.
+        """
 
     @abstractmethod
     def _state(self) -> OperatorState:
@@ -68,13 +72,16 @@ class PeriodicLimiter(ABC):
     def fire(self, now_ms: int) -> EventBatch | None:
         """What the period that is over puts out."""
         self._end_period(now_ms)
-        out = self._put_out()
-        return None if out is None else _numbered(out, FIRED_CHUNK)
+        outputs: list[EventBatch] = []
+        self.quiet_calls = 0
+        self._collect(outputs, FIRED_CHUNK)
+        return outputs[0] if outputs else None
 
     def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:
         """What periods that are over put out, before the rows at which that shows."""
         chunks = selected.rows.chunk_numbers()
         outputs: list[EventBatch] = []
+        self.quiet_calls = 0
         position = taken = 0
         last = -CHUNK_STRIDE
         while True:
@@ -130,9 +137,13 @@ class PeriodicLimiter(ABC):
 
     def _collect(self, outputs: list[EventBatch], number: int) -> bool:
         out = self._put_out()
-        if out is not None:
+        if out is None:
+            return False
+        if len(out):
             outputs.append(_numbered(out, number))
-        return out is not None
+        else:
+            self.quiet_calls += 1
+        return len(out) > 0
 
     def snapshot(self) -> OperatorState:
         """The phase, and what was taken in."""
