@@ -74,7 +74,7 @@ def run(
     app: str,
     *,
     inputs: str,
-    output: str,
+    outputs: str,
     spec: str,
     events: int,
     batch: int,
@@ -83,8 +83,10 @@ def run(
     playback: bool,
     dt_ms: float,
     seed: int,
+    sums: bool = False,
+    question: str = "",
 ) -> PeerRun:
-    """Run ``app`` in a fresh JVM; see the driver for the arguments."""
+    """Run ``app`` in a fresh JVM; see the driver for the arguments. ``sums``: add up the numbers put out, too."""
     home = prepare()
     with tempfile.NamedTemporaryFile("w", suffix=".siddhi") as file:
         file.write(app)
@@ -98,11 +100,11 @@ def run(
             "Driver",
             file.name,
             inputs,
-            output,
+            outputs,
             spec,
         ]
         command += [str(events), str(batch), str(warmups), str(rounds), "playback" if playback else "live"]
-        command += [str(dt_ms), str(seed)]
+        command += [str(dt_ms), str(seed), "sum" if sums else "count", question]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     answer = json.loads(done.stdout.strip().splitlines()[-1])
     return PeerRun(tuple(answer["rates"]), answer["out_rows"], answer["out_sum"])

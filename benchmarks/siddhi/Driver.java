@@ -11,8 +11,10 @@ import java.util.List;
 /**
  * Feeds a real Siddhi app with generated events and prints one JSON object with the events per second of each round.
  *
- * Arguments: app file, input streams (comma separated), output stream, SPEC, events per round, batch, warm-up rounds,
- * rounds, clock (live|playback), dt in ms, seed. The generator is that of benchmarks/generated.py, number for number.
+ * Arguments: app file, input streams (comma separated), output streams (comma separated, may be empty), SPEC, events per
+ * round, batch, warm-up rounds, rounds, clock (live|playback), dt in ms, seed, what to do with outputs (count|sum), a
+ * question asked at the end whose rows are added to rows and sum (may be empty). The generator is that of
+ * benchmarks/generated.py, number for number.
  */
 public final class Driver {
     private static final long GOLDEN = 0x9E3779B97F4A7C15L;
@@ -23,12 +25,34 @@ public final class Driver {
     }
 
     private static final class Counter extends StreamCallback {
+        final boolean sums;
         long rows;
         double sum;
+
+        Counter(boolean sums) {
+            this.sums = sums;
+        }
 
         @Override
         public void receive(Event[] events) {
             rows += events.length;
+            if (sums) {
+                add(events);
+            }
+        }
+
+        /** A callback of its own, as Siddhi wants one for each stream, that counts into this one. */
+        StreamCallback sharing() {
+            Counter total = this;
+            return new StreamCallback() {
+                @Override
+                public void receive(Event[] events) {
+                    total.receive(events);
+                }
+            };
+        }
+
+        void add(Event[] events) {
             for (Event event : events) {
                 for (Object value : event.getData()) {
                     if (value instanceof Number) {
@@ -99,7 +123,7 @@ public final class Driver {
     public static void main(String[] arguments) throws Exception {
         String app = new String(Files.readAllBytes(Paths.get(arguments[0])));
         String[] inputs = arguments[1].split(",");
-        String output = arguments[2];
+        String[] outputs = arguments[2].isEmpty() ? new String[0] : arguments[2].split(",");
         String[] items = arguments[3].split(";");
         int events = Integer.parseInt(arguments[4]);
         int batch = Integer.parseInt(arguments[5]);
@@ -108,6 +132,7 @@ public final class Driver {
         boolean playback = arguments[8].equals("playback");
         double dt = Double.parseDouble(arguments[9]);
         long seed = Long.parseLong(arguments[10]);
+        String question = arguments[12];
 
         Generator[] generators = new Generator[items.length];
         for (int j = 0; j < items.length; j++) {
@@ -115,8 +140,10 @@ public final class Driver {
         }
         SiddhiManager manager = new SiddhiManager();
         SiddhiAppRuntime runtime = manager.createSiddhiAppRuntime(playback ? "@app:playback " + app : app);
-        Counter counter = new Counter();
-        runtime.addCallback(output, counter);
+        Counter counter = new Counter(arguments[11].equals("sum"));
+        for (String output : outputs) {
+            runtime.addCallback(output, counter.sharing());
+        }
         InputHandler[] handlers = new InputHandler[inputs.length];
         for (int i = 0; i < inputs.length; i++) {
             handlers[i] = runtime.getInputHandler(inputs[i]);
@@ -156,6 +183,15 @@ public final class Driver {
             sumOfRound = counter.sum - sumBefore;
             if (round >= warmups) {
                 rates.append(rates.length() == 0 ? "" : ", ").append(Math.round(events / seconds));
+            }
+        }
+        if (!question.isEmpty()) {
+            Event[] rows = runtime.query(question);
+            if (rows != null) {
+                rowsOfRound += rows.length;
+                double before = counter.sum;
+                counter.add(rows);
+                sumOfRound += counter.sum - before;
             }
         }
         runtime.shutdown();
