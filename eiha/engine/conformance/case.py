@@ -63,7 +63,8 @@ _LIFECYCLE = frozenset({"@persist", "@restore", "@restart", "@restart_restore", 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One case. ``streams`` and ``queries`` None: all (all named ones). ``asked``: texts by the step after which they
-    are asked, -1 before the first. ``tables``: those whose rows are read at the end; None: all.
+    are asked, -1 before the first. ``tables``: those whose rows are read at the end; None: all. ``purging``: idle keys
+    of partitions and old buckets of aggregations are dropped.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Case:
     asked: dict[int, tuple[str, ...]]
     tables: tuple[str, ...] | None
     quirk: str
+    purging: bool = False
 
 
 def read_cases(text: str, source: str) -> list[Case]:
@@ -130,6 +132,7 @@ def _case(fields: dict[str, Any]) -> Case:
         asked=asked,
         tables=None if tables is True else tuple(tables),
         quirk=str(fields.get("quirk", "")),
+        purging=bool(fields.get("purging", False)),
     )
 
 

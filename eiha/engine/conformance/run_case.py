@@ -91,6 +91,15 @@ class _Recorder:
         return self._number - 1
 
 
+def without_purges(plan: Plan) -> Plan:
+    """``plan`` with idle keys and old buckets kept, as most cases were recorded."""
+    return replace(
+        plan,
+        partitions=tuple(replace(each, purge=None) for each in plan.partitions),
+        aggregations=tuple(replace(each, purge_interval_ms=None) for each in plan.aggregations),
+    )
+
+
 def listened_streams(case: Case, plan: Plan) -> tuple[str, ...]:
     """Those that the case names; else all but those that only repeat the input, which recordings leave out."""
     if case.streams is not None:
@@ -113,7 +122,8 @@ class CaseRun:
 
     def __init__(self, case: Case, compile_text: CompileText) -> None:
         self._case = case
-        self._plan = replace(compile_text(case.app, name=case.name), playback=case.playback)
+        plan = replace(compile_text(case.app, name=case.name), playback=case.playback)
+        self._plan = plan if case.purging else without_purges(plan)
         self._strings = StringTable()
         self._recorder = _Recorder(case, self._plan, self._strings)
         self._now_ms = case.start_ms
