@@ -146,6 +146,7 @@ class PlanRuntime:
         """
         if not self.plan.playback:
             self._begin_waits(now_ms)
+            self._note_alarms()
             while (due := self.next_timer_ms()) is not None and due <= now_ms:
                 self._clock_ms = max(self._clock_ms, due)
                 self._fire_earliest(self._clock_ms)

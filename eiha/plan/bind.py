@@ -259,9 +259,12 @@ class _PlanBinder:
 
     def _join_source(self, source: query_tree.Source) -> JoinSource:
         """What a side of a join is, and its attributes."""
-        for aggregation in self.aggregations:
-            if aggregation.name == source.name and not (source.is_inner or source.is_fault):
-                return JoinSource(SideKind.AGGREGATION, aggregation.schema, aggregation)
+        if not (source.is_inner or source.is_fault):
+            for aggregation in self.aggregations:
+                if aggregation.name == source.name:
+                    return JoinSource(SideKind.AGGREGATION, aggregation.schema, aggregation)
+            if source.name in self.tables:
+                return JoinSource(SideKind.TABLE, self.tables[source.name].schema)
         return JoinSource(SideKind.STREAM, self._schema(source))
 
     def _schema(self, source: query_tree.Source) -> Schema:

@@ -87,12 +87,12 @@ class Select:
         "_group_keys",
         "_having",
         "_having_aggregates",
+        "_in_turn",
         "_keeps",
         "_left_groups",
         "_limited",
         "_needed",
         "_nothing",
-        "_offsets_chunks",
         "_one_by_one",
         "_places",
         "_projections",
@@ -132,8 +132,8 @@ class Select:
         self._one_by_one = any(map(may_fail, _evaluated(selector))) or any(
             aggregator_may_fail(each) for each in selector.aggregates
         )
-        # as recorded: offset is not applied to the chunks of a query with group by, unless they are whole batches
-        self._offsets_chunks = not selector.group_by
+        # as recorded: with group by, chunks that are not whole batches are neither ordered nor offset, but limited
+        self._in_turn = bool(selector.group_by)
         self._limited = rate is not None
         self._batching = rate is None or rate.kind is not RateKind.SNAPSHOT
         self._collapses = self._batching and bool(selector.aggregates or selector.group_by)
@@ -188,8 +188,7 @@ class Select:
                 return self._nothing
         if collapses and self._having is not None:
             left = self._collapsed(left)
-        offset = self._selector.offset if self._offsets_chunks or is_batch else None
-        return self._in_order(left, offset, has_kinds=batch.kinds is not None)
+        return self._in_order(left, has_kinds=batch.kinds is not None, in_turn=self._in_turn and not is_batch)
 
     def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
         """Current and expired rows, and for each how many resets came before it, ever."""
@@ -277,17 +276,19 @@ class Select:
         self._stamp += len(groups) + 1
         return left.take(chosen[:out])
 
-    def _in_order(self, left: _Rows, offset: int | None, *, has_kinds: bool) -> EventBatch:
+    def _in_order(self, left: _Rows, *, has_kinds: bool, in_turn: bool) -> EventBatch:
         selector = self._selector
         outputs, timestamps, kinds, chunks = left.rows.outputs, left.rows.timestamps, left.kinds, left.chunks
         groups, epochs = left.groups, left.epochs
-        if left.rows.count and (selector.order_by or selector.limit is not None or offset is not None):
+        if left.rows.count and (selector.order_by or selector.limit is not None or selector.offset is not None):
             chunks = _numbers(left)
             order: Indices = np.arange(left.rows.count, dtype=np.int64)
-            if selector.order_by:
-                order = ordered(selector.order_by, outputs, chunks, kinds, self._strings)
-            if selector.limit is not None or offset is not None:
-                order = order.take(within_limits(selector.limit, offset, chunks, kinds.take(order)))
+            if in_turn:
+                order = within_limits(selector.limit, None, chunks, np.full(len(order), _CURRENT, dtype=np.uint8))
+            else:
+                if selector.order_by:
+                    order = ordered(selector.order_by, outputs, chunks, kinds, self._strings)
+                order = order.take(within_limits(selector.limit, selector.offset, chunks, kinds.take(order)))
             outputs = TakenColumns(outputs, order)
             timestamps, kinds, chunks = timestamps.take(order), kinds.take(order), chunks.take(order)
             groups = None if groups is None else groups.take(order)
@@ -351,8 +352,16 @@ def _numbers(left: _Rows) -> Chunks:
     return np.arange(left.rows.count, dtype=np.int64) * CHUNK_STRIDE if left.chunks is None else left.chunks
 
 
+def without_resets(batch: EventBatch) -> EventBatch:
+    """The rows that are current or expired."""
+    if batch.kinds is None or not (is_reset := batch.kinds == _RESET).any():
+        return batch
+    return batch.take(np.flatnonzero(~is_reset))
+
+
 def as_current(batch: EventBatch) -> EventBatch:
-    """The rows as they enter a stream: expired ones are current there."""
+    """The rows as they enter a stream: expired ones are current there, resets are none."""
     if batch.kinds is None and not batch.collapses:
         return batch
+    batch = without_resets(batch)
     return EventBatch(batch.schema, batch.timestamps, batch.columns, None, batch.chunk_numbers(), keys=batch.keys)

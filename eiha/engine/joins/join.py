@@ -1,0 +1,369 @@
+"""A join at work: the first stage of its query.
+
+A row that comes out of one side, current or expired, finds its partners among the rows that the other side held at
+that moment. Each such row gives a chunk of its own; with a stream joined with itself, what one event causes on one
+side is a chunk. The left side goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.expressions.rows import Columns, Rows
+from eiha.engine.joins.chains import number_chunks
+from eiha.engine.joins.layout import JoinLayout
+from eiha.engine.joins.side import NO_PAIRS, Asked, Emitted, Longs, Pairs, Side
+from eiha.engine.joins.sliding_side import SlidingSide
+from eiha.engine.operator import NO_TICKS, OperatorState, RowClock
+from eiha.events.batch import CHUNK_STRIDE, EventBatch, Kind, Kinds
+from eiha.events.column import Column, Indices, concatenate, make_column
+from eiha.events.schema import AttributeType
+
+_CURRENT: Final = int(Kind.CURRENT)
+_EXPIRED: Final = int(Kind.EXPIRED)
+_RESET: Final = int(Kind.RESET)
+
+Condition = Callable[[Rows], npt.NDArray[np.bool_] | bool]
+
+_NO_NUMBERS: Final[Longs] = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRules:
+    """What a join does with the rows of each side.
+
+    ``streams``: whose rows come in on left and right; None: nobody's. ``triggers``: which sides look for partners.
+    ``keeps``: whose rows come out without a partner, too. ``rest``: what pairs must satisfy beside equal keys.
+    ``tells_expired``, ``tells_resets``: whether anybody looks at such rows.
+    """
+
+    streams: tuple[str | None, str | None]
+    triggers: tuple[bool, bool]
+    keeps: tuple[bool, bool]
+    rest: Condition | None
+    tells_expired: bool
+    tells_resets: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Rows put out because of rows of one side. ``causes``: which of those, by number; ``chunks``: that they had."""
+
+    side: int
+    causes: Longs
+    chunks: Longs
+    kinds: Kinds
+    timestamps: Longs
+    columns: tuple[Column, ...]
+
+
+class Join:
+    """See the module.
+
+    Args:
+        sides: left and right.
+        rules: what to do.
+        layout: of what is put out.
+    """
+
+    units: Longs
+    """For each row of the last ``receive`` or ``fire``, which row it comes from: the span of order by and limit."""
+
+    __slots__ = ("_layout", "_nothing", "_rules", "_sides", "units")
+
+    def __init__(self, sides: tuple[Side, Side], rules: JoinRules, layout: JoinLayout) -> None:
+        self._sides = sides
+        self._rules = rules
+        self._layout = layout
+        self.units = _NO_NUMBERS
+        columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in layout.schema.attributes)
+        self._nothing = EventBatch(layout.schema, _NO_NUMBERS, columns, collapses=True)
+
+    def receive(self, stream: str, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The rows that ``batch`` causes."""
+        reached = [each == stream for each in self._rules.streams]
+        if all(reached):
+            return self._receive_on_both(batch, clock)
+        now_of = _clock_of(batch, clock)
+        side = reached.index(True)
+        emitted = self._sides[side].advance(batch, clock)
+        joined = self._join(side, emitted, now_of)
+        self._settle(side, emitted)
+        return self._put_out([joined])
+
+    def fire(self, now_ms: int) -> EventBatch | None:
+        """What the first side with a timer due puts out, joined: as recorded, the left one before the right one."""
+        dues = [each.next_timer_ms() for each in self._sides]
+        side = next(position for position, due in enumerate(dues) if due is not None and due <= now_ms)
+        emitted = self._sides[side].fire(now_ms)
+        if emitted is None:
+            return None
+        joined = self._join(side, emitted, lambda rows: np.full(len(rows), now_ms, dtype=np.int64))
+        self._settle(side, emitted)
+        out = self._put_out([joined])
+        return out if len(out) else None
+
+    def next_timer_ms(self) -> int | None:
+        """The earlier one of the two sides."""
+        dues = [due for side in self._sides if (due := side.next_timer_ms()) is not None]
+        return min(dues) if dues else None
+
+    def snapshot(self) -> OperatorState:
+        """Both sides."""
+        return {"sides": [side.snapshot() for side in self._sides]}
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        for side, part in zip(self._sides, state["sides"], strict=True):
+            side.restore(part)
+
+    # --- a stream joined with itself
+
+    def _receive_on_both(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """Each row goes to the left side, then to the right one, before the next comes."""
+        causes = batch.chunk_numbers()
+        # to the windows each row is a chunk
+        batch = EventBatch(batch.schema, batch.timestamps, batch.columns)
+        clock = RowClock(clock.now_ms, NO_TICKS)
+        left, right = self._sides
+        if isinstance(left, SlidingSide) and isinstance(right, SlidingSide):
+            joined = self._meet(left, right, batch, clock)
+        else:
+            joined = self._meet_row_by_row(batch, clock)
+        return self._put_out(joined, causes)
+
+    def _meet(self, left: SlidingSide, right: SlidingSide, batch: EventBatch, clock: RowClock) -> list[_Joined | None]:
+        now_of = _clock_of(batch, clock)
+        first, second = left.advance(batch, clock), right.advance(batch, clock)
+        lows, stops = _held_before(first.chunks, second, right, side="left")
+        from_left = self._join(0, first, now_of, lows, stops)
+        lows, stops = _held_before(second.chunks, first, left, side="right")
+        from_right = self._join(1, second, now_of, lows, stops)
+        self._settle(0, first)
+        self._settle(1, second)
+        return [from_left, from_right]
+
+    def _meet_row_by_row(self, batch: EventBatch, clock: RowClock) -> list[_Joined | None]:
+        joined: list[_Joined | None] = []
+        for row in range(len(batch)):
+            single = batch.take(np.array([row], dtype=np.int64))
+            now = RowClock(clock.now_ms[row : row + 1], NO_TICKS)
+            for side in 0, 1:
+                emitted = self._sides[side].advance(single, now)
+                joined.append(self._join(side, emitted, _clock_of(single, now)))
+                self._settle(side, emitted)
+        return joined
+
+    # --- partners
+
+    def _settle(self, side: int, emitted: Emitted) -> None:
+        own = self._sides[side]
+        if isinstance(own, SlidingSide) and emitted.lows is not None and len(emitted.lows):
+            own.leave_to(int(emitted.lows[-1]))
+        own.settle()
+
+    def _join(
+        self,
+        side: int,
+        emitted: Emitted,
+        now_of: Callable[[Emitted], Longs],
+        lows: Longs | None = None,
+        stops: Longs | None = None,
+    ) -> _Joined | None:
+        """What the rows of one side give; ``lows``, ``stops``: as in ``Asked``."""
+        rules = self._rules
+        if not rules.triggers[side] or not len(emitted):
+            return None
+        causes = self._told(emitted)
+        if causes is not None:
+            emitted = emitted.take(causes)
+            lows, stops = (None if each is None else each.take(causes) for each in (lows, stops))
+        rows, partners = self._pairs(side, emitted, now_of, lows, stops)
+        if not len(rows):
+            return None
+        return _Joined(
+            side,
+            rows if causes is None else causes.take(rows),
+            emitted.chunks.take(rows),
+            emitted.kinds.take(rows),
+            emitted.timestamps.take(rows),
+            self._columns(side, emitted.at(rows), partners),
+        )
+
+    def _told(self, emitted: Emitted) -> Indices | None:
+        """The rows that anybody looks at; None: all."""
+        rules = self._rules
+        if rules.tells_expired and rules.tells_resets:
+            return None
+        told = emitted.kinds == _CURRENT
+        if rules.tells_expired:
+            told |= emitted.kinds == _EXPIRED
+        if rules.tells_resets:
+            told |= emitted.kinds == _RESET
+        return None if told.all() else np.flatnonzero(told)
+
+    def _pairs(
+        self,
+        side: int,
+        emitted: Emitted,
+        now_of: Callable[[Emitted], Longs],
+        lows: Longs | None,
+        stops: Longs | None,
+    ) -> Pairs:
+        """Rows and their partners; -1 for a row that comes out without one."""
+        is_reset = emitted.kinds == _RESET
+        if is_reset.any():
+            asking = np.flatnonzero(~is_reset)
+            lows, stops = (None if each is None else each.take(asking) for each in (lows, stops))
+            rows, partners = self._found(side, emitted.take(asking), now_of, lows, stops)
+            rows = asking.take(rows)
+            alone = is_reset | self._rules.keeps[side]
+        else:
+            rows, partners = self._found(side, emitted, now_of, lows, stops)
+            if not self._rules.keeps[side]:
+                return rows, partners
+            alone = ~is_reset
+        alone[rows] = False
+        missing = np.flatnonzero(alone)
+        if not len(missing):
+            return rows, partners
+        rows = np.concatenate([rows, missing])
+        order = np.argsort(rows, kind="stable")
+        return rows.take(order), np.concatenate([partners, np.full(len(missing), -1, dtype=np.int64)]).take(order)
+
+    def _found(
+        self,
+        side: int,
+        emitted: Emitted,
+        now_of: Callable[[Emitted], Longs],
+        lows: Longs | None,
+        stops: Longs | None,
+    ) -> Pairs:
+        """Rows with partners, and these."""
+        if not len(emitted):
+            return NO_PAIRS
+        other = self._sides[1 - side]
+        everything = np.arange(len(emitted), dtype=np.int64)
+        own = emitted.at(everything)
+        now_ms = now_of(emitted)
+        asking = Rows(len(emitted), _by_side(side, own, ()), emitted.timestamps, now_ms)
+        found = list(other.find(Asked(asking, emitted.words, emitted.linkable, lows, stops)))
+        rest = self._rules.rest
+        if rest is not None:
+            found = [self._satisfying(rest, side, emitted, now_ms, each) for each in found]
+        if len(found) < 2:
+            return found[0] if found else NO_PAIRS
+        return np.concatenate([rows for rows, _ in found]), np.concatenate([partners for _, partners in found])
+
+    def _satisfying(self, rest: Condition, side: int, emitted: Emitted, now_ms: Longs, pairs: Pairs) -> Pairs:
+        rows, partners = pairs
+        if not len(rows):
+            return pairs
+        columns = _by_side(side, emitted.at(rows), self._sides[1 - side].partners(partners))
+        holds = rest(Rows(len(rows), columns, emitted.timestamps.take(rows), now_ms.take(rows)))
+        if isinstance(holds, bool):
+            return pairs if holds else NO_PAIRS
+        kept = holds.nonzero()[0]
+        return rows.take(kept), partners.take(kept)
+
+    # --- what is put out
+
+    def _columns(self, side: int, own: Columns, partners: Indices) -> tuple[Column, ...]:
+        lacks = partners < 0
+        some_lack = bool(lacks.any())
+        others: Columns = () if some_lack and lacks.all() else self._sides[1 - side].partners(partners)
+        columns: list[Column] = []
+        for (source, place), attribute in zip(self._layout.put_out, self._layout.schema.attributes, strict=False):
+            if source == side:
+                columns.append(own[place])
+            elif not some_lack:
+                columns.append(others[place])
+            elif not len(others):
+                columns.append(_nulls(attribute.type, len(partners)))
+            else:
+                column = others[place]
+                columns.append(make_column(column.type, column.values, column.mask() & ~lacks))
+        if self._layout.tells_missing:
+            missing = (np.zeros(len(lacks), dtype=np.bool_), lacks)
+            columns += [Column(AttributeType.BOOL, each) for each in (missing if side == 0 else missing[::-1])]
+        return tuple(columns)
+
+    def _put_out(self, parts: list[_Joined | None], causes: Longs | None = None) -> EventBatch:
+        """The rows, in order. ``causes``: the chunks from which came what the sides took for chunks 0, stride, ..."""
+        joined = [each for each in parts if each is not None]
+        if not joined:
+            self.units = _NO_NUMBERS
+            return self._nothing
+        if causes is None:
+            (only,) = joined
+            self.units = only.causes
+            return self._batch(only.chunks, only.causes, only.kinds, only.timestamps, only.columns)
+        # the event, then the side, then the row of the side
+        events = np.concatenate([-(-each.chunks // CHUNK_STRIDE) for each in joined])
+        sides = np.concatenate([np.full(len(each.causes), each.side, dtype=np.int64) for each in joined])
+        rows = np.concatenate([each.causes for each in joined])
+        groups = 2 * events + sides
+        order = np.argsort(groups, kind="stable")
+        groups, rows = groups.take(order), rows.take(order)
+        begins = np.ones(len(rows), dtype=np.bool_)
+        np.not_equal(groups[1:], groups[:-1], out=begins[1:])
+        begins[1:] |= rows[1:] != rows[:-1]
+        self.units = np.cumsum(begins)
+        return self._batch(
+            causes.take(events.take(order)),
+            groups,
+            np.concatenate([each.kinds for each in joined]).take(order),
+            np.concatenate([each.timestamps for each in joined]).take(order),
+            tuple(
+                concatenate(list(columns)).take(order)
+                for columns in zip(*(each.columns for each in joined), strict=True)
+            ),
+        )
+
+    def _batch(
+        self, causes: Longs, groups: Longs, kinds: Kinds, timestamps: Longs, columns: tuple[Column, ...]
+    ) -> EventBatch:
+        chunks = np.empty(len(causes), dtype=np.int64)
+        number_chunks(causes, groups, CHUNK_STRIDE, chunks)
+        return EventBatch(
+            self._layout.schema, timestamps, columns, kinds if kinds.any() else None, chunks, collapses=True
+        )
+
+
+def _by_side(side: int, own: Columns, other: Columns) -> tuple[Columns, Columns]:
+    return (own, other) if side == 0 else (other, own)
+
+
+def _nulls(type_: AttributeType, rows: int) -> Column:
+    values = np.full(rows, None, dtype=np.object_) if type_ is AttributeType.OBJECT else np.zeros(rows, type_.dtype)
+    return Column(type_, values, np.zeros(rows, dtype=np.bool_))
+
+
+def _clock_of(batch: EventBatch, clock: RowClock) -> Callable[[Emitted], Longs]:
+    """What the clock said when each row came out that ``batch`` caused."""
+    now_ms = clock.now_ms
+
+    def of(rows: Emitted) -> Longs:
+        if not len(now_ms) or now_ms[0] == now_ms[-1]:
+            last = int(now_ms[0]) if len(now_ms) else 0
+            return np.full(len(rows), last, dtype=np.int64)
+        places = np.searchsorted(batch.chunk_numbers(), rows.chunks, side="left")
+        return now_ms.take(places, mode="clip")
+
+    return of
+
+
+def _held_before(chunks: Longs, emitted: Emitted, held: SlidingSide, *, side: str) -> tuple[Longs, Longs]:
+    """Which rows a side held before each chunk (``side`` "left"), or behind it ("right")."""
+    assert emitted.lows is not None
+    assert emitted.stops is not None
+    before = held.stop if not len(emitted) else int(emitted.stops[0]) - (1 if emitted.kinds[0] == _CURRENT else 0)
+    places = np.searchsorted(emitted.chunks, chunks, side="left" if side == "left" else "right")
+    lows = np.concatenate([[held.low], emitted.lows]).take(places)
+    stops = np.concatenate([[before], emitted.stops]).take(places)
+    return lows, stops

@@ -1,0 +1,151 @@
+"""A side whose window lets rows go in the order in which they came: length, time, timeLength, externalTime.
+
+Its rows lie in a trail. The window itself sees no columns: it only says when rows leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from eiha.engine.expressions.rows import Columns
+from eiha.engine.joins.entrance import Entrance, Keys
+from eiha.engine.joins.side import Asked, Emitted, Longs, Pairs
+from eiha.engine.joins.trail import Trail
+from eiha.engine.joins.trail_search import search
+from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.windows.findable import FindableWindow
+from eiha.events.batch import EventBatch, Kind
+from eiha.events.column import Indices
+from eiha.events.schema import Schema
+
+_CURRENT: Final = int(Kind.CURRENT)
+_EXPIRED: Final = int(Kind.EXPIRED)
+
+
+class SlidingSide:
+    """Rows come out as they come in, and again, expired, when they leave.
+
+    Args:
+        entrance: what stands before the window.
+        schema: of the columns that the join keeps.
+        keys: where the join must find equal values.
+        window: says when rows leave; None: with the row that is the ``length``-th after them.
+        timed_by: the column that the window reads, if it reads one.
+        length: see ``window``.
+        searched: whether the other side looks for partners here.
+    """
+
+    __slots__ = ("_entrance", "_keys", "_length", "_slim", "_timed_by", "_trail", "_window")
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        schema: Schema,
+        keys: Keys,
+        window: FindableWindow | None,
+        *,
+        timed_by: int | None = None,
+        length: int = 0,
+        searched: bool = True,
+    ) -> None:
+        self._entrance = entrance
+        self._keys = keys
+        self._window = window
+        self._timed_by = timed_by
+        self._length = length
+        self._slim = Schema(() if timed_by is None else (schema.attributes[timed_by],))
+        self._trail = Trail(schema, keyed=searched and bool(keys.positions))
+
+    @property
+    def low(self) -> int:
+        """The number of the oldest row held."""
+        return self._trail.start
+
+    @property
+    def stop(self) -> int:
+        """The number of the next row."""
+        return self._trail.stop
+
+    def advance(self, batch: EventBatch, clock: RowClock) -> Emitted:
+        """The rows that come, each behind those that it makes leave."""
+        batch, clock = self._entrance.enter(batch, clock)
+        if self._timed_by is not None and batch.columns[self._timed_by].valid is not None:
+            kept = np.flatnonzero(batch.columns[self._timed_by].mask())  # a row without a time never comes in
+            batch, clock = batch.take(kept), RowClock(clock.now_ms.take(kept), clock.ticks_ms)
+        first = self._append(batch)
+        if self._window is None:
+            numbers = np.arange(first, self.stop, dtype=np.int64)
+            kinds = np.zeros(len(batch), dtype=np.uint8)
+            lows = np.maximum(numbers + 1 - self._length, self.low)
+            return self._emitted(numbers, kinds, batch.timestamps, batch.chunk_numbers(), lows, numbers + 1)
+        columns = () if self._timed_by is None else (batch.columns[self._timed_by],)
+        slim = EventBatch(self._slim, batch.timestamps, columns, None, batch.chunks)
+        return self._of_window(self._window.process(slim, clock), first)
+
+    def fire(self, now_ms: int) -> Emitted | None:
+        """The rows that leave at the earliest timer."""
+        fired = None if self._window is None else self._window.fire(now_ms)
+        return None if fired is None else self._of_window(fired, self.stop)
+
+    def next_timer_ms(self) -> int | None:
+        """When a row leaves by itself."""
+        return None if self._window is None else self._window.next_timer_ms()
+
+    def leave_to(self, low: int) -> None:
+        """Rows before ``low`` left."""
+        self._trail.drop_to(min(low, self.stop))
+
+    def settle(self) -> None:
+        """Nothing: the join says with ``leave_to`` how far."""
+
+    def find(self, asked: Asked) -> Iterator[Pairs]:
+        """Rows of equal key; without keys all that are held."""
+        return search(self._trail, asked)
+
+    def partners(self, found: Indices) -> Columns:
+        """The rows of these numbers."""
+        return self._trail.columns(found)
+
+    def snapshot(self) -> OperatorState:
+        """The rows held, and what the window knows."""
+        window = None if self._window is None else self._window.snapshot()
+        return {"rows": self._trail.snapshot(), "window": window, **self._entrance.snapshot()}
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._entrance.restore(state)
+        if self._window is not None:
+            self._window.restore(state["window"])
+        columns = self._trail.saved_columns(state["rows"])
+        self._trail.clear()
+        words, linkable = self._keys.of(columns) if self._trail.keyed else (None, None)
+        self._trail.append(columns, state["rows"]["rows"], words, linkable)
+
+    def _append(self, batch: EventBatch) -> int:
+        words, linkable = self._keys.of(batch.columns) if self._trail.keyed else (None, None)
+        return self._trail.append(batch.columns, len(batch), words, linkable)
+
+    def _of_window(self, out: EventBatch, first: int) -> Emitted:
+        """What the window put out, with the numbers of the rows: they leave in the order in which they came."""
+        kinds = out.kind_array()
+        leaves = kinds == _EXPIRED
+        numbers = np.empty(len(out), dtype=np.int64)
+        gone = np.cumsum(leaves)
+        come = np.cumsum(~leaves)
+        np.add(gone, self.low - 1, out=numbers, where=leaves)
+        np.add(come, first - 1, out=numbers, where=~leaves)
+        return self._emitted(numbers, kinds, out.timestamps, out.chunk_numbers(), gone + self.low, come + first)
+
+    def _emitted(
+        self, numbers: Longs, kinds: np.ndarray, timestamps: Longs, chunks: Longs, lows: Longs, stops: Longs
+    ) -> Emitted:
+        trail = self._trail
+
+        def at(indices: Indices) -> Columns:
+            return trail.columns(numbers.take(indices))
+
+        words, linkable = self._keys.of(trail.columns(numbers)) if len(numbers) else (None, None)
+        return Emitted(kinds, timestamps, chunks, at, words, linkable, lows, stops)
