@@ -1,6 +1,6 @@
 """``output [all|first|last] every n events``: counting rows, of either kind.
 
-What one chunk lets through goes out as one chunk, but for ``last`` each round is a chunk of its own.
+Each round is a chunk of its own, but for ``first`` what one chunk lets through goes out as one chunk.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class AllByEvents(_ByEvents):
         self._held = HeldRows(schema)
 
     def process(self, selected: Selected, clock: RowClock) -> EventBatch | None:  # noqa: ARG002
-        """Whole rounds of n rows, each in the chunk of its last row."""
+        """Whole rounds of n rows, each a chunk of its own."""
         rows = selected.rows
         known = len(self._held)
         self._held.add(rows)
@@ -83,7 +83,7 @@ class AllByEvents(_ByEvents):
         rounds = total // self._every
         whole = self._held.take()
         ends = np.arange(1, rounds + 1) * self._every - 1 - known
-        chunks = np.repeat(rows.chunk_numbers().take(ends), self._every)
+        chunks = np.repeat(_rising(rows.chunk_numbers().take(ends)), self._every)
         self._held.add(whole.take(np.arange(rounds * self._every, total)))
         return _renumbered(whole.take(np.arange(rounds * self._every)), chunks)
 
