@@ -45,6 +45,7 @@ from eiha.plan.nodes import (
     ValueKey,
     Window,
 )
+from eiha.plan.registry import REGISTRY
 
 _PATHS_MAX: Final = 256
 """Paths a stream's rows may take before looking at all of them is given up."""
@@ -54,8 +55,8 @@ UNTIMED_WINDOWS: Final = frozenset(
 )
 """Windows that never set a timer; all others may."""
 
-_PASSING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime"})
-"""Windows that hand each current row on at once, as the only one of its chunk."""
+_PASSING: Final = frozenset({"length", "time", "timeLength", "externalTime", "log", "pol2Cart"})
+"""Windows and stream functions that hand each current row on at once, as the only one of its chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ def _comes_row_by_row(plan: Plan, source: str, stream: str, arrivals: Mapping[st
         isinstance(query.input, StreamInput)
         and query.output.events is OutputEvents.CURRENT
         and query.rate is None
-        and all(not isinstance(each, Window) or each.name in _PASSING_WINDOWS for each in query.input.handlers)
+        and all(isinstance(each, Filter) or each.name in _PASSING for each in query.input.handlers)
         and _comes_row_by_row(plan, source, query.input.stream, arrivals)
     )
 
@@ -260,6 +261,17 @@ def _no_faults(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _rea
     reached = {query for queries in arrivals.values() for query in queries}
     return not any(may_fail(each) for index in reached for each in expressions(plan.queries[index])) and not any(
         aggregator_may_fail(each) for index in reached for each in _aggregates(plan.queries[index])
+    ) and not any(_runs_foreign_stages(plan.queries[index]) for index in reached)
+
+
+def _runs_foreign_stages(query: Query) -> bool:
+    """Whether a package's stream processor or window is among the handlers: its code may raise anything."""
+    if not isinstance(query.input, StreamInput):
+        return False
+    return any(
+        each.name in (REGISTRY.processors if isinstance(each, StreamFunction) else REGISTRY.windows)
+        for each in query.input.handlers
+        if not isinstance(each, Filter)
     )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiha.events.schema import AttributeType
+from eiha.plan.namespaces import tables
+from eiha.plan.registry import REGISTRY
+from eiha.plan.signatures import Signature
 
 _NUMBERS: Final = frozenset(type_ for type_ in AttributeType if type_.is_numeric)
 _ANY: Final = frozenset(AttributeType)
@@ -60,3 +63,17 @@ _SIGNATURES: Final = (
 
 AGGREGATES: Final[dict[str, AggregateSignature]] = {signature.name: signature for signature in _SIGNATURES}
 """By canonical name."""
+
+
+def aggregate_signature(name: str) -> Signature | None:
+    """The aggregator with a namespace called ``name``, also one that a package registered; None: there is none."""
+    known = tables.AGGREGATORS.get(name)
+    if known is not None:
+        return known
+    extension = REGISTRY.aggregators.get(name)
+    return None if extension is None else extension.signature
+
+
+def aggregate_names() -> list[str]:
+    """All names, for suggestions."""
+    return [*AGGREGATES, *tables.AGGREGATORS, *REGISTRY.aggregators]

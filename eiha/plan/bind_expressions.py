@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from eiha.events.schema import AttributeType
-from eiha.plan.aggregates import AGGREGATES, AggregateSignature
+from eiha.plan.aggregates import AGGREGATES, AggregateSignature, aggregate_names, aggregate_signature
 from eiha.plan.expressions import (
+    ARGUMENTS,
     AggregateRef,
     Arithmetic,
     ArithmeticOp,
@@ -23,10 +24,11 @@ from eiha.plan.expressions import (
     LogicOp,
     Not,
 )
-from eiha.plan.functions import FUNCTIONS, Misfit
+from eiha.plan.functions import Misfit, scalar_names, scalar_signature
 from eiha.plan.nodes import Aggregate, TableDefinition
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import Scope, TableRowScope
+from eiha.plan.signatures import Signature
 from eiha.plan.types import arithmetic_type, comparison_problem
 from eiha.siddhiql import expression_tree as tree
 from eiha.siddhiql.diagnostics import did_you_mean
@@ -152,11 +154,18 @@ class ExpressionBinder:
         full_name = node.name if node.namespace is None else f"{node.namespace}:{node.name}"
         if node.namespace is None and node.name in AGGREGATES:
             return self._aggregate(node, AGGREGATES[node.name])
-        signature = FUNCTIONS.get(full_name)
+        script = self.refusals.scripts.get(full_name)
+        if script is not None:
+            self._refuse_star(node)
+            arguments = tuple(self.bind(argument) for argument in node.arguments)
+            return Call(full_name, arguments, script.returns, node.span, script.source)
+        several = aggregate_signature(full_name)
+        if several is not None:
+            return self._aggregate_of_several(node, several)
+        signature = scalar_signature(full_name)
         if signature is None:
-            known = [*FUNCTIONS, *AGGREGATES]
             message = f"there is no function {full_name!r}"
-            self.refusals.refuse(node.span, message + did_you_mean(full_name, known))
+            self.refusals.refuse(node.span, message + did_you_mean(full_name, [*scalar_names(), *aggregate_names()]))
         self._refuse_star(node)
         arguments = self._arguments(full_name, node)
         try:
@@ -193,6 +202,19 @@ class ExpressionBinder:
             self.refusals.unsupported(node.span, self.aggregates_here)
         type_ = signature.result(argument.type if argument is not None else AttributeType.LONG)
         return self._reference(Aggregate(signature.name, argument, type_, node.span, self.guard), node.span)
+
+    def _aggregate_of_several(self, node: tree.FunctionCall, signature: Signature) -> Expression:
+        """An aggregator with any number of arguments, which become one object."""
+        self._refuse_star(node)
+        arguments = tuple(self.bind(argument) for argument in node.arguments)
+        try:
+            type_ = signature.result(arguments)
+        except Misfit as misfit:
+            self.refusals.refuse(node.span, f"{signature.name}: {misfit}; valid: {', '.join(signature.forms)}")
+        if self.aggregates is None:
+            self.refusals.unsupported(node.span, self.aggregates_here)
+        packed = Call(ARGUMENTS, arguments, AttributeType.OBJECT, node.span)
+        return self._reference(Aggregate(signature.name, packed, type_, node.span, self.guard), node.span)
 
     def _reference(self, aggregate: Aggregate, span: Span) -> AggregateRef:
         assert self.aggregates is not None

@@ -9,9 +9,11 @@ from typing import assert_never
 from eiha.events.schema import Schema
 from eiha.plan import stream_functions, windows
 from eiha.plan.bind_expressions import ExpressionBinder
+from eiha.plan.expressions import Literal
 from eiha.plan.functions import Misfit
 from eiha.plan.nodes import Aggregate, Filter, Handler, StreamFunction, StreamInput, TableDefinition, Window
 from eiha.plan.refusals import Refusals
+from eiha.plan.registry import REGISTRY, WindowExtension
 from eiha.plan.scopes import StreamScope
 from eiha.siddhiql import query_tree
 from eiha.siddhiql.diagnostics import did_you_mean
@@ -49,11 +51,11 @@ def _stream_function(
     call: FunctionCall, binder: ExpressionBinder, schema: Schema, refusals: Refusals
 ) -> StreamFunction:
     full_name = call.name if call.namespace is None else f"{call.namespace}:{call.name}"
-    if full_name not in stream_functions.OVERLOADS:
+    if full_name not in stream_functions.stream_function_names():
         message = f"there is no stream function {full_name!r}"
         if full_name in windows.OVERLOADS or full_name in windows.NOT_RUN:
             message += f"; a window is written #window.{full_name}(...)"
-        refusals.refuse(call.span, message + did_you_mean(full_name, stream_functions.OVERLOADS))
+        refusals.refuse(call.span, message + did_you_mean(full_name, stream_functions.stream_function_names()))
     _refuse_star(call, refusals)
     arguments = tuple(binder.bind(argument) for argument in call.arguments)
     try:
@@ -70,10 +72,12 @@ def _stream_function(
 
 def _window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) -> Window:
     full_name = call.name if call.namespace is None else f"{call.namespace}:{call.name}"
+    if full_name in REGISTRY.windows:
+        return _extension_window(call, REGISTRY.windows[full_name], binder, refusals)
     if full_name in windows.NOT_RUN:
         refusals.unsupported(call.span, f"window.{full_name}")
     if full_name not in windows.OVERLOADS:
-        known = [*windows.OVERLOADS, *sorted(windows.NOT_RUN)]
+        known = [*windows.OVERLOADS, *sorted(windows.NOT_RUN), *REGISTRY.windows]
         refusals.refuse(call.span, f"there is no window {full_name!r}" + did_you_mean(full_name, known))
     _refuse_star(call, refusals)
     arguments = tuple(binder.bind(argument) for argument in call.arguments)
@@ -83,6 +87,23 @@ def _window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) ->
         valid = ", ".join(windows.forms(full_name))
         refusals.refuse(call.span, f"window {full_name}: {misfit}; valid: {valid}")
     return Window(full_name, arguments, call.span)
+
+
+def _extension_window(
+    call: FunctionCall, extension: WindowExtension, binder: ExpressionBinder, refusals: Refusals
+) -> Window:
+    """A window that a package registered: constants only, since its state is made with them."""
+    _refuse_star(call, refusals)
+    name = extension.signature.name
+    arguments = tuple(binder.bind(argument) for argument in call.arguments)
+    for node, argument in zip(call.arguments, arguments, strict=True):
+        if not isinstance(argument, Literal):
+            refusals.refuse(node.span, f"window {name}: the arguments must be constants")
+    try:
+        extension.signature.result(arguments)
+    except Misfit as misfit:
+        refusals.refuse(call.span, f"window {name}: {misfit}; valid: {', '.join(extension.signature.forms)}")
+    return Window(name, arguments, call.span)
 
 
 def _refuse_star(call: FunctionCall, refusals: Refusals) -> None:

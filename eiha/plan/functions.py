@@ -1,36 +1,24 @@
-"""Signatures of the scalar functions of Siddhi 5.1's core: what they take, what comes out.
+"""Signatures of the scalar functions: of Siddhi 5.1's core here, of namespaces in their tables.
 
 The engine holds the array forms under the same canonical names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import Expression, Literal
-
-Result = Callable[[Sequence[Expression]], AttributeType]
+from eiha.plan.namespaces import tables
+from eiha.plan.registry import REGISTRY
+from eiha.plan.signatures import Misfit as Misfit
+from eiha.plan.signatures import Result, Signature
 
 CONVERTIBLE: Final[dict[str, AttributeType]] = {
     type_.value: type_ for type_ in AttributeType if type_ is not AttributeType.OBJECT
 }
 """Type names that ``convert`` and ``cast`` take, in any case."""
-
-
-class Misfit(Exception):
-    """Arguments do not fit a signature; the text says why. Bind turns it into an error with a place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A function: ``forms`` as a user would write them, and the type of the result (raises ``Misfit``)."""
-
-    name: str
-    forms: tuple[str, ...]
-    result: Result
 
 
 def _fixed(type_: AttributeType, *parameters: frozenset[AttributeType]) -> Result:
@@ -122,5 +110,19 @@ _SIGNATURES: Final = (
     ),
 )
 
-FUNCTIONS: Final[dict[str, Signature]] = {signature.name: signature for signature in _SIGNATURES}
-"""By canonical name. Extensions (``str:``, ``math:``, ...) are not part of the core."""
+FUNCTIONS: Final[dict[str, Signature]] = {signature.name: signature for signature in (*_SIGNATURES, *tables.SCALARS)}
+"""By canonical name: the core's, and those of the namespaces that come along."""
+
+
+def scalar_signature(name: str) -> Signature | None:
+    """The function called ``name``, also one that a package registered; None: there is none."""
+    known = FUNCTIONS.get(name)
+    if known is not None:
+        return known
+    extension = REGISTRY.scalars.get(name)
+    return None if extension is None else extension.signature
+
+
+def scalar_names() -> list[str]:
+    """All names, for suggestions."""
+    return [*FUNCTIONS, *REGISTRY.scalars]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiha.events.schema import AttributeType
+from eiha.kernel import java_dates, java_regex
 from eiha.plan.expressions import Expression, Literal
 
 Result = Callable[[Sequence[Expression]], AttributeType]
@@ -24,6 +25,31 @@ _GROUPS: Final[Mapping[str, frozenset[AttributeType]]] = {
     "fraction": frozenset({AttributeType.FLOAT, AttributeType.DOUBLE}),
 }
 """Words for types in a declaration."""
+
+UNITS: Final = ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND")
+"""Units of the calendar, as the functions of ``time:`` name them."""
+
+
+ORDERS: Final = ("ASC", "DESC", "REV")
+"""Orders: rising, falling, and turned round."""
+
+
+def _unit_problem(text: str) -> str | None:
+    return None if text.upper() in UNITS else f"{text!r} is no unit; there are {', '.join(UNITS)}"
+
+
+def _order_problem(text: str) -> str | None:
+    return None if text.upper() in ORDERS else f"{text!r} is no order; there are {', '.join(ORDERS)}"
+
+
+_CHECKS: Final[Mapping[str, Callable[[str], str | None]]] = {
+    "regex": java_regex.problem,
+    "dateformat": java_dates.pattern_problem,
+    "timezone": java_dates.zone_problem,
+    "unit": _unit_problem,
+    "order": _order_problem,
+}
+"""Words for strings whose constants are looked at when the plan is deployed."""
 
 
 class Misfit(Exception):
@@ -40,6 +66,7 @@ class Parameter:
     is_optional: bool
     is_repeated: bool
     is_constant: bool
+    check: Callable[[str], str | None] | None = None
 
     def misfit(self, argument: Expression) -> str | None:
         """Why ``argument`` cannot stand here, or None."""
@@ -47,6 +74,8 @@ class Parameter:
             return f"{self.name} takes {self.type_text.replace('|', ', ')}, not {argument.type.value}"
         if self.is_constant and not isinstance(argument, Literal):
             return f"{self.name} must be a constant"
+        if self.check is not None and isinstance(argument, Literal):
+            return self.check(str(argument.value))
         return None
 
 
@@ -146,8 +175,11 @@ def _parameter(text: str) -> Parameter:
     is_constant = type_text.endswith(("!", "!?"))
     is_optional = type_text.endswith("?")
     type_text = type_text.strip("!?")
+    check = _CHECKS.get(type_text)
+    if check is not None:
+        type_text = AttributeType.STRING.value
     types = frozenset[AttributeType]().union(*(_GROUPS[word] for word in type_text.split("|")))
-    return Parameter(name, type_text, types, is_optional, is_repeated, is_constant)
+    return Parameter(name, type_text, types, is_optional, is_repeated, is_constant, check)
 
 
 def form_text(name: str, form: Form) -> str:

@@ -12,10 +12,12 @@ from eiha.engine.aggregators.extremes import ExtremeInWindow, ExtremeSoFar
 from eiha.engine.aggregators.row_wise import RowState, RowWise
 from eiha.engine.aggregators.sums import Count, Deviation, DoubleSum, LongSum, Truth
 from eiha.engine.expressions.rows import Scope
+from eiha.engine.functions import json_functions, list_functions, map_functions, math_functions, str_functions
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import ARGUMENTS, Call
 from eiha.plan.nodes import Aggregate
+from eiha.plan.registry import REGISTRY
 
 _WHOLE: Final = frozenset({AttributeType.INT, AttributeType.LONG})
 
@@ -23,6 +25,11 @@ _ROW_WISE: Final[dict[str, Callable[[], RowState]]] = {
     "unionSet": UnionSet,
     "first": First,
     "last": Last,
+    **str_functions.AGGREGATORS,
+    **math_functions.AGGREGATORS,
+    **json_functions.AGGREGATORS,
+    **map_functions.AGGREGATORS,
+    **list_functions.AGGREGATORS,
 }
 
 _NULL_AVERSE: Final = frozenset({"and", "or"})
@@ -33,7 +40,7 @@ def aggregator_may_fail(aggregate: Aggregate) -> bool:
     argument = aggregate.argument
     if aggregate.name == "unionSet":
         return not (isinstance(argument, Call) and argument.function == "createSet")
-    return aggregate.name in _NULL_AVERSE
+    return aggregate.name in _NULL_AVERSE or aggregate.name in REGISTRY.aggregators
 
 
 def _has_several(aggregate: Aggregate) -> bool:
@@ -69,6 +76,9 @@ def make_aggregator(aggregate: Aggregate, scope: Scope, *, expires: bool) -> Agg
             return Truth(every=aggregate.name == "and")
         case name if name in _ROW_WISE:
             return RowWise(_ROW_WISE[name], aggregate.type, scope.strings, has_several=_has_several(aggregate))
+        case name if name in REGISTRY.aggregators:
+            made = REGISTRY.aggregators[name].make
+            return RowWise(made, aggregate.type, scope.strings, has_several=_has_several(aggregate), foreign=name)
         case _:
             raise UnsupportedConstruct(
                 f"aggregator.{aggregate.name}", line=aggregate.span.line, column=aggregate.span.column

@@ -8,9 +8,10 @@ from typing import Any, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from eiha.engine.expressions.functions import Evaluate, function
+from eiha.engine.expressions.functions import function
 from eiha.engine.expressions.functions import may_fail as function_may_fail
 from eiha.engine.expressions.numeric import arithmetic, comparison
+from eiha.engine.expressions.row_wise import Evaluate
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.expressions.values import Constant, Value, column_of, lifted, lifted_one
 from eiha.events.column import Column, Mask, make_column

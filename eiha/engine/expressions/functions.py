@@ -11,16 +11,24 @@ import numpy as np
 from eiha.engine.expressions.conversion import cast, conversion, is_castable
 from eiha.engine.expressions.java_text import INT_MAX, INT_MIN, JavaFloat, JavaLong
 from eiha.engine.expressions.numeric import as_number, narrowed
+from eiha.engine.expressions.row_wise import Build, Evaluate, row_wise
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.expressions.values import Constant, Value, column_of, lifted, lifted_one
 from eiha.engine.faults import EngineFault
+from eiha.engine.functions import (
+    json_functions,
+    list_functions,
+    map_functions,
+    math_functions,
+    regex_functions,
+    str_functions,
+    time_functions,
+)
+from eiha.engine.functions.extension_functions import extension_function, extension_may_fail
 from eiha.errors import UnsupportedConstruct
 from eiha.events.column import Column, make_column
 from eiha.events.schema import AttributeType
-from eiha.plan.expressions import Call, Literal
-
-Evaluate = Callable[[Rows], Value]
-Build = Callable[[Call, Sequence[Evaluate], Scope], Evaluate]
+from eiha.plan.expressions import ARGUMENTS, Call, Literal
 
 _KEYWORDS: Final = {type_.value: type_ for type_ in AttributeType}
 
@@ -31,7 +39,7 @@ def function(call: Call, arguments: Sequence[Evaluate], scope: Scope) -> Evaluat
     Raises:
         UnsupportedConstruct: the plan knows a function that the engine does not.
     """
-    build = _FUNCTIONS.get(call.function)
+    build = _FUNCTIONS.get(call.function) or extension_function(call)
     if build is None:
         raise UnsupportedConstruct(f"function.{call.function}", line=call.span.line, column=call.span.column)
     return build(call, arguments, scope)
@@ -42,7 +50,7 @@ def may_fail(call: Call) -> bool:
     first = call.arguments[0].type if call.arguments else None
     if call.function == "cast":
         return not is_castable(call.arguments[0].type, call.type)
-    return call.function in _CHECKING and first is AttributeType.OBJECT
+    return extension_may_fail(call) or (call.function in _CHECKING and first is AttributeType.OBJECT)
 
 
 _CHECKING: Final = frozenset({"convert", "sizeOfSet"})
@@ -234,6 +242,14 @@ def _size_of_set(_call: Call, arguments: Sequence[Evaluate], _scope: Scope) -> E
 
 
 _FUNCTIONS: Final[dict[str, Build]] = {
+    **str_functions.SCALARS,
+    **math_functions.SCALARS,
+    **time_functions.SCALARS,
+    **regex_functions.SCALARS,
+    **json_functions.SCALARS,
+    **map_functions.SCALARS,
+    **list_functions.SCALARS,
+    ARGUMENTS: row_wise(lambda *values: values, takes_nulls=True),
     "convert": _convert,
     "cast": _cast,
     "coalesce": _coalesce,

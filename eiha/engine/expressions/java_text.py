@@ -18,7 +18,7 @@ _HEXADECIMAL: Final = re.compile(
     r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+[fFdD]?\Z", re.ASCII
 )
 _SPECIAL: Final = {"NaN": np.nan, "Infinity": np.inf}
-_JAVA_WHITESPACE: Final = "".join(chr(code) for code in range(33))
+JAVA_WHITESPACE: Final = "".join(chr(code) for code in range(33))
 _PLAIN_MIN: Final = -3
 _PLAIN_MAX: Final = 6
 
@@ -66,6 +66,8 @@ def object_text(value: Any) -> str:
             return "[" + ", ".join(object_text(each) for each in value) + "]"
         case frozenset() | set():
             return "[" + ", ".join(sorted(object_text(each) for each in value)) + "]"
+        case dict():
+            return "{" + ", ".join(f"{object_text(key)}={object_text(each)}" for key, each in value.items()) + "}"
         case _:
             return str(value)
 
@@ -80,7 +82,7 @@ def parse_integer(text: str, low: int, high: int) -> int | None:
 
 def parse_double(text: str) -> float | None:
     """``Double.parseDouble``; None where Java throws."""
-    text = text.strip(_JAVA_WHITESPACE)
+    text = text.strip(JAVA_WHITESPACE)
     unsigned = text[1:] if text[:1] in ("+", "-") else text
     special = _SPECIAL.get(unsigned)
     if special is not None:

@@ -10,15 +10,30 @@ import numpy as np
 from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.expressions.values import both_valid, result
+from eiha.engine.functions import json_functions, list_functions, map_functions, str_functions
 from eiha.engine.operator import Operator, RowClock
+from eiha.engine.operators.expand_rows import ExpandRows
 from eiha.engine.operators.stateless import Stateless, rows_of
 from eiha.errors import UnsupportedConstruct
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType
 from eiha.plan.nodes import StreamFunction
+from eiha.plan.registry import REGISTRY
 
 _DEGREES_PER_TURN = 180.0
+
+_PROCESSORS = {
+    **str_functions.PROCESSORS,
+    **json_functions.PROCESSORS,
+    **map_functions.PROCESSORS,
+    **list_functions.PROCESSORS,
+}
+
+
+def stream_function_may_fail(function: StreamFunction) -> bool:
+    """Whether some row could raise ``EngineFault``: foreign code may."""
+    return function.name in REGISTRY.processors
 
 
 def make_stream_function(function: StreamFunction, scope: Scope) -> Operator | None:
@@ -32,6 +47,11 @@ def make_stream_function(function: StreamFunction, scope: Scope) -> Operator | N
             return None
         case "pol2Cart":
             return PolarToCartesian(function, scope)
+        case name if name in _PROCESSORS:
+            return ExpandRows(function, _PROCESSORS[name], scope)
+        case name if name in REGISTRY.processors:
+            made = REGISTRY.processors[name].function
+            return ExpandRows(function, made, scope, foreign=f"stream processor {name!r}")
         case _:
             raise UnsupportedConstruct(
                 f"streamFunction.{function.name}", line=function.span.line, column=function.span.column

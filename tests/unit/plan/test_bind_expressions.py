@@ -82,7 +82,7 @@ def test_expressions_have_siddhis_types(expression: str, type_: str) -> None:
         "i == s",
         "o == o",
         "twice(i)",
-        "str:concat(s, s)",
+        "str:concat(s, i)",
         "SUM(i)",
         "cast(i)",
         "cast(i, s)",
