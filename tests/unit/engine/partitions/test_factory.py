@@ -1,0 +1,213 @@
+"""A partition is one plan for each key, fed with the rows of that key only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eiha.engine import jit
+from eiha.engine.conformance.values import batch_of, events_of
+from eiha.engine.expressions.rows import EntryIdentity
+from eiha.engine.lower import lower
+from eiha.engine.plan_runtime import PlanRuntime
+from eiha.engine.snapshot import decode_state, encode_state
+from eiha.events.strings import StringTable
+from eiha.plan.compilation import compile_plan
+
+HEAD = "define stream S (k string, n int, x double); define stream R (k string, n int);\n"
+KEYS = ("k of S, k of R", "n of S, n of R", "n > 2 of S, n > 2 of R", "x of S")
+
+UNTIMED = (
+    "from S select k, n insert into Out;",
+    "from S[n > 2] select k, count() as c, sum(n) as s, max(x) as m insert into Out;",
+    "from S select n, x, avg(x) as a group by x having a > 1.0 insert into Out;",
+    "from S#window.length(2) select k, sum(x) as s, count() as c, avg(n) as a, sum(n) as t insert into Out;",
+    "from S[n > 0]#window.length(3) select n, sum(n) as s group by x insert into Out;",
+    "from S#window.length(3)[n > 1] select n, sum(n) as s insert into Out;",
+    "from S#window.length(1) select k, n, count() as c insert into Out;",
+    "from S#window.length(2) select k, n, x, min(x) as s, distinctCount(n) as d insert all events into Out;",
+    "from S#window.length(2) select k, n, x insert expired events into Out;",
+    "from S#window.length(2) select k, n, x, stdDev(n) as s insert into Out;",
+    "from S#window.lengthBatch(2) select k, sum(n) as s insert all events into Out;",
+    "from S#window.lengthBatch(3) select k, x, n order by n limit 2 insert into Out;",
+    "from S#window.sort(2, n) select k, n insert all events into Out;",
+    "from every e1=S -> e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
+    "from every e1=S, e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
+    "from S#window.length(2) as a join S#window.length(2) as b on a.n < b.n select a.n as a, b.n as b insert into Out;",
+    "from S select k, n output last every 2 events insert into Out;",
+    (
+        "from S[n > 1] select k, n, count() as c insert into #M; from #M#window.length(2) select k, sum(n) as s, c "
+        "insert into Out; from #M select k, sum(c) as s, c insert into Out;"
+    ),
+    "from S#window.length(2) select n insert expired events into #M; from #M select n, count() as c insert into Out;",
+    (
+        "from S#window.lengthBatch(2) select k, n insert into #M; from #M#window.batch() select k, sum(n) as s "
+        "insert into Out; from S select k, 0L as s insert into Out;"
+    ),
+)
+TIMED = (
+    "from S#window.time(4) select k, n, sum(n) as s insert all events into Out;",
+    "from S#window.timeBatch(5) select k, sum(n) as s insert into Out;",
+    "from S#window.timeLength(4, 2) select k, count() as c insert all events into Out;",
+    "from S#window.delay(3) select k, n insert into Out;",
+    "from S select k, n output last every 5 milliseconds insert into Out;",
+    "from every e1=S -> not S[n > 3] for 3 milliseconds select e1.k as k, e1.n as n insert into Out;",
+    "from S#window.time(4) select k, n insert expired events into #M; from #M select k, count() as c insert into Out;",
+)
+
+Row = tuple[str, int, tuple[Any, ...]]
+"""Stream, time since the row before, values."""
+
+texts = st.sampled_from(["a", "b", "c", None])
+numbers = st.one_of(st.none(), st.integers(0, 5))
+events = st.one_of(
+    st.tuples(st.just("S"), st.integers(0, 3), st.tuples(texts, numbers, st.sampled_from([0.5, 1.0, 2.5, None]))),
+    st.tuples(st.just("R"), st.integers(0, 3), st.tuples(texts, numbers)),
+)
+
+
+class Run:
+    """A plan at work; remembers what ``Out`` got."""
+
+    def __init__(self, text: str, *, playback: bool) -> None:
+        self._text = ("@app:playback " if playback else "") + text
+        self._strings = StringTable()
+        self._runtime = self._fresh()
+        self.out: list[list[Any]] = []
+
+    def _fresh(self) -> PlanRuntime:
+        return lower(compile_plan(self._text), self._strings, EntryIdentity("p", 1), keep=frozenset({"Out"}))
+
+    def send(self, stream: str, rows: list[tuple[int, tuple[Any, ...]]], *, one_chunk: bool = False) -> None:
+        schema = self._runtime.plan.stream(stream).schema
+        batch = batch_of(schema, rows, self._strings, stream)
+        self._runtime.publish(stream, batch, rows[-1][0], one_chunk=one_chunk)
+        self._take()
+
+    def advance(self, now_ms: int) -> None:
+        self._runtime.advance(now_ms)
+        self._take()
+
+    def restart(self) -> None:
+        state = encode_state(self._runtime.snapshot())
+        self._strings = StringTable(self._strings.texts())
+        self._runtime = self._fresh()
+        self._runtime.restore(decode_state(state))
+        assert encode_state(self._runtime.snapshot()) == state
+
+    def _take(self) -> None:
+        taken = self._runtime.take_outputs().get("Out")
+        self.out += [] if taken is None else events_of(taken, self._strings)
+
+
+def partitioned(keys: str, queries: str) -> str:
+    return f"{HEAD}partition with ({keys}) begin {queries} end;"
+
+
+def timed(rows: list[Row]) -> list[tuple[str, int, tuple[Any, ...]]]:
+    now_ms, found = 1_000, []
+    for stream, later, values in rows:
+        now_ms += later
+        found.append((stream, now_ms, values))
+    return found
+
+
+def key_of(keys: str, stream: str, values: tuple[Any, ...]) -> object:
+    """What tells rows apart; None: the row is dropped."""
+    by_name = dict(zip(("k", "n", "x"), values, strict=False))
+    if keys.startswith("n > 2"):
+        return by_name["n"] is not None and by_name["n"] > 2
+    return by_name.get(keys[0])
+
+
+@pytest.mark.parametrize("queries", UNTIMED)
+@settings(max_examples=12)
+@given(rows=st.lists(events, max_size=24), keys=st.sampled_from(KEYS), playback=st.booleans())
+def test_a_partition_is_a_plan_for_each_key(queries: str, rows: list[Row], keys: str, playback: bool) -> None:
+    whole = Run(partitioned(keys, queries), playback=playback)
+    apart: dict[object, Run] = {}
+    expected: list[list[Any]] = []
+    for stream, now_ms, values in timed(rows):
+        whole.send(stream, [(now_ms, values)])
+        key = key_of(keys, stream, values)
+        if key is None or (keys == "x of S" and stream == "R"):
+            continue
+        run = apart.setdefault(key, Run(HEAD + queries.replace("#M", "M").replace("M#w", "M#w"), playback=playback))
+        before = len(run.out)
+        run.send(stream, [(now_ms, values)])
+        expected += run.out[before:]
+    assert whole.out == expected
+
+
+@pytest.mark.parametrize("queries", TIMED)
+@settings(max_examples=12)
+@given(rows=st.lists(events, max_size=24), playback=st.booleans())
+def test_timers_of_a_key_fire_as_if_it_were_alone(queries: str, rows: list[Row], playback: bool) -> None:
+    whole = Run(partitioned("k of S, k of R", queries), playback=playback)
+    apart: dict[object, Run] = {}
+    sent = timed(rows)
+    for stream, now_ms, values in sent:
+        whole.send(stream, [(now_ms, values)])
+        for run in apart.values():
+            run.advance(now_ms)
+        if values[0] is not None:
+            if values[0] not in apart:
+                apart[values[0]] = Run(HEAD + queries.replace("#M", "M"), playback=playback)
+                apart[values[0]].advance(now_ms)
+            apart[values[0]].send(stream, [(now_ms, values)])
+    end = sent[-1][1] + 50 if sent else 2_000
+    for run in (whole, *apart.values()):
+        run.advance(end)
+    for key, run in apart.items():
+        assert [event for event in whole.out if event[1][0] == key] == run.out
+    assert len(whole.out) == sum(len(run.out) for run in apart.values())
+
+
+@pytest.mark.parametrize("queries", [*UNTIMED, *TIMED])
+@settings(max_examples=12)
+@given(
+    rows=st.lists(events, max_size=24),
+    keys=st.sampled_from([*KEYS, "n < 2 as 'low' or n > 1 as 'rest' of S", "n > 1 as 'big' of S, k of R"]),
+    cuts=st.sets(st.integers(0, 24), max_size=6),
+    restarts=st.sets(st.integers(0, 24), max_size=3),
+    playback=st.booleans(),
+)
+def test_cuts_and_restarts_change_nothing(
+    queries: str, rows: list[Row], keys: str, cuts: set[int], restarts: set[int], playback: bool
+) -> None:
+    whole, pieces = (
+        Run(partitioned(keys, queries), playback=playback),
+        Run(partitioned(keys, queries), playback=playback),
+    )
+    waiting: list[tuple[int, tuple[Any, ...]]] = []
+    sent = timed(rows)
+    for place, (stream, now_ms, values) in enumerate(sent):
+        whole.send(stream, [(now_ms, values)])
+        waiting.append((now_ms, values))
+        follows = place + 1 < len(sent) and sent[place + 1][0] == stream
+        same_time = follows and sent[place + 1][1] == now_ms
+        if not follows or place in cuts or (not playback and not same_time):
+            pieces.send(stream, waiting)
+            waiting = []
+            if place in restarts:
+                pieces.restart()
+    end = sent[-1][1] + 50 if sent else 2_000
+    whole.advance(end)
+    pieces.advance(end)
+    assert whole.out == pieces.out
+
+
+@pytest.mark.parametrize("queries", UNTIMED[2:11])
+def test_interpreted_kernels_give_the_same(queries: str) -> None:
+    rows: list[Row] = [("S", 1, ("abc"[place * 7 % 3], place * 5 % 6, (place * 11 % 8) / 4)) for place in range(60)]
+    compiled = Run(partitioned("k of S", queries), playback=True)
+    plain = Run(partitioned("k of S", queries), playback=True)
+    batch = [(now_ms, values) for _, now_ms, values in timed(rows)]
+    compiled.send("S", batch)
+    with jit.interpreted():
+        plain.send("S", batch)
+    assert compiled.out == plain.out
+    assert compiled.out
