@@ -47,6 +47,9 @@ from eiha.plan.nodes import (
 _IN_ORDER: Final = frozenset({"length", "time", "timeLength", "externalTime"})
 """Windows whose rows leave in the order in which they came."""
 
+_BATCHES: Final = frozenset({"lengthBatch", "timeBatch", "batch", "externalTimeBatch"})
+"""Windows that put out batches, which then leave together."""
+
 _NO_WINDOW: Final = Window("lengthBatch", (Literal(0, AttributeType.INT),))
 """What a stream without a window has, as recorded: each row is a batch that leaves at once."""
 
@@ -150,11 +153,14 @@ class _JoinMaker:
         is_empty = last.name == "session" or (not self._wants_expired and last.name in EMPTY_WINDOWS)
         drops_expired = not self._wants_expired and last.name in ("batch", "externalTimeBatch")
         wants_expired = self._wants_expired or drops_expired
+        is_timed = last.name in _BATCHES
+        held = with_time(schema) if is_timed else schema
         return WindowSide(
             entrance,
             schema,
             keys,
-            make_window(window, with_time(schema), playback, strings=strings, wants_expired=wants_expired),
+            make_window(window, held, playback, strings=strings, wants_expired=wants_expired),
+            is_timed=is_timed,
             drops_expired=drops_expired,
             holds=not is_empty,
         )

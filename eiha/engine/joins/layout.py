@@ -14,8 +14,11 @@ from eiha.events.column import Column
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.plan.attribute_refs import attribute_refs
 from eiha.plan.expressions import LAST_EVENT, AttributeRef, EventIsNull, Expression
-from eiha.plan.nodes import JoinInput, Query
+from eiha.plan.nodes import JoinInput, Query, Window
 from eiha.plan.rewrites.map_expressions import map_expression
+
+_OF_WHOLE_ROWS = frozenset({"frequent", "lossyFrequent"})
+"""Windows that tell rows apart by all attributes, if they name none."""
 
 ONLY_EVENT = (0, LAST_EVENT)
 """The event indices that name the event of a side; others are null."""
@@ -44,6 +47,8 @@ def join_layout(query: Query, join: JoinInput) -> JoinLayout:
     for source, side in enumerate(join.sides):
         arguments = [argument for handler in side.handlers[-1:] for argument in getattr(handler, "arguments", ())]
         read |= {(source, position) for each in arguments for _, position in _places(each)}
+        if any(isinstance(handler, Window) and handler.name in _OF_WHOLE_ROWS for handler in side.handlers):
+            read |= {(source, position) for position in range(len(side.schema))}
     kept = [
         KeptColumns(side.schema, tuple(sorted(position for where, position in read if where == source)))
         for source, side in enumerate(join.sides)

@@ -74,7 +74,8 @@ class WindowSide:
         entrance: what stands before the window.
         schema: of the columns that the join keeps.
         keys: where the join must find equal values.
-        window: the window, over rows of ``with_time(schema)``.
+        window: the window.
+        is_timed: it is a batch window, over rows of ``with_time(schema)``.
         drops_expired: rows that leave are not told of, although the window does.
         holds: what is searched: the window, or nothing.
     """
@@ -88,6 +89,7 @@ class WindowSide:
         keys: Keys,
         window: FindableWindow,
         *,
+        is_timed: bool = False,
         drops_expired: bool = False,
         holds: bool = True,
     ) -> None:
@@ -97,7 +99,7 @@ class WindowSide:
         self._drops_expired = drops_expired
         self._holds = holds
         self._width = len(schema)
-        self._timed = with_time(schema)
+        self._timed = with_time(schema) if is_timed else None
         self._settled = SettledRows(schema, tuple(range(len(schema))), keys)
         self._seen = 0  # so many of the rows held were looked at
 
@@ -107,9 +109,10 @@ class WindowSide:
         due = self._window.next_timer_ms()
         if not len(batch) and (due is None or not len(clock.ticks_ms) or due > clock.ticks_ms[-1]):
             return emitted_rows(batch, batch.columns, self._keys)
-        columns = (*batch.columns, Column(AttributeType.LONG, batch.timestamps))
-        timed = EventBatch(self._timed, batch.timestamps, columns, batch.kinds, batch.chunks)
-        return self._emitted(self._window.process(timed, clock))
+        if self._timed is not None:
+            columns = (*batch.columns, Column(AttributeType.LONG, batch.timestamps))
+            batch = EventBatch(self._timed, batch.timestamps, columns, batch.kinds, batch.chunks)
+        return self._emitted(self._window.process(batch, clock))
 
     def fire(self, now_ms: int) -> Emitted | None:
         """What the window puts out at its earliest timer."""
@@ -146,9 +149,9 @@ class WindowSide:
         self._seen = state["seen"]
 
     def _emitted(self, out: EventBatch) -> Emitted:
-        own_times = out.columns[self._width].values if len(out) else out.timestamps
         kinds = out.kinds
-        if kinds is not None and out.collapses:
+        if kinds is not None and len(out) and self._timed is not None:
+            own_times = out.columns[self._width].values
             leaving = np.flatnonzero(kinds == _EXPIRED)
             if len(leaving):
                 timestamps = out.timestamps.copy()
