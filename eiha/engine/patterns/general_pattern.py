@@ -7,6 +7,7 @@ events the values that are read later.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,7 @@ Longs = npt.NDArray[np.int64]
 Masks = list[npt.NDArray[np.bool_] | bool]
 
 _FIRED_MAX: Final = CHUNK_STRIDE - 1
+_EARLIEST: Final = -(2**62)
 
 
 class PatternProgram:
@@ -53,11 +55,17 @@ class PatternProgram:
         self.reads = columns.readers(reader)
         self.kept = kept
         self.served = {stream: self._served(stream) for stream in kept}
-        # a stale match of a counted step or of an or may begin a new one when it gets too old: then no row is skipped
-        lingers = any(state.kind is StateKind.COUNTED or state.partner >= 0 for state in self.states)
-        renews = source.within_ms is not None and any(state.renewed_at >= 0 for state in self.states)
         self.waits_at_start = any(state.starts and state.wait_ms is not None for state in self.states)
-        self.skips_rows = not source.is_sequence and not (lingers and renews)
+        self.lingers = any(state.kind is StateKind.COUNTED or state.partner >= 0 for state in self.states)
+        self.idles_at = self._idles_at()
+
+    def _idles_at(self) -> int | None:
+        """The step of a repeated sequence without which nothing begins; None if there is no such one."""
+        starts = [state for state in self.states if state.starts]
+        if not self.source.is_sequence or len(starts) > 1:
+            return None
+        first = starts[0]
+        return first.position if first.again >= 0 and first.least > 0 and not first.is_absent else None
 
     def _kept(self) -> dict[str, tuple[int, ...]]:
         """By stream, the attributes that are read after the step's own mask."""
@@ -87,6 +95,7 @@ class GeneralPattern:
         self._program = program
         self._machine = self._fresh()
         self._started = not program.waits_at_start
+        self._latest_ms = _EARLIEST
 
     @property
     def schema(self) -> Schema:
@@ -107,10 +116,12 @@ class GeneralPattern:
         served = program.served[stream]
         rows = Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
         masks: Masks = [program.checks[position].mask(rows) for position in served]
-        found: list[PartialMatch] = []
-        chunks: list[int] = []
-        self._run(stream, batch, clock.now_ms, self._active_rows(masks, batch.timestamps), masks, found, chunks)
-        return self._put_out(found, chunks)
+        visit = _Visit(self._machine, stream, program.served[stream], masks, batch, clock.now_ms)
+        if program.source.is_sequence:
+            self._visit_sequence(visit, _events(batch, program.kept[stream], None))
+        else:
+            self._visit_pattern(visit, batch, masks, program.kept[stream])
+        return self._put_out(visit.found, visit.chunks)
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """See ``Operator``."""
@@ -133,12 +144,12 @@ class GeneralPattern:
 
     def snapshot(self) -> OperatorState:
         """The matches begun and the waits."""
-        return {"machine": self._machine.snapshot(), "started": self._started}
+        return {"machine": self._machine.snapshot(), "started": self._started, "latest_ms": self._latest_ms}
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
         self._machine.restore(state["machine"])
-        self._started = state["started"]
+        self._started, self._latest_ms = state["started"], state["latest_ms"]
 
     def _start(self, now_ms: int) -> None:
         """The clock begins to run: absent steps at the start wait from now on."""
@@ -150,75 +161,125 @@ class GeneralPattern:
         source = program.source
         return Machine(program.states, program.checks, source.within_ms, is_sequence=source.is_sequence)
 
-    def _active_rows(self, masks: Masks, timestamps: Longs) -> Longs:
-        """The rows that can change anything."""
-        count = len(timestamps)
-        everything = np.arange(count, dtype=np.int64)
-        if not self._program.skips_rows:
-            return everything
-        if self._program.source.within_ms is not None and not bool((timestamps[1:] >= timestamps[:-1]).all()):
-            return everything
-        some: Any = False
-        for mask in masks:
-            some = some | mask
-        if isinstance(some, bool | np.bool_):
-            return everything if some else everything[:0]
-        return np.flatnonzero(some)
+    def _visit_sequence(self, visit: _Visit, events: list[Event]) -> None:
+        """Row by row; while nothing has begun, from one row that may begin something to the next."""
+        machine, start = self._machine, self._program.idles_at
+        beginnings: list[int] | None = None if start is None else visit.rows_for(start)
+        row, count = 0, len(events)
+        while row < count:
+            if start is not None and beginnings is not None and machine.is_idle(start):
+                place = bisect_left(beginnings, row)
+                if place == len(beginnings):
+                    return
+                row = beginnings[place]
+            visit.row(row, events[row])
+            row += 1
 
-    def _run(
-        self,
-        stream: str,
-        batch: EventBatch,
-        now_ms: Longs,
-        active: Longs,
-        masks: Masks,
-        found: list[PartialMatch],
-        chunks: list[int],
-    ) -> None:
-        machine, program = self._machine, self._program
-        served = program.served[stream]
-        shares_chunk = len(served) > 1
-        numbers = batch.chunk_numbers().take(active).tolist()
-        possible = [_flags(mask, active) for mask in masks]
-        last = -1
-        for place, event in enumerate(_events(batch, program.kept[stream], active)):
-            machine.pass_event(event.timestamp, stream)
-            for position, flags in zip(served, possible, strict=True):
-                machine.serve(position, event, int(now_ms[active[place]]), possible=flags[place])
-                if not machine.found:
-                    continue
-                for number, match in enumerate(machine.found):
-                    if number == 0 or not shares_chunk:
-                        chunk = numbers[place]
-                        end = chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1
-                        last = chunk if chunk > last else min(last + 1, end)
-                    found.append(match)
-                    chunks.append(last)
-                machine.found = []
-        if program.skips_rows:
-            machine.pass_time(int(batch.timestamps[-1]))
+    def _visit_pattern(self, visit: _Visit, batch: EventBatch, masks: Masks, kept: tuple[int, ...]) -> None:
+        """The rows that some step may take, and those at which a match gets too old."""
+        program, timestamps = self._program, batch.timestamps
+        count = len(timestamps)
+        active = _any(masks, count)
+        if program.lingers and len(active) < count:
+            # what got on by another way is forgotten with the next row
+            active = np.union1d(active, active[active < count - 1] + 1)
+        within = program.source.within_ms is not None
+        earliest = int(timestamps.min())
+        is_rising = earliest >= self._latest_ms and bool((timestamps[1:] >= timestamps[:-1]).all())
+        if within and not is_rising:
+            active = np.arange(count, dtype=np.int64)
+        self._latest_ms = max(self._latest_ms, int(timestamps.max()))
+        done = 0
+        for row, event in zip(active.tolist(), _events(batch, kept, active), strict=True):
+            if within:
+                self._pass_rows(visit, timestamps, done, row)
+            visit.row(row, event)
+            done = row + 1
+        if within:
+            self._pass_rows(visit, timestamps, done, count)
+
+    def _pass_rows(self, visit: _Visit, timestamps: Longs, start: int, stop: int) -> None:
+        """Of rows that no step takes, only those matter at which a match gets too old."""
+        while start < stop:
+            lapse_ms = self._machine.next_lapse_ms()
+            if lapse_ms is None or timestamps[stop - 1] <= lapse_ms:
+                return
+            row = start + int(np.searchsorted(timestamps[start:stop], lapse_ms, side="right"))
+            visit.row(row, Event(int(timestamps[row]), ()))
+            start = row + 1
 
     def _put_out(self, found: list[PartialMatch], chunks: list[int]) -> EventBatch:
         return self._program.columns.batch(self._program.reads, found, chunks)
 
 
-def _flags(mask: npt.NDArray[np.bool_] | bool, active: Longs) -> list[bool]:
-    if isinstance(mask, bool | np.bool_):
-        return [bool(mask)] * len(active)
-    flags: list[bool] = mask.take(active).tolist()
-    return flags
+class _Visit:
+    """One batch on its way through the machine, and the matches found on it with their chunk numbers."""
+
+    def __init__(
+        self, machine: Machine, stream: str, served: tuple[int, ...], masks: Masks, batch: EventBatch, now_ms: Longs
+    ) -> None:
+        self._machine = machine
+        self._stream = stream
+        self._served = served
+        self._masks = masks
+        self._numbers = batch.chunks
+        self._count = len(batch)
+        self._now_ms = now_ms
+        self._last = -1
+        self.found: list[PartialMatch] = []
+        self.chunks: list[int] = []
+
+    def rows_for(self, position: int) -> list[int] | None:
+        """The rows that the step may take; None if it may take all, or is fed by another stream."""
+        if position not in self._served:
+            return []
+        mask = self._masks[self._served.index(position)]
+        if isinstance(mask, bool | np.bool_):
+            return None if mask else []
+        rows: list[int] = np.flatnonzero(mask).tolist()
+        return rows
+
+    def row(self, row: int, event: Event) -> None:
+        """Show a row to all steps that its stream feeds."""
+        machine = self._machine
+        machine.pass_event(event.timestamp, self._stream)
+        for position, mask in zip(self._served, self._masks, strict=True):
+            possible = bool(mask) if isinstance(mask, bool | np.bool_) else bool(mask[row])
+            machine.serve(position, event, int(self._now_ms[row]), possible=possible)
+            if machine.found:
+                self._note(row * CHUNK_STRIDE if self._numbers is None else int(self._numbers[row]))
+
+    def _note(self, chunk: int) -> None:
+        """Number what a step found. Where one stream feeds several steps it is one chunk."""
+        end = chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1
+        for place, match in enumerate(self._machine.found):
+            if place == 0 or len(self._served) == 1:
+                self._last = chunk if chunk > self._last else min(self._last + 1, end)
+            self.found.append(match)
+            self.chunks.append(self._last)
+        self._machine.found = []
 
 
-def _events(batch: EventBatch, kept: tuple[int, ...], active: Longs) -> list[Event]:
-    """The rows at ``active`` as events with the attributes ``kept``."""
-    timestamps = batch.timestamps.take(active).tolist()
+def _any(masks: Masks, count: int) -> Longs:
+    """The rows that some step may take."""
+    some: Any = False
+    for mask in masks:
+        some = some | mask
+    if isinstance(some, bool | np.bool_):
+        return np.arange(count if some else 0, dtype=np.int64)
+    return np.flatnonzero(some)
+
+
+def _events(batch: EventBatch, kept: tuple[int, ...], rows: Longs | None) -> list[Event]:
+    """All rows, or those at ``rows``, as events with the attributes ``kept``."""
+    timestamps = (batch.timestamps if rows is None else batch.timestamps.take(rows)).tolist()
     if not kept:
         return [Event(timestamp, ()) for timestamp in timestamps]
     columns: list[list[Any]] = []
     for attribute in kept:
-        column = batch.columns[attribute].take(active)
+        column = batch.columns[attribute] if rows is None else batch.columns[attribute].take(rows)
         values: list[Any] = column.values.tolist()
         if column.valid is not None:
             values = [value if valid else None for value, valid in zip(values, column.valid.tolist(), strict=True)]
         columns.append(values)
-    return [Event(timestamp, row) for timestamp, row in zip(timestamps, zip(*columns, strict=True), strict=True)]
+    return list(map(Event, timestamps, zip(*columns, strict=True)))

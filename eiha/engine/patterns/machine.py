@@ -83,7 +83,9 @@ class Machine:
 
     def pass_event(self, timestamp: int, stream: str) -> None:
         """An event of ``stream`` is about to come: what is too old goes, fresh matches wait."""
-        self.pass_time(timestamp)
+        if self._within_ms is not None:
+            for state in self._ordered:
+                self._expire(state, timestamp)
         if self._is_sequence:
             for state in reversed(self._elements):
                 self._interrupt(state)
@@ -93,12 +95,6 @@ class Machine:
             for state in self._elements:
                 if state.stream == stream or (state.partner != NONE and self._states[state.partner].stream == stream):
                     self._settle(state)
-
-    def pass_time(self, timestamp: int) -> None:
-        """Events that no step takes came until ``timestamp``: what is too old goes."""
-        if self._within_ms is not None:
-            for state in self._ordered:
-                self._expire(state, timestamp)
 
     def serve(self, position: int, event: Event, now_ms: int, *, possible: bool) -> None:
         """Show the event to the matches that wait at ``position``; ``possible``: by what it says of itself.
@@ -123,6 +119,33 @@ class Machine:
             if stays:
                 kept.append(match)
         held.waiting = kept
+
+    def is_idle(self, start: int) -> bool:
+        """Whether nothing has begun: at ``start``, where it can always begin anew, and elsewhere."""
+        held = self.held[start]
+        if held.waiting and (len(held.waiting) > 1 or held.waiting[0].timestamp != NEVER):
+            return False
+        if held.fresh and (len(held.fresh) > 1 or held.fresh[0].timestamp != NEVER):
+            return False
+        for position, each in enumerate(self.held):
+            if position != start and (each.waiting or each.fresh or each.alarms):
+                return False
+        return True
+
+    def next_lapse_ms(self) -> int | None:
+        """The last moment before which no match gets too old; None if there is none that could."""
+        assert self._within_ms is not None
+        earliest: int | None = None
+        for held in self.held:
+            for match in (*held.waiting[:1], *held.fresh):
+                for position in self._starts:
+                    taken = match.events[position]
+                    first = taken[0] if isinstance(taken, list) else taken
+                    if first is None or first is NOTHING_CAME:
+                        continue
+                    if earliest is None or first.timestamp < earliest:
+                        earliest = first.timestamp
+        return None if earliest is None else earliest + self._within_ms
 
     def next_alarm(self) -> tuple[int, int] | None:
         """The earliest alarm and its position."""
