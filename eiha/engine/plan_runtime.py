@@ -271,7 +271,7 @@ class PlanRuntime:
             start = stop
 
     def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs) -> None:
-        if batch.chunks is None and self._listener is None and self._route(stream).batched:
+        if batch.chunks is None and self._listener is None and self._is_batched(stream, batch):
             ticks_ms = np.array([now_ms]) if isinstance(now_ms, int) else now_ms
             self._deliver_batched(stream, batch, ChunkClock(now_ms, ticks_ms))
         elif len(batch) == 1 or batch.chunks is not None:
@@ -280,6 +280,12 @@ class PlanRuntime:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
                 self._deliver(stream, _rows(batch, row, row + 1), clock, 0)
+
+    def _is_batched(self, stream: str, batch: EventBatch) -> bool:
+        """Whether nobody can tell that ``batch`` is fed whole."""
+        return self._route(stream).batched and not any(
+            each.definition.input.stream == stream and each.may_fail(batch) for each in self._aggregations
+        )
 
     def _begin_waits(self, now_ms: int) -> None:
         """Tell stages whose waits begin with the first reading of a live plan's clock."""
@@ -351,14 +357,14 @@ class PlanRuntime:
                 if not self._guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
                     break
 
-    def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock) -> bool:
+    def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock, *, is_chunk: bool = True) -> bool:
         """Hand rows to the aggregations over ``stream``, its first readers; False if one failed, as in ``_guarded``."""
         for aggregation in self._aggregations:
             if aggregation.definition.input.stream != stream:
                 continue
             name = aggregation.definition.name
             try:
-                aggregation.receive(batch, clock)
+                aggregation.receive(batch, clock, is_chunk=is_chunk)
             except EngineFault as fault:
                 self._note_fault(f"aggregation {name!r}: {fault}; the events are dropped")
                 return False
@@ -442,7 +448,7 @@ class PlanRuntime:
             if stream == source or stream in way.feeders:
                 rows = _merged(stream, merged, pieces, way.feeders)
                 if rows is not None:
-                    self._aggregate(stream, rows, clock)
+                    self._aggregate(stream, rows, clock, is_chunk=False)
         for stream in self._keep:
             if stream == source or stream in way.feeders:
                 rows = _merged(stream, merged, pieces, way.feeders)

@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
 from eiha.engine.sliding_queries import slides
+from eiha.events.schema import AttributeType
 from eiha.plan.attribute_refs import tables_read
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import (
@@ -256,6 +257,21 @@ def _no_interleaving(_plan: Plan, source: str, arrivals: Mapping[str, list[int]]
     return True
 
 
+def _no_failing_aggregations(plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+    """No aggregation reached can fail on a row, other than by the time of a row of the source, which is looked at."""
+    for aggregation in plan.aggregations:
+        if aggregation.input.stream not in (source, *arrivals):
+            continue
+        conditions = [each.condition for each in aggregation.input.handlers if isinstance(each, Filter)]
+        arguments = [each.argument for each in aggregation.columns if each.argument is not None]
+        by = aggregation.by
+        if any(may_fail(each) for each in (*conditions, *arguments)) or (
+            by is not None and by.type is AttributeType.STRING
+        ):
+            return False
+    return True
+
+
 def _no_faults(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
     """No query reached can fail on a row: a fault drops exactly one chunk."""
     reached = {query for queries in arrivals.values() for query in queries}
@@ -339,6 +355,7 @@ _RULES: Final[tuple[Rule, ...]] = (
     _one_instance_a_row,
     _no_interleaving,
     _no_faults,
+    _no_failing_aggregations,
     _no_two_streams_into_one_pattern,
     _no_chunks_that_would_merge,
     _no_joins_behind_the_times,

@@ -48,6 +48,11 @@ def bind_retention(
                 warnings += more
             case "primarykey":
                 refusals.refuse(note.span, "the buckets of an aggregation have a key already: their time and group by")
+            case "partitionbyid" if (note.value("enable") or "true").lower() == "true":
+                message = (
+                    "@PartitionById shares an aggregation among nodes with a shardId each; here every node has all"
+                )
+                refusals.refuse(note.span, f"{message} of it: leave the annotation out")
             case _:
                 warnings.append(f"@{note.name} on aggregation {aggregation!r} has no effect")
     return retention, tuple(warnings)

@@ -65,7 +65,7 @@ def granularity_of_unit(unit: TimeUnit) -> Granularity | None:
 
 def granularity_of_text(text: str) -> Granularity | None:
     """The granularity that ``per 'text'`` or a key of ``@retentionPeriod`` names, in any of its forms."""
-    unit = UNITS.get(text.strip().lower())
+    unit = UNITS.get(text.lower())
     return None if unit is None else _OF_UNIT.get(unit)
 
 

@@ -20,6 +20,7 @@ from eiha.engine.aggregations.stored_cells import StoredCells
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
+from eiha.engine.faults import EngineFault
 from eiha.engine.operator import Operator, OperatorState
 from eiha.engine.operators.filter_by_aggregates import FilterByAggregates
 from eiha.engine.operators.filter_rows import FilterRows
@@ -91,11 +92,12 @@ class IncrementalAggregation:
 
     # --- rows
 
-    def receive(self, batch: EventBatch, clock: ChunkClock) -> None:
-        """Rows of the source.
+    def receive(self, batch: EventBatch, clock: ChunkClock, *, is_chunk: bool = True) -> None:
+        """Rows of the source: one chunk, or a chunk each.
 
         Raises:
-            EngineFault: a filter, or a selected expression, cannot be evaluated.
+            EngineFault: a filter, or a selected expression, cannot be evaluated; a row of the chunk has no time. Where
+                the rows are many chunks, those without a time are left out.
         """
         for handler in self._handlers:
             batch = handler.process(batch, clock.of(batch))
@@ -106,6 +108,8 @@ class IncrementalAggregation:
         rows = rows_of(batch, reading)
         times, has_time, problem = self._times(rows)
         if has_time is not None and not has_time.all():
+            if is_chunk:
+                raise EngineFault(problem)
             kept = np.flatnonzero(has_time)
             self._faults.append(f"{len(batch) - len(kept)} rows are not aggregated: {problem}")
             rows, times = rows.take(kept), times.take(kept)
@@ -118,6 +122,15 @@ class IncrementalAggregation:
                 piece = np.arange(start, stop)
                 self._add(rows.take(piece), times.take(piece))
             start = stop
+
+    def may_fail(self, batch: EventBatch) -> bool:
+        """Whether some row of the source may have no time, as far as can be seen at once."""
+        by = self.definition.by
+        if by is None:
+            return False
+        if isinstance(by, AttributeRef) and by.type is AttributeType.LONG and by.attribute < len(batch.columns):
+            return batch.columns[by.attribute].valid is not None
+        return True
 
     def take_faults(self) -> list[str]:
         """Why rows were left out since the last call."""

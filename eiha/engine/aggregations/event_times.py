@@ -1,4 +1,4 @@
-"""When a row happened, for an aggregation: its timestamp, or what ``aggregate by`` reads."""
+"""When a row happened, for an aggregation: when it came, or what ``aggregate by`` reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Times = Callable[[Rows], tuple[Longs, npt.NDArray[np.bool_] | None, str]]
 def compile_times(by: Expression | None, scope: Scope) -> Times:
     """From rows to their times."""
     if by is None:
-        return lambda rows: (rows.timestamps, None, "")
+        return lambda rows: (rows.now_ms, None, "")
     column = compile_column(by, scope)
     if by.type is AttributeType.LONG:
         return lambda rows: _of_longs(column(rows))
