@@ -19,7 +19,6 @@ class Workload:
 
     ``streams``: get the batches in turn. ``dt_ms`` None: live clock; else event time advances by that much an event.
     ``events`` a round. ``question``: asked when all is sent, its rows count as output (where there is no stream).
-    ``sequence_free``: whether the outputs are compared as sums (they do not depend on hash order).
     """
 
     name: str

@@ -18,6 +18,7 @@ from eiha.engine.lower import lower
 from eiha.engine.snapshot import decode_state, encode_state
 from eiha.errors import CorruptFile, UnknownStream
 from eiha.events.batch import EventBatch
+from eiha.events.column import Column
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.compilation import compile_plan
@@ -140,6 +141,17 @@ class Plan:
             self._runtime.advance(now_ms)
         return self._taken()
 
+    def ask(self, question: str) -> Output:
+        """The rows that an on-demand query finds; a statement (insert, update, delete) changes tables and gives none.
+
+        Raises:
+            PlanError: it is neither, or does not fit the plan.
+            EngineFault: a row cannot be evaluated.
+        """
+        with np.errstate(all="ignore"):
+            answer = self._runtime.ask(question)
+        return Output(_no_rows(answer.schema) if answer.rows is None else answer.rows, answer.strings)
+
     def take_faults(self) -> tuple[str, ...]:
         """What failed while events were processed since the last call; the events that failed were dropped."""
         return self._runtime.take_faults()
@@ -186,3 +198,8 @@ class Plan:
     def _refuse_unknown(name: str, known: list[str]) -> None:
         if name not in known:
             raise UnknownStream(f"the plan has no stream {name!r}" + did_you_mean(name, known))
+
+
+def _no_rows(schema: Schema) -> EventBatch:
+    columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
+    return EventBatch(schema, np.empty(0, dtype=np.int64), columns)

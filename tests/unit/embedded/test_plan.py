@@ -114,6 +114,18 @@ def test_one_call_keeps_rows_together() -> None:
     assert Plan(text).send("S", ROWS)["N"].rows() == [(1,)] * 4
 
 
+def test_tables_can_be_asked() -> None:
+    text = TRADES + "define table T (symbol string, price double, volume long); from S select * insert into T;"
+    plan = Plan(text)
+    assert plan.ask("from T select symbol").rows() == []
+    plan.send("S", ROWS)
+    assert plan.ask("from T on volume > 1 select symbol, volume").rows() == [("B", 2), ("A", 4)]
+    assert plan.ask("delete T on T.volume == 2L").rows() == []
+    assert len(plan.ask("from T select *")) == 3
+    with pytest.raises(PlanError):
+        plan.ask("from U select *")
+
+
 def test_only_wanted_streams_are_kept() -> None:
     text = TRADES + "from S select price insert into A; from A select price * 2 as twice insert into B;"
     assert set(Plan(text).send("S", ROWS)) == {"A", "B"}
