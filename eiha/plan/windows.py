@@ -18,7 +18,8 @@ _DURATION: Final = _INT | _LONG
 _BOOL: Final = frozenset({AttributeType.BOOL})
 _DOUBLE: Final = frozenset({AttributeType.DOUBLE})
 _STRING: Final = frozenset({AttributeType.STRING})
-_ORDERED: Final = frozenset(AttributeType) - {AttributeType.BOOL, AttributeType.OBJECT}
+_SCALAR: Final = frozenset(AttributeType) - {AttributeType.OBJECT}
+_ORDERED: Final = _SCALAR - {AttributeType.BOOL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ _ORDER: Final = Parameter("the order", _STRING)
 _SORTED_OR_ORDER: Final = Parameter(
     "what follows an order, an attribute or the order of one,", _ORDERED, is_constant=None, repeatedly=True
 )
+_HOP: Final = Parameter("the hop", _DURATION)
+_KEY: Final = Parameter("the key", _SCALAR, is_constant=False)
+_KEYS: Final = Parameter("a key", _SCALAR, is_constant=False, repeatedly=True)
 _CRON: Final = Parameter("the cron expression", _STRING)
 
 OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
@@ -73,6 +77,19 @@ OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
     "frequent": ((_COUNT,), (_COUNT, _COUNTED)),
     "lossyFrequent": tuple((_SUPPORT, _ERROR, _COUNTED)[:count] for count in range(1, 4)),
     "cron": ((_CRON,),),
+    "hopping": ((_TIME, _HOP),),
+    "unique:first": ((_KEY, _KEYS),),
+    "unique:ever": ((_KEY, _KEYS),),
+    "unique:length": ((_KEY, _LENGTH),),
+    "unique:time": ((_KEY, _TIME),),
+    "unique:lengthBatch": ((_KEY, _LENGTH),),
+    "unique:firstLengthBatch": ((_KEY, _LENGTH),),
+    "unique:timeBatch": ((_KEY, _TIME), (_KEY, _TIME, _START)),
+    "unique:firstTimeBatch": ((_KEY, _TIME), (_KEY, _TIME, _START)),
+    "unique:timeLengthBatch": ((_KEY, _TIME, _LENGTH), (_KEY, _TIME, _START, _LENGTH)),
+    "unique:externalTimeBatch": tuple(
+        (_KEY, _TIMESTAMP, _TIME, _START, _TIMEOUT, _REPLACE)[:count] for count in range(3, 7)
+    ),
 }
 """The windows that run, with their overloads."""
 
@@ -104,6 +121,10 @@ def _check_values(name: str, arguments: Sequence[Expression]) -> None:
     match name:
         case "timeBatch":
             _require_above_zero("the time", arguments[0])
+        case "hopping" | "unique:timeBatch" | "unique:firstTimeBatch" | "unique:timeLengthBatch":
+            _require_above_zero("the hop" if name == "hopping" else "the time", arguments[1])
+        case "unique:externalTimeBatch":
+            _require_above_zero("the time", arguments[2])
         case "externalTimeBatch":
             _require_above_zero("the time", arguments[1])
             start = arguments[2] if len(arguments) > 2 else None

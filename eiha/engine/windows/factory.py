@@ -7,6 +7,7 @@ from typing import Final
 from eiha.engine.windows.arguments import WindowArguments
 from eiha.engine.windows.batch import BatchWindow
 from eiha.engine.windows.cron import CronWindow
+from eiha.engine.windows.extension_factory import make_extension_window
 from eiha.engine.windows.external_time import ExternalTimeWindow
 from eiha.engine.windows.external_time_batch import ExternalPeriods, ExternalTimeBatchWindow
 from eiha.engine.windows.findable import FindableWindow
@@ -92,7 +93,10 @@ def make_window(
             arguments.require_count(1, 1)
             return CronWindow(schema, parse_cron(arguments.text(0)), by_wall_clock=playback)
         case _:
-            raise UnsupportedConstruct(f"window.{window.name}", line=window.span.line, column=window.span.column)
+            made = make_extension_window(window, schema, playback, strings)
+            if made is None:
+                raise UnsupportedConstruct(f"window.{window.name}", line=window.span.line, column=window.span.column)
+            return made
 
 
 def _length_batch(window: Window, schema: Schema, wants_expired: bool) -> FindableWindow:

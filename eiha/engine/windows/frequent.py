@@ -3,8 +3,8 @@
 Both count keys (without an attribute: whole rows) and hold the latest row of each key that they count. ``frequent``
 counts n keys (Misra and Gries): a further key makes all counts fall by one; keys at 0 leave, just before the new row,
 which is dropped if none leaves. ``lossyFrequent`` (Manku and Motwani) counts all keys in buckets of ``1 / error``
-rows; a row passes if its key makes up ``support - error`` of all rows, and at the end of a bucket rare keys leave, behind the row.
-Keys that leave together do so in the order in which a Java hash table lists them.
+rows; a row passes if its key makes up ``support - error`` of all rows, and at the end of a bucket rare keys leave,
+behind the row. Keys that leave together do so in the order in which a Java hash table lists them.
 """
 
 from __future__ import annotations

@@ -55,6 +55,21 @@ CASES: dict[str, tuple[str, tuple[Expression, ...]]] = {
         "externalTimeBatch",
         (STAMP, constant(20), constant(0), constant(15), constant(True)),
     ),
+    "hopping": ("hopping", (constant(30), constant(11))),
+    "unique:first": ("unique:first", (NAME,)),
+    "unique:ever": ("unique:ever", (NAME, PRICE)),
+    "unique:length": ("unique:length", (NAME, constant(3))),
+    "unique:length 0": ("unique:length", (NAME, constant(0))),
+    "unique:time": ("unique:time", (NAME, constant(30))),
+    "unique:lengthBatch": ("unique:lengthBatch", (NAME, constant(3))),
+    "unique:firstLengthBatch": ("unique:firstLengthBatch", (NAME, constant(2))),
+    "unique:timeBatch": ("unique:timeBatch", (PRICE, constant(20))),
+    "unique:firstTimeBatch": ("unique:firstTimeBatch", (NAME, constant(20), constant(3))),
+    "unique:timeLengthBatch": ("unique:timeLengthBatch", (NAME, constant(30), constant(3))),
+    "unique:externalTimeBatch": (
+        "unique:externalTimeBatch",
+        (NAME, STAMP, constant(30), constant(0), constant(12), constant(True)),
+    ),
     "cron": ("cron", (constant("*/1 * * * * ?"),)),
 }
 

@@ -1,0 +1,67 @@
+"""From the windows of extensions (``unique:``, ``hopping``) in a plan to their operators."""
+
+from __future__ import annotations
+
+from eiha.engine.windows.arguments import WindowArguments
+from eiha.engine.windows.external_time_batch import ExternalPeriods
+from eiha.engine.windows.findable import FindableWindow
+from eiha.engine.windows.hopping import HoppingWindow
+from eiha.engine.windows.unique import UniqueWindow
+from eiha.engine.windows.unique_batch import UniqueBatches, UniqueBatchWindow
+from eiha.engine.windows.unique_external import UniqueExternalTimeBatchWindow
+from eiha.events.schema import Schema
+from eiha.events.strings import StringTable
+from eiha.plan.nodes import Window
+from eiha.plan.windows import forms
+
+
+def make_extension_window(
+    window: Window, schema: Schema, playback: bool, strings: StringTable
+) -> FindableWindow | None:
+    """The operator for ``window``; None if it is none of these."""
+    arguments = WindowArguments(window, *forms(window.name))
+    if window.name == "hopping":
+        length_ms, hop_ms = arguments.duration_ms(0, "the time"), arguments.duration_ms(1, "the hop")
+        return HoppingWindow(schema, length_ms, hop_ms, playback=playback)
+    if not window.name.startswith("unique:"):
+        return None
+    kind = window.name.removeprefix("unique:")
+    if kind in ("first", "ever"):
+        keys = tuple(arguments.attribute(index) for index in range(len(arguments)))
+        return UniqueWindow(schema, keys, strings, playback=playback, first=kind == "first")
+    key = arguments.attribute(0)
+    match kind:
+        case "length":
+            most = max(arguments.int_constant(1, "the length"), 0)
+            return UniqueWindow(schema, (key,), strings, playback=playback, most=most)
+        case "time":
+            length_ms = arguments.duration_ms(1, "the time")
+            return UniqueWindow(schema, (key,), strings, playback=playback, length_ms=length_ms)
+        case "externalTimeBatch":
+            return UniqueExternalTimeBatchWindow(schema, key, _periods(arguments, schema), strings, playback=playback)
+        case _:
+            return UniqueBatchWindow(schema, key, _batches(kind, arguments), strings, playback=playback)
+
+
+def _batches(kind: str, arguments: WindowArguments) -> UniqueBatches:
+    first = kind.startswith("first")
+    if kind in ("lengthBatch", "firstLengthBatch"):
+        return UniqueBatches(keys=arguments.int_constant(1, "the length"), first=first)
+    has_length = kind == "timeLengthBatch"
+    has_start = len(arguments) - has_length > 2
+    return UniqueBatches(
+        keys=arguments.int_constant(len(arguments) - 1, "the length") if has_length else None,
+        length_ms=arguments.duration_ms(1, "the time"),
+        start_ms=arguments.duration_ms(2, "the start time") if has_start else None,
+        first=first,
+    )
+
+
+def _periods(arguments: WindowArguments, schema: Schema) -> ExternalPeriods:
+    return ExternalPeriods(
+        attribute=arguments.long_attribute(1, "the timestamp", schema),
+        length_ms=arguments.duration_ms(2, "the time"),
+        start_ms=arguments.duration_ms(3, "the start time") if len(arguments) > 3 else None,
+        timeout_ms=arguments.duration_ms(4, "the timeout") if len(arguments) > 4 else 0,
+        replaces=len(arguments) > 5 and arguments.bool_constant(5, "replace.timestamp"),
+    )
