@@ -3,6 +3,7 @@
 EihaError
 ├── ConfigurationError        a node cannot start with this file
 ├── AddressUnavailable        a listener cannot bind its address
+├── ExtensionError            a package's function, aggregator or window cannot be registered
 ├── PlanError                 a plan is refused (carries a place in its text)
 │   ├── PlanSyntaxError
 │   └── PlanSemanticError
@@ -45,6 +46,10 @@ class ConfigurationError(EihaError):
 
 class AddressUnavailable(EihaError):
     """A listener cannot bind its address; the text names it and the configuration key to change."""
+
+
+class ExtensionError(EihaError):
+    """A function, aggregator, stream processor or window of a package cannot be registered; the text says why."""
 
 
 class PlanError(EihaError):

@@ -27,6 +27,10 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+_COMPILING: Final = frozenset({"check", "explain", "test"})
+"""Subcommands that compile plans here, and so need what packages add to the language; ``run`` starts a node, which does."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status: 0 ok, 1 failed, 2 usage, 69 away, 75 try again, 78 configuration."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -40,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     module = importlib.import_module(SUBCOMMANDS[options.command][0])
     try:
+        if options.command in _COMPILING:
+            from eiha.node.extension_packages import load_extension_packages
+
+            load_extension_packages()
         return int(module.run(options))
     except EihaError as error:
         from eiha.node.exit_status import exit_status_of

@@ -11,6 +11,7 @@ from eiha.engine.expressions.rows import EntryIdentity, Scope
 from eiha.engine.joins.factory import JoinSurroundings, make_join
 from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import Operator
+from eiha.engine.operators.extension_window import ExtensionWindow
 from eiha.engine.operators.filter_by_aggregates import FilterByAggregates
 from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
@@ -19,9 +20,10 @@ from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.partitions.factory import make_queries
 from eiha.engine.partitions.instances import Instances
 from eiha.engine.partitions.keyed_length import KeyedLength
+from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
-from eiha.engine.partitions.keyed_shapes import is_keyed, slides_sums, window_length
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, slides_sums, window_length
 from eiha.engine.patterns.factory import pattern_maker
 from eiha.engine.plan_parts import TableAction
 from eiha.engine.plan_runtime import Listener, PlanRuntime
@@ -46,6 +48,7 @@ from eiha.plan.nodes import (
     StreamInput,
     Window,
 )
+from eiha.plan.registry import REGISTRY
 
 
 class CompileText(Protocol):
@@ -83,10 +86,12 @@ def lower(
     scope = Scope(strings, identity, in_table=in_tables(tables))
     start_ms = None if plan.playback else wall_ms
     aggregations = tuple(IncrementalAggregation(each, scope, start_ms) for each in plan.aggregations)
+    windows: dict[str, Operator] = {}
     around = JoinSurroundings(
         plan.playback,
         listener is not None,
         tables,
+        windows=windows,
         aggregations={each.definition.name: each for each in aggregations},
     )
     queries, gates = make_queries(
@@ -160,8 +165,14 @@ def _sliding_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) 
     return QueryRuntime(query, None, (*before, sums), select)
 
 
-def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -> KeyedQuery | None:
+def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -> KeyedQuery | KeyedPattern | None:
     """A query within a partition for all instances at once; None if it must be run one by one."""
+    if isinstance(query.input, PatternInput):
+        whole = keyed_pattern(query, plan)
+        if whole is None:
+            return None
+        assert isinstance(whole.input, PatternInput)
+        return KeyedPattern(query, _pattern_query(whole, whole.input, scope))
     if not is_keyed(query, plan):
         return None
     assert isinstance(query.input, StreamInput)
@@ -217,6 +228,9 @@ def _stages(
 
 def _window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator | None:
     """The operator of ``window``; None if current rows just pass it and nobody sees the others leave."""
+    extension = REGISTRY.windows.get(window.name)
+    if extension is not None:
+        return ExtensionWindow(window, extension, schema, scope.strings)
     wants_expired = query.output.events is not OutputEvents.CURRENT
     operator = make_window(window, schema, playback, strings=scope.strings, wants_expired=wants_expired)
     is_seen = wants_expired or bool(query.selector.aggregates) or window.name not in SLIDING_WINDOWS

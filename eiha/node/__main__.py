@@ -17,6 +17,7 @@ from eiha.errors import EihaError
 from eiha.node.config import NodeConfig
 from eiha.node.config_reader import read_config
 from eiha.node.exit_status import CONFIGURATION, FAILED, OK, exit_status_of
+from eiha.node.extension_packages import load_extension_packages
 from eiha.node.plan_directory import read_plans
 from eiha.node.policy_of_config import policy_of
 from eiha.observability.logs import EventLog, LogContext, configure_logs
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CONFIGURATION
     try:
         config = read_config(options.config, os.environ)
+        load_extension_packages()
         return check(config) if options.check else run(config)
     except EihaError as error:
         sys.stderr.write(f"{error}\n")

@@ -9,6 +9,7 @@ from eiha.errors import (
     ConfigurationError,
     DirectoryInUse,
     EihaError,
+    ExtensionError,
     PlanError,
     StoreUnavailable,
 )
@@ -23,7 +24,7 @@ CONFIGURATION: Final = 78
 def exit_status_of(error: EihaError) -> int:
     """78: change the file; 69: something needed is taken or away; 75: try again; 1: look at the message."""
     match error:
-        case ConfigurationError() | PlanError():
+        case ConfigurationError() | PlanError() | ExtensionError():
             return CONFIGURATION
         case AddressUnavailable() | DirectoryInUse():
             return UNAVAILABLE
