@@ -42,7 +42,7 @@ class AggregationSide:
 
     def find(self, asked: Asked) -> Iterator[Pairs]:
         """The buckets that each row means, in their order. Raises ``EngineFault``."""
-        answers, places = self._reader.find(asked.rows)
+        answers, places = self._reader.find(asked.rows())
         whole = concatenate_batches(answers)
         self._columns = tuple([whole.columns[position] for position in self._kept])
         stops = np.cumsum([len(answer) for answer in answers], dtype=np.int64)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from eiha.engine.expressions.rows import Columns, Rows
 from eiha.engine.joins.chains import number_chunks
 from eiha.engine.joins.layout import JoinLayout
-from eiha.engine.joins.side import NO_PAIRS, Asked, Emitted, Longs, Pairs, Side
+from eiha.engine.joins.side import NO_PAIRS, Asked, Emitted, Held, Longs, Pairs, Side
 from eiha.engine.joins.sliding_side import SlidingSide
 from eiha.engine.operator import NO_TICKS, OperatorState, RowClock
 from eiha.events.batch import CHUNK_STRIDE, EventBatch, Kind, Kinds
@@ -57,9 +57,10 @@ class _Joined:
     side: int
     causes: Longs
     chunks: Longs
-    kinds: Kinds
+    kinds: Kinds | None
     timestamps: Longs
     columns: tuple[Column, ...]
+    is_chunk_each: bool
 
 
 class Join:
@@ -140,10 +141,8 @@ class Join:
     def _meet(self, left: SlidingSide, right: SlidingSide, batch: EventBatch, clock: RowClock) -> list[_Joined | None]:
         now_of = _clock_of(batch, clock)
         first, second = left.advance(batch, clock), right.advance(batch, clock)
-        lows, stops = _held_before(first.chunks, second, right, side="left")
-        from_left = self._join(0, first, now_of, lows, stops)
-        lows, stops = _held_before(second.chunks, first, left, side="right")
-        from_right = self._join(1, second, now_of, lows, stops)
+        from_left = self._join(0, first, now_of, _held_at(first.chunks, second, right, behind=False))
+        from_right = self._join(1, second, now_of, _held_at(second.chunks, first, left, behind=True))
         self._settle(0, first)
         self._settle(1, second)
         return [from_left, from_right]
@@ -163,8 +162,8 @@ class Join:
 
     def _settle(self, side: int, emitted: Emitted) -> None:
         own = self._sides[side]
-        if isinstance(own, SlidingSide) and emitted.lows is not None and len(emitted.lows):
-            own.leave_to(int(emitted.lows[-1]))
+        if isinstance(own, SlidingSide):
+            own.leave_to(emitted.low)
         own.settle()
 
     def _join(
@@ -172,33 +171,32 @@ class Join:
         side: int,
         emitted: Emitted,
         now_of: Callable[[Emitted], Longs],
-        lows: Longs | None = None,
-        stops: Longs | None = None,
+        held: Held | None = None,
     ) -> _Joined | None:
-        """What the rows of one side give; ``lows``, ``stops``: as in ``Asked``."""
+        """What the rows of one side give; ``held``: as in ``Asked``."""
         rules = self._rules
         if not rules.triggers[side] or not len(emitted):
             return None
         causes = self._told(emitted)
         if causes is not None:
-            emitted = emitted.take(causes)
-            lows, stops = (None if each is None else each.take(causes) for each in (lows, stops))
-        rows, partners = self._pairs(side, emitted, now_of, lows, stops)
+            emitted, held = emitted.take(causes), _taken(held, causes)
+        rows, partners = self._pairs(side, emitted, now_of, held)
         if not len(rows):
             return None
         return _Joined(
             side,
             rows if causes is None else causes.take(rows),
             emitted.chunks.take(rows),
-            emitted.kinds.take(rows),
+            None if emitted.kinds is None else emitted.kinds.take(rows),
             emitted.timestamps.take(rows),
             self._columns(side, emitted.at(rows), partners),
+            emitted.is_chunk_each,
         )
 
     def _told(self, emitted: Emitted) -> Indices | None:
         """The rows that anybody looks at; None: all."""
         rules = self._rules
-        if rules.tells_expired and rules.tells_resets:
+        if emitted.kinds is None or (rules.tells_expired and rules.tells_resets):
             return None
         told = emitted.kinds == _CURRENT
         if rules.tells_expired:
@@ -212,22 +210,20 @@ class Join:
         side: int,
         emitted: Emitted,
         now_of: Callable[[Emitted], Longs],
-        lows: Longs | None,
-        stops: Longs | None,
+        held: Held | None,
     ) -> Pairs:
         """Rows and their partners; -1 for a row that comes out without one."""
-        is_reset = emitted.kinds == _RESET
-        if is_reset.any():
+        is_reset = None if emitted.kinds is None else emitted.kinds == _RESET
+        if is_reset is not None and is_reset.any():
             asking = np.flatnonzero(~is_reset)
-            lows, stops = (None if each is None else each.take(asking) for each in (lows, stops))
-            rows, partners = self._found(side, emitted.take(asking), now_of, lows, stops)
+            rows, partners = self._found(side, emitted.take(asking), now_of, _taken(held, asking))
             rows = asking.take(rows)
             alone = is_reset | self._rules.keeps[side]
         else:
-            rows, partners = self._found(side, emitted, now_of, lows, stops)
+            rows, partners = self._found(side, emitted, now_of, held)
             if not self._rules.keeps[side]:
                 return rows, partners
-            alone = ~is_reset
+            alone = np.ones(len(emitted), dtype=np.bool_)
         alone[rows] = False
         missing = np.flatnonzero(alone)
         if not len(missing):
@@ -236,25 +232,19 @@ class Join:
         order = np.argsort(rows, kind="stable")
         return rows.take(order), np.concatenate([partners, np.full(len(missing), -1, dtype=np.int64)]).take(order)
 
-    def _found(
-        self,
-        side: int,
-        emitted: Emitted,
-        now_of: Callable[[Emitted], Longs],
-        lows: Longs | None,
-        stops: Longs | None,
-    ) -> Pairs:
+    def _found(self, side: int, emitted: Emitted, now_of: Callable[[Emitted], Longs], held: Held | None) -> Pairs:
         """Rows with partners, and these."""
         if not len(emitted):
             return NO_PAIRS
-        other = self._sides[1 - side]
-        everything = np.arange(len(emitted), dtype=np.int64)
-        own = emitted.at(everything)
-        now_ms = now_of(emitted)
-        asking = Rows(len(emitted), _by_side(side, own, ()), emitted.timestamps, now_ms)
-        found = list(other.find(Asked(asking, emitted.words, emitted.linkable, lows, stops)))
+
+        def rows() -> Rows:
+            own = emitted.at(np.arange(len(emitted), dtype=np.int64))
+            return Rows(len(emitted), _by_side(side, own, ()), emitted.timestamps, now_of(emitted))
+
+        found = list(self._sides[1 - side].find(Asked(len(emitted), rows, emitted.words, emitted.linkable, held)))
         rest = self._rules.rest
         if rest is not None:
+            now_ms = now_of(emitted)
             found = [self._satisfying(rest, side, emitted, now_ms, each) for each in found]
         if len(found) < 2:
             return found[0] if found else NO_PAIRS
@@ -302,7 +292,8 @@ class Join:
         if causes is None:
             (only,) = joined
             self.units = only.causes
-            return self._batch(only.chunks, only.causes, only.kinds, only.timestamps, only.columns)
+            chunks = only.chunks if only.is_chunk_each else _numbered(only.chunks, only.causes)
+            return self._batch(chunks, only.kinds, only.timestamps, only.columns)
         # the event, then the side, then the row of the side
         events = np.concatenate([-(-each.chunks // CHUNK_STRIDE) for each in joined])
         sides = np.concatenate([np.full(len(each.causes), each.side, dtype=np.int64) for each in joined])
@@ -314,10 +305,15 @@ class Join:
         np.not_equal(groups[1:], groups[:-1], out=begins[1:])
         begins[1:] |= rows[1:] != rows[:-1]
         self.units = np.cumsum(begins)
+        kinds = None
+        if any(each.kinds is not None for each in joined):
+            parts_of_kinds = [
+                np.zeros(len(each.causes), np.uint8) if each.kinds is None else each.kinds for each in joined
+            ]
+            kinds = np.concatenate(parts_of_kinds).take(order)
         return self._batch(
-            causes.take(events.take(order)),
-            groups,
-            np.concatenate([each.kinds for each in joined]).take(order),
+            _numbered(causes.take(events.take(order)), groups),
+            kinds,
             np.concatenate([each.timestamps for each in joined]).take(order),
             tuple(
                 concatenate(list(columns)).take(order)
@@ -325,14 +321,20 @@ class Join:
             ),
         )
 
-    def _batch(
-        self, causes: Longs, groups: Longs, kinds: Kinds, timestamps: Longs, columns: tuple[Column, ...]
-    ) -> EventBatch:
-        chunks = np.empty(len(causes), dtype=np.int64)
-        number_chunks(causes, groups, CHUNK_STRIDE, chunks)
-        return EventBatch(
-            self._layout.schema, timestamps, columns, kinds if kinds.any() else None, chunks, collapses=True
-        )
+    def _batch(self, chunks: Longs, kinds: Kinds | None, timestamps: Longs, columns: tuple[Column, ...]) -> EventBatch:
+        if kinds is not None and not kinds.any():
+            kinds = None
+        return EventBatch(self._layout.schema, timestamps, columns, kinds, chunks, collapses=True)
+
+
+def _numbered(causes: Longs, groups: Longs) -> Longs:
+    chunks = np.empty(len(causes), dtype=np.int64)
+    number_chunks(causes, groups, CHUNK_STRIDE, chunks)
+    return chunks
+
+
+def _taken(held: Held | None, indices: Indices) -> Held | None:
+    return None if held is None else Held(held.lows.take(indices), held.stops.take(indices))
 
 
 def _by_side(side: int, own: Columns, other: Columns) -> tuple[Columns, Columns]:
@@ -358,12 +360,15 @@ def _clock_of(batch: EventBatch, clock: RowClock) -> Callable[[Emitted], Longs]:
     return of
 
 
-def _held_before(chunks: Longs, emitted: Emitted, held: SlidingSide, *, side: str) -> tuple[Longs, Longs]:
-    """Which rows a side held before each chunk (``side`` "left"), or behind it ("right")."""
-    assert emitted.lows is not None
-    assert emitted.stops is not None
-    before = held.stop if not len(emitted) else int(emitted.stops[0]) - (1 if emitted.kinds[0] == _CURRENT else 0)
-    places = np.searchsorted(emitted.chunks, chunks, side="left" if side == "left" else "right")
-    lows = np.concatenate([[held.low], emitted.lows]).take(places)
-    stops = np.concatenate([[before], emitted.stops]).take(places)
-    return lows, stops
+def _held_at(chunks: Longs, emitted: Emitted, held: SlidingSide, *, behind: bool) -> Held | None:
+    """Which rows a side that puts out ``emitted`` held before (or behind) each chunk; None: the same all the time."""
+    if not len(emitted):
+        return None
+    assert emitted.held is not None
+    after = emitted.held()
+    comes = emitted.kinds is None or emitted.kinds[0] == _CURRENT
+    before = int(after.stops[0]) - (1 if comes else 0)
+    places = np.searchsorted(emitted.chunks, chunks, side="right" if behind else "left")
+    return Held(
+        np.concatenate([[held.low], after.lows]).take(places), np.concatenate([[before], after.stops]).take(places)
+    )

@@ -44,7 +44,7 @@ class SettledRows:
     def find(self, content: EventBatch, asked: Asked) -> Iterator[Pairs]:
         """Candidates among ``content``, by position in it."""
         self._columns = tuple([content.columns[position] for position in self._kept])
-        rows, count = len(content), asked.rows.count
+        rows, count = len(content), asked.count
         if not rows or not count:
             return iter(())
         words, linkable = self._keys.of(self._columns)
@@ -52,7 +52,7 @@ class SettledRows:
             return all_pairs(np.zeros(count, dtype=np.int64), np.full(count, rows, dtype=np.int64))
         trail = Trail(Schema(()), keyed=True)
         trail.append((), rows, words, linkable)
-        return search(trail, Asked(asked.rows, asked.words, asked.linkable))
+        return search(trail, replace(asked, held=None))
 
     def partners(self, found: Indices) -> Columns:
         """The rows at these positions."""
@@ -328,4 +328,4 @@ def emitted_rows(out: EventBatch, columns: tuple[Column, ...], keys: Keys) -> Em
         return TakenColumns(columns, indices)
 
     words, linkable = keys.of(columns) if len(out) else (None, None)
-    return Emitted(out.kind_array(), out.timestamps, out.chunk_numbers(), at, words, linkable)
+    return Emitted(out.kinds, out.timestamps, out.chunk_numbers(), at, words, linkable, out.chunks is None)

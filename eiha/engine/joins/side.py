@@ -23,52 +23,61 @@ PAIRS_AT_ONCE: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Which rows a trail holds after each row that came out: those from ``lows`` to ``stops``."""
+
+    lows: Longs
+    stops: Longs
+
+
+@dataclass(frozen=True, slots=True)
 class Emitted:
-    """Rows that come out of a side, in order: current, expired and resets.
+    """Rows that come out of a side, in order: current, expired and resets; ``kinds`` None: all are current.
 
     ``at`` gives the columns that the join reads, of the rows at some indices. ``words``, ``linkable``: their keys, and
-    which of them can have partners (None: all). ``lows``, ``stops``: which rows its trail holds after each row.
+    which of them can have partners (None: all). ``is_chunk_each``: no two have the same chunk. ``held``: of a side
+    with a trail, asked before the side settles; ``low``: the first row that its trail holds after all of them.
     """
 
-    kinds: Kinds
+    kinds: Kinds | None
     timestamps: Timestamps
     chunks: Chunks
     at: Callable[[Indices], Columns]
     words: Longs | None = None
     linkable: Mask | None = None
-    lows: Longs | None = None
-    stops: Longs | None = None
+    is_chunk_each: bool = False
+    held: Callable[[], Held] | None = None
+    low: int = 0
 
     def __len__(self) -> int:
-        return len(self.kinds)
+        return len(self.timestamps)
 
     def take(self, indices: Indices) -> Emitted:
         """The rows at ``indices``."""
         at = self.at
         return Emitted(
-            self.kinds.take(indices),
+            None if self.kinds is None else self.kinds.take(indices),
             self.timestamps.take(indices),
             self.chunks.take(indices),
             lambda chosen: at(indices.take(chosen)),
             None if self.words is None else self.words.take(indices),
             None if self.linkable is None else self.linkable.take(indices),
-            None if self.lows is None else self.lows.take(indices),
-            None if self.stops is None else self.stops.take(indices),
+            self.is_chunk_each,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Rows of one side that look for partners on the other.
+    """``count`` rows of one side that look for partners on the other; ``rows`` makes them with their columns.
 
-    ``lows``, ``stops``: the numbers of the rows that the other side held when each came; None: what it holds now.
+    ``held``: which rows the other side held when each came; None: those that it holds now.
     """
 
-    rows: Rows
+    count: int
+    rows: Callable[[], Rows]
     words: Longs | None
     linkable: Mask | None
-    lows: Longs | None = None
-    stops: Longs | None = None
+    held: Held | None = None
 
 
 class Side(Protocol):

@@ -5,20 +5,20 @@ Its rows lie in a trail. The window itself sees no columns: it only says when ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from eiha.engine.expressions.rows import Columns
 from eiha.engine.joins.entrance import Entrance, Keys
-from eiha.engine.joins.side import Asked, Emitted, Longs, Pairs
+from eiha.engine.joins.side import Asked, Emitted, Held, Longs, Pairs
 from eiha.engine.joins.trail import Trail
 from eiha.engine.joins.trail_search import search
 from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.windows.findable import FindableWindow
 from eiha.events.batch import EventBatch, Kind
-from eiha.events.column import Indices
+from eiha.events.column import Column, Indices, Mask
 from eiha.events.schema import Schema
 
 _CURRENT: Final = int(Kind.CURRENT)
@@ -75,12 +75,10 @@ class SlidingSide:
         if self._timed_by is not None and batch.columns[self._timed_by].valid is not None:
             kept = np.flatnonzero(batch.columns[self._timed_by].mask())  # a row without a time never comes in
             batch, clock = batch.take(kept), RowClock(clock.now_ms.take(kept), clock.ticks_ms)
-        first = self._append(batch)
+        words, linkable = self._keys.of(batch.columns) if len(batch) else (None, None)
+        first = self._append(batch.columns, len(batch), words, linkable)
         if self._window is None:
-            numbers = np.arange(first, self.stop, dtype=np.int64)
-            kinds = np.zeros(len(batch), dtype=np.uint8)
-            lows = np.maximum(numbers + 1 - self._length, self.low)
-            return self._emitted(numbers, kinds, batch.timestamps, batch.chunk_numbers(), lows, numbers + 1)
+            return self._as_they_come(batch, first, words, linkable)
         columns = () if self._timed_by is None else (batch.columns[self._timed_by],)
         slim = EventBatch(self._slim, batch.timestamps, columns, None, batch.chunks)
         return self._of_window(self._window.process(slim, clock), first)
@@ -119,14 +117,30 @@ class SlidingSide:
         self._entrance.restore(state)
         if self._window is not None:
             self._window.restore(state["window"])
-        columns = self._trail.saved_columns(state["rows"])
+        columns, rows = self._trail.saved_columns(state["rows"]), state["rows"]["rows"]
         self._trail.clear()
-        words, linkable = self._keys.of(columns) if self._trail.keyed else (None, None)
-        self._trail.append(columns, state["rows"]["rows"], words, linkable)
+        words, linkable = self._keys.of(columns) if rows else (None, None)
+        self._append(columns, rows, words, linkable)
 
-    def _append(self, batch: EventBatch) -> int:
-        words, linkable = self._keys.of(batch.columns) if self._trail.keyed else (None, None)
-        return self._trail.append(batch.columns, len(batch), words, linkable)
+    def _append(self, columns: Sequence[Column], rows: int, words: Longs | None, linkable: Mask | None) -> int:
+        if not rows:
+            return self.stop
+        return self._trail.append(columns, rows, words if self._trail.keyed else None, linkable)
+
+    def _as_they_come(self, batch: EventBatch, first: int, words: Longs | None, linkable: Mask | None) -> Emitted:
+        """The rows from ``first`` on: nobody looks at those that they push out."""
+        trail, low, length = self._trail, self.low, self._length
+
+        def at(indices: Indices) -> Columns:
+            return trail.columns(indices + first)
+
+        def held() -> Held:
+            stops = np.arange(first + 1, first + 1 + len(batch), dtype=np.int64)
+            return Held(np.maximum(stops - length, low), stops)
+
+        after = max(self.stop - length, low)
+        chunks = batch.chunk_numbers()
+        return Emitted(None, batch.timestamps, chunks, at, words, linkable, batch.chunks is None, held, after)
 
     def _of_window(self, out: EventBatch, first: int) -> Emitted:
         """What the window put out, with the numbers of the rows: they leave in the order in which they came."""
@@ -137,15 +151,20 @@ class SlidingSide:
         come = np.cumsum(~leaves)
         np.add(gone, self.low - 1, out=numbers, where=leaves)
         np.add(come, first - 1, out=numbers, where=~leaves)
-        return self._emitted(numbers, kinds, out.timestamps, out.chunk_numbers(), gone + self.low, come + first)
-
-    def _emitted(
-        self, numbers: Longs, kinds: np.ndarray, timestamps: Longs, chunks: Longs, lows: Longs, stops: Longs
-    ) -> Emitted:
-        trail = self._trail
+        trail, low = self._trail, self.low
 
         def at(indices: Indices) -> Columns:
             return trail.columns(numbers.take(indices))
 
         words, linkable = self._keys.of(trail.columns(numbers)) if len(numbers) else (None, None)
-        return Emitted(kinds, timestamps, chunks, at, words, linkable, lows, stops)
+        after = low + int(gone[-1]) if len(out) else low
+        return Emitted(
+            out.kinds,
+            out.timestamps,
+            out.chunk_numbers(),
+            at,
+            words,
+            linkable,
+            held=lambda: Held(gone + low, come + first),
+            low=after,
+        )

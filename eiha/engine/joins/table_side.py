@@ -43,7 +43,7 @@ class TableSide:
 
     def find(self, asked: Asked) -> Iterator[Pairs]:
         """The rows of the table that satisfy the condition, by place."""
-        return iter([self._condition.matches(asked.rows)])
+        return iter([self._condition.matches(asked.rows())])
 
     def partners(self, found: Indices) -> Columns:
         """The rows at these places."""

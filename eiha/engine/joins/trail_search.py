@@ -7,26 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from eiha.engine.joins.chains import find_pairs
-from eiha.engine.joins.side import Asked, Longs, Pairs, all_pairs
+from eiha.engine.joins.side import Asked, Held, Longs, Pairs, all_pairs
 from eiha.engine.joins.trail import Trail
 
 
 def search(trail: Trail, asked: Asked) -> Iterator[Pairs]:
     """Candidates among the rows that ``trail`` held when each row of ``asked`` came."""
-    count = asked.rows.count
-    lows = _each(asked.lows, trail.start, count)
-    stops = _each(asked.stops, trail.stop, count)
+    held = asked.held
+    if held is None:
+        held = Held(np.full(asked.count, trail.start, dtype=np.int64), np.full(asked.count, trail.stop, dtype=np.int64))
     if not trail.keyed:
-        return all_pairs(lows, stops)
+        return all_pairs(held.lows, held.stops)
     assert asked.words is not None
-    starts = trail.starts(asked.words, stops)
+    starts = trail.starts(asked.words, held.stops)
     if asked.linkable is not None:
         starts[~asked.linkable] = 0
-    return iter([_by_key(trail, starts, asked.words, lows)])
-
-
-def _each(numbers: Longs | None, now: int, count: int) -> Longs:
-    return np.full(count, now, dtype=np.int64) if numbers is None else numbers
+    return iter([_by_key(trail, starts, asked.words, held.lows)])
 
 
 def _by_key(trail: Trail, starts: Longs, words: Longs, lows: Longs) -> Pairs:
