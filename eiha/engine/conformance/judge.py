@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import traceback
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from eiha.engine.conformance.case import Case, MalformedCase
 from eiha.engine.conformance.compare import difference
@@ -30,7 +32,20 @@ class Verdict:
 
 
 def judge(case: Case, compile_text: CompileText, level: int) -> Verdict:
-    """Run ``case`` and compare at ``level``."""
+    """Run ``case`` and compare at ``level``.
+
+    An error that no case should cause fails the case, with the place where it came from: one defect must not hide what
+    all other cases show.
+    """
+    try:
+        return _judged(case, compile_text, level)
+    except Exception as defect:
+        last = traceback.extract_tb(defect.__traceback__)[-1]
+        place = f"{PurePath(last.filename).name}:{last.lineno}"
+        return Verdict(case.name, Status.FAILED, f"internal error: {defect!r} at {place}, in {last.name}")
+
+
+def _judged(case: Case, compile_text: CompileText, level: int) -> Verdict:
     try:
         run = CaseRun(case, compile_text)
     except UnsupportedConstruct as refusal:
