@@ -28,7 +28,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 
 _COMPILING: Final = frozenset({"check", "explain", "test"})
-"""Subcommands that compile plans here, and so need what packages add to the language; ``run`` starts a node, which does."""
+"""Subcommands that compile plans here and so need what packages add to the language; a node does that for itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

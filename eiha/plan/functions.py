@@ -92,20 +92,86 @@ _ANY: Final = frozenset(AttributeType)
 _SCALAR: Final = _ANY - {AttributeType.OBJECT}
 
 _SIGNATURES: Final = (
-    Signature("cast", ("cast(<any>, '<type>')",), _target("cast")),
-    Signature("convert", ("convert(<any>, '<type>')",), _target("convert")),
-    Signature("coalesce", ("coalesce(<any>, ...)",), _all_equal),
-    Signature("ifThenElse", ("ifThenElse(<bool>, <any>, <any>)",), _if_then_else),
-    Signature("default", ("default(<any>, <constant>)",), _default),
-    Signature("maximum", ("maximum(<number>, ...)",), _numbers),
-    Signature("minimum", ("minimum(<number>, ...)",), _numbers),
-    Signature("currentTimeMillis", ("currentTimeMillis()",), _fixed(AttributeType.LONG)),
-    Signature("eventTimestamp", ("eventTimestamp()",), _fixed(AttributeType.LONG)),
-    Signature("UUID", ("UUID()",), _fixed(AttributeType.STRING)),
-    Signature("createSet", ("createSet(<any but object>)",), _fixed(AttributeType.OBJECT, _SCALAR)),
-    Signature("sizeOfSet", ("sizeOfSet(<object>)",), _fixed(AttributeType.INT, frozenset({AttributeType.OBJECT}))),
+    Signature(
+        "cast",
+        ("cast(<any>, '<type>')",),
+        _target("cast"),
+        "The value under another type: numbers are converted, an object must hold a value of the type.",
+        (("cast(1, 'double')", "1.0"),),
+    ),
+    Signature(
+        "convert",
+        ("convert(<any>, '<type>')",),
+        _target("convert"),
+        "The value in another type; text that does not parse is null, to bool false.",
+        (("convert('12', 'int')", "12"), ("convert('x', 'int')", "null"), ("convert(1.5f, 'string')", "1.5")),
+    ),
+    Signature(
+        "coalesce",
+        ("coalesce(<any>, ...)",),
+        _all_equal,
+        "The first argument that is not null; all are of one type.",
+        (("coalesce('a', 'b')", "a"),),
+    ),
+    Signature(
+        "ifThenElse",
+        ("ifThenElse(<bool>, <any>, <any>)",),
+        _if_then_else,
+        "The second argument where the first is true, else the third; the other one is not evaluated.",
+        (("ifThenElse(1 < 2, 'yes', 'no')", "yes"),),
+    ),
+    Signature(
+        "default",
+        ("default(<any>, <constant>)",),
+        _default,
+        "The value, or the constant where it is null.",
+        (("default('a', 'none')", "a"),),
+    ),
+    Signature(
+        "maximum",
+        ("maximum(<number>, ...)",),
+        _numbers,
+        "The greatest; nulls are passed over.",
+        (("maximum(1, 3)", "3"),),
+    ),
+    Signature(
+        "minimum", ("minimum(<number>, ...)",), _numbers, "The least; nulls are passed over.", (("minimum(1, 3)", "1"),)
+    ),
+    Signature(
+        "currentTimeMillis",
+        ("currentTimeMillis()",),
+        _fixed(AttributeType.LONG),
+        "The plan's clock: log time, or event time in playback.",
+    ),
+    Signature("eventTimestamp", ("eventTimestamp()",), _fixed(AttributeType.LONG), "The event's timestamp."),
+    Signature(
+        "UUID",
+        ("UUID()",),
+        _fixed(AttributeType.STRING),
+        "An id derived from the place in the log: the same on both nodes.",
+    ),
+    Signature(
+        "createSet",
+        ("createSet(<any but object>)",),
+        _fixed(AttributeType.OBJECT, _SCALAR),
+        "A set of one value.",
+        (("createSet('a')", "[a]"),),
+    ),
+    Signature(
+        "sizeOfSet",
+        ("sizeOfSet(<object>)",),
+        _fixed(AttributeType.INT, frozenset({AttributeType.OBJECT})),
+        "How many values are in a set.",
+        (("sizeOfSet(createSet('a'))", "1"),),
+    ),
     *(
-        Signature(f"instanceOf{name}", (f"instanceOf{name}(<any>)",), _fixed(AttributeType.BOOL, _ANY))
+        Signature(
+            f"instanceOf{name}",
+            (f"instanceOf{name}(<any>)",),
+            _fixed(AttributeType.BOOL, _ANY),
+            f"Whether it is a{'n' if name == 'Integer' else ''} {name.lower()}, also within an object.",
+            ((f"instanceOf{name}('a')", "true" if name == "String" else "false"),),
+        )
         for name in ("Boolean", "Double", "Float", "Integer", "Long", "String")
     ),
 )

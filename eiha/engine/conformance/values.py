@@ -79,6 +79,8 @@ def _object(value: Any) -> Any:
     match value:
         case {"$set": list() as members}:
             return frozenset(_object(member) for member in members)
+        case {"$map": list() as entries}:
+            return {_object(key): _object(each) for key, each in entries}
         case {"$long": int() as number}:
             return JavaLong(number)
         case {"$float": int() | float() as number}:
@@ -122,6 +124,8 @@ def _json(value: Any) -> Any:
             return {"$set": [_json(member) for member in value]}
         case tuple() | list():
             return [_json(member) for member in value]
+        case dict():
+            return {"$map": [[_json(key), _json(each)] for key, each in value.items()]}
         case JavaLong():
             return {"$long": int(value)}
         case JavaFloat():
@@ -152,6 +156,8 @@ def same(type_: AttributeType, ours: Any, theirs: Any) -> bool:
 def _same_object(ours: Any, theirs: Any) -> bool:
     match ours, theirs:
         case {"$set": list() as mine}, {"$set": list() as other}:
+            return len(mine) == len(other) and all(any(_same_object(a, b) for b in other) for a in mine)
+        case {"$map": list() as mine}, {"$map": list() as other}:
             return len(mine) == len(other) and all(any(_same_object(a, b) for b in other) for a in mine)
         case list(), list():
             return len(ours) == len(theirs) and all(_same_object(a, b) for a, b in zip(ours, theirs, strict=True))
