@@ -39,7 +39,7 @@ def judge(case: Case, compile_text: CompileText, level: int) -> Verdict:
     """
     try:
         return _judged(case, compile_text, level)
-    except Exception as defect:
+    except Exception as defect:  # noqa: BLE001 - whatever it is, it is told
         last = traceback.extract_tb(defect.__traceback__)[-1]
         place = f"{PurePath(last.filename).name}:{last.lineno}"
         return Verdict(case.name, Status.FAILED, f"internal error: {defect!r} at {place}, in {last.name}")
