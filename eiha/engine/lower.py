@@ -35,6 +35,7 @@ from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
 from eiha.engine.wall_clock import WallClock
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
+from eiha.engine.windows.findable import FindableWindow
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import (
@@ -86,18 +87,19 @@ def lower(
     scope = Scope(strings, identity, in_table=in_tables(tables))
     start_ms = None if plan.playback else wall_ms
     aggregations = tuple(IncrementalAggregation(each, scope, start_ms) for each in plan.aggregations)
-    windows: dict[str, Operator] = {}
+    by_name = {each.definition.name: each for each in aggregations}
+    windows: dict[str, FindableWindow] = {}
     around = JoinSurroundings(
         plan.playback,
         listener is not None,
         tables,
         windows=windows,
-        aggregations={each.definition.name: each for each in aggregations},
+        aggregations=by_name,
     )
     queries, gates = make_queries(
         plan,
         scope,
-        lambda query: _limited(_query(query, plan, scope, around), scope, wall),
+        lambda query: _limited(_query(query, plan, scope, around, windows), scope, wall),
         lambda query, instances: _keyed_query(query, plan, scope, instances),
     )
     if keep is None:
@@ -110,7 +112,9 @@ def lower(
         gates=gates,
         actions=_actions(plan, tables, scope),
         tables=tables,
-        questions=OnDemand(plan, strings, identity, tables, {}, {each.definition.name: each for each in aggregations}),
+        questions=OnDemand(
+            plan, strings, identity, tables, windows, {each.definition.name: each for each in aggregations}
+        ),
         aggregations=aggregations,
         wall=wall,
     )
@@ -125,12 +129,17 @@ def _actions(plan: Plan, tables: Mapping[str, Table], scope: Scope) -> dict[int,
     }
 
 
-def _query(query: Query, plan: Plan, scope: Scope, around: JoinSurroundings) -> QueryRuntime:
+def _query(
+    query: Query, plan: Plan, scope: Scope, around: JoinSurroundings, windows: dict[str, FindableWindow]
+) -> QueryRuntime:
     match query.input:
+        case StreamInput() if query.position < len(plan.windows):
+            return _window_query(query, query.input, plan, scope, windows)
         case StreamInput() if slides(query):
             return _sliding_query(query, query.input, plan, scope)
         case StreamInput():
             stages, expires, names = _stages(query, query.input, plan, scope)
+            expires = expires or plan.window(query.input.stream) is not None
             select = Select(query.selector, query.output.events, names, expires=expires, rate=query.rate)
             return QueryRuntime(query, None, stages, select)
         case PatternInput():
@@ -140,6 +149,17 @@ def _query(query: Query, plan: Plan, scope: Scope, around: JoinSurroundings) -> 
             return QueryRuntime(query, stage, (), join_select)
         case _:
             assert_never(query.input)
+
+
+def _window_query(
+    query: Query, source: StreamInput, plan: Plan, scope: Scope, windows: dict[str, FindableWindow]
+) -> QueryRuntime:
+    """A named window at work; it is also noted in ``windows``, for those who look into it."""
+    (handler,) = source.handlers
+    assert isinstance(handler, Window)
+    window = make_window(handler, source.schema, plan.playback, strings=scope.strings)
+    windows[query.name] = window
+    return QueryRuntime(query, None, (window,), Select(query.selector, query.output.events, scope, expires=False))
 
 
 def _limited(runtime: QueryRuntime, scope: Scope, wall: WallClock) -> QueryRuntime:

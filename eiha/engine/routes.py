@@ -236,7 +236,7 @@ def _comes_row_by_row(plan: Plan, source: str, stream: str, arrivals: Mapping[st
     if stream == source:
         return True
     feeders = set(arrivals[stream])
-    if len(feeders) > 1:
+    if len(feeders) > 1 or any(stream == window.name for window in plan.windows):
         return False
     query = plan.queries[feeders.pop()]
     return (

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.partitions.gate import Gate
 from eiha.engine.partitions.instances import Instances
+from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.per_key_query import PerKeyQuery
 from eiha.engine.plan_parts import QueryProcess
 from eiha.plan.nodes import PatternInput, Plan, Query
 
 Make = Callable[[Query], QueryProcess]
-MakeKeyed = Callable[[Query, Instances], KeyedQuery | None]
+KeyedProcess = KeyedQuery | KeyedPattern
+MakeKeyed = Callable[[Query, Instances], KeyedProcess | None]
 
 
 def make_queries(
@@ -28,7 +30,7 @@ def make_queries(
         make_keyed: gives the runtime of a query for all instances at once, or None.
     """
     instances = tuple(Instances(partition.purge) for partition in plan.partitions)
-    members: list[list[PerKeyQuery | KeyedQuery]] = [[] for _ in plan.partitions]
+    members: list[list[PerKeyQuery | KeyedProcess]] = [[] for _ in plan.partitions]
     processes: list[QueryProcess] = []
     for query in plan.queries:
         if query.partition is None:
@@ -70,7 +72,7 @@ def _lets_forget(query: Query, plan: Plan) -> bool:
     return query is [each for each in plan.queries if each.partition == query.partition][-1]
 
 
-def _forgetting(queries: list[PerKeyQuery | KeyedQuery]) -> Callable[[list[int]], None]:
+def _forgetting(queries: list[PerKeyQuery | KeyedProcess]) -> Callable[[list[int]], None]:
     def forget(instances: list[int]) -> None:
         for query in queries:
             query.forget(instances)

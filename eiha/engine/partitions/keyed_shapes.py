@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import aggregate_indices, may_fail
 from eiha.engine.partitions.sliding_sums import SLIDING_AGGREGATES
 from eiha.engine.routes import expressions
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import Literal
+from eiha.plan.keyed_patterns import over_all_keys
 from eiha.plan.nodes import Filter, OutputEvents, Plan, Query, StreamFunction, StreamInput, Window
+
+_ROW_BY_ROW: Final = frozenset({"log", "pol2Cart"})
+"""Stream functions that add columns to rows and keep nothing."""
 
 
 def is_keyed(query: Query, plan: Plan) -> bool:
     """Whether rows of all instances may pass the stages together.
 
     That holds where stages are filters, functions and ``length(n)``, where nothing looks at chunks and nothing can
-    fail. Instances that may be forgotten are run one by one, since then their state is one thing that can be dropped.
+    fail. Rows of a named window come with kinds and in batches. Instances that may be forgotten are run one by one, since then their state is one thing that can be dropped.
     """
     assert query.partition is not None
     selector = query.selector
     return (
         isinstance(query.input, StreamInput)
+        and query.input.stream not in {window.name for window in plan.windows}
         and plan.partitions[query.partition].purge is None
         and query.rate is None
         and not selector.order_by
@@ -37,8 +44,8 @@ def _is_keyed_handler(handler: Filter | Window | StreamFunction) -> bool:
     match handler:
         case Filter():
             return not handler.aggregates
-        case StreamFunction():
-            return True
+        case StreamFunction(name):
+            return name in _ROW_BY_ROW
         case Window():
             return _length(handler) is not None
 
@@ -71,3 +78,9 @@ def slides_sums(query: Query) -> bool:
         and all(each.name in SLIDING_AGGREGATES and each.guard is None for each in aggregates)
         and not any(aggregate_indices(each.argument) for each in aggregates if each.argument is not None)
     )
+
+
+def keyed_pattern(query: Query, plan: Plan) -> Query | None:
+    """A pattern of a partition as one over all keys; None if it is not the same, or can fail on rows of other keys."""
+    whole = over_all_keys(query, plan)
+    return None if whole is None or any(map(may_fail, expressions(whole))) else whole

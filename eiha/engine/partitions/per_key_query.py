@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from eiha.engine.chunk_clock import ChunkClock
-from eiha.engine.operator import OperatorState
+from eiha.engine.operator import AT_ONCE, OperatorState
 from eiha.engine.partitions.instances import Instances, Numbers
 from eiha.engine.plan_parts import QueryProcess
 from eiha.events.batch import EventBatch, concatenate_batches
@@ -139,7 +139,10 @@ class PerKeyQuery:
         self.turned_ms = None
         self.quiet_calls = 0
         pieces: list[EventBatch] = []
-        for instance, runtime in self._runtimes.items():
+        if self.query.rate is None:
+            return None  # nothing else goes by that clock
+        for instance in sorted(self._runtimes):
+            runtime = self._runtimes[instance]
             out = self._put_out(instance, runtime, runtime.pass_wall_time(wall_ms, now_ms))
             if out is not None and len(out):
                 pieces.append(replace(out, chunks=np.full(len(out), len(pieces), dtype=np.int64)))
@@ -197,11 +200,15 @@ class PerKeyQuery:
 
     # --- instances
 
-    def begin(self, instances: Numbers, now_ms: int) -> None:  # noqa: ARG002 - a runtime starts by its rows
-        """Make the state of new instances, if they must exist before rows come."""
+    def begin(self, instances: Numbers, now_ms: int) -> None:
+        """Make the state of new instances, if they must exist before rows come; waits of theirs begin now."""
         if self._is_begun:
             for instance in instances.tolist():
-                self._note_alarm(instance, self._runtime(instance))
+                runtime = self._runtime(instance)
+                if runtime.next_timer_ms() == AT_ONCE:
+                    out = runtime.fire(now_ms)
+                    assert out is None or not len(out), "a wait that begins puts nothing out"
+                self._note_alarm(instance, runtime)
 
     def forget(self, instances: list[int]) -> None:
         """Drop the state of instances that are gone."""

@@ -35,6 +35,12 @@ UNTIMED = (
     "from S#window.lengthBatch(3) select k, x, n order by n limit 2 insert into Out;",
     "from S#window.sort(2, n) select k, n insert all events into Out;",
     "from every e1=S -> e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
+    (
+        "from every e1=S[n > 0] -> e2=S[x > e1.x] -> e3=R[n < e2.n] within 6 milliseconds "
+        "select e1.n as a, e3.n as b insert into Out;"
+    ),
+    "from e1=S -> e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
+    "from every e1=S -> e2=S[x > e1.x] select e1.n as a, count() as b insert into Out;",
     "from every e1=S, e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
     "from S#window.length(2) as a join S#window.length(2) as b on a.n < b.n select a.n as a, b.n as b insert into Out;",
     "from S select k, n output last every 2 events insert into Out;",
@@ -54,6 +60,7 @@ TIMED = (
     "from S#window.timeLength(4, 2) select k, count() as c insert all events into Out;",
     "from S#window.delay(3) select k, n insert into Out;",
     "from S select k, n output last every 5 milliseconds insert into Out;",
+    "from not S[n > 3] for 3 milliseconds -> e2=R select e2.k as k, e2.n as n insert into Out;",
     "from every e1=S -> not S[n > 3] for 3 milliseconds select e1.k as k, e1.n as n insert into Out;",
     "from S#window.time(4) select k, n insert expired events into #M; from #M select k, count() as c insert into Out;",
 )
