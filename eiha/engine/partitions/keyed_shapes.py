@@ -21,7 +21,8 @@ def is_keyed(query: Query, plan: Plan) -> bool:
     """Whether rows of all instances may pass the stages together.
 
     That holds where stages are filters, functions and ``length(n)``, where nothing looks at chunks and nothing can
-    fail. Rows of a named window come with kinds and in batches. Instances that may be forgotten are run one by one, since then their state is one thing that can be dropped.
+    fail. Rows of a named window come with kinds and in batches. Instances that may be forgotten are run one by one,
+    since then their state is one thing that can be dropped.
     """
     assert query.partition is not None
     selector = query.selector
