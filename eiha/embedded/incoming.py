@@ -6,7 +6,7 @@ Data frame libraries are never imported here: their objects are known by the mod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -32,8 +32,10 @@ class Texts:
 
     codes: npt.NDArray[np.int32]
     dictionary: tuple[str, ...]
+    has_nulls: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "has_nulls", bool(len(self.codes)) and int(self.codes.min()) < 0)
         if len(self.codes) and int(self.codes.max()) >= len(self.dictionary):
             raise WrongSchema(f"codes point outside their dictionary of {len(self.dictionary)} texts")
 
@@ -110,10 +112,8 @@ class Incoming:
         if isinstance(values, np.ndarray):
             return self._array(values, None, attribute)
         if isinstance(values, Texts):
-            codes = values.codes
-            valid = codes >= 0
             _expect(attribute.type is AttributeType.STRING, "texts", attribute)
-            return self._texts(codes, None if valid.all() else valid, values.dictionary)
+            return self._texts(values.codes, values.codes >= 0 if values.has_nulls else None, values.dictionary)
         match type(values).__module__.partition(".")[0]:
             case "pandas":
                 return self._pandas(values, attribute)
