@@ -18,12 +18,12 @@ from eiha.events.column import Column
 from eiha.events.schema import Schema
 from eiha.plan.attribute_refs import attribute_refs
 from eiha.plan.expressions import (
+    TABLE_ROW,
     AggregateRef,
     Arithmetic,
     AttributeRef,
     Call,
     Compare,
-    TABLE_ROW,
     EventIsNull,
     Expression,
     InTable,
@@ -34,6 +34,7 @@ from eiha.plan.expressions import (
     OutputRef,
 )
 from eiha.plan.nodes import Filter, Handler, Query, StreamInput, Window
+from eiha.plan.rewrites.map_expressions import map_expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,14 @@ class KeptColumns:
         return replace(scope, attribute=attribute)
 
     def window(self, window: Window) -> Window:
-        """``window`` with the attributes among its arguments at their new positions."""
-        return replace(
-            window,
-            arguments=tuple(
-                replace(each, attribute=self.positions.index(each.attribute))
-                if isinstance(each, AttributeRef)
-                else each
-                for each in window.arguments
-            ),
-        )
+        """``window`` with the attributes that its arguments read at their new positions."""
+
+        def moved(node: Expression) -> Expression:
+            if not isinstance(node, AttributeRef):
+                return node
+            return replace(node, attribute=self.positions.index(node.attribute))
+
+        return replace(window, arguments=tuple(map_expression(each, moved) for each in window.arguments))
 
 
 class KeepColumns(Stateless):

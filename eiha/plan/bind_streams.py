@@ -15,6 +15,7 @@ from eiha.plan.nodes import Aggregate, Filter, Handler, StreamFunction, StreamIn
 from eiha.plan.refusals import Refusals
 from eiha.plan.registry import REGISTRY, WindowExtension
 from eiha.plan.scopes import StreamScope
+from eiha.plan.window_expressions import EXPRESSION_WINDOWS, with_condition
 from eiha.siddhiql import query_tree
 from eiha.siddhiql.diagnostics import did_you_mean
 from eiha.siddhiql.expression_tree import FunctionCall
@@ -41,7 +42,7 @@ def bind_stream(
                 schema = function.schema
                 handlers.append(function)
             case query_tree.WindowHandler(call):
-                handlers.append(_window(call, binder, refusals))
+                handlers.append(bind_window(call, binder, refusals))
             case _:
                 assert_never(handler)
     return StreamInput(name, tuple(handlers), schema, stream.span)
@@ -70,7 +71,8 @@ def _stream_function(
     return StreamFunction(full_name, arguments, Schema(schema.attributes + added), call.span)
 
 
-def _window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) -> Window:
+def bind_window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) -> Window:
+    """The window ``call`` names, with its arguments."""
     full_name = call.name if call.namespace is None else f"{call.namespace}:{call.name}"
     if full_name in REGISTRY.windows:
         return _extension_window(call, REGISTRY.windows[full_name], binder, refusals)
@@ -86,6 +88,9 @@ def _window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) ->
     except Misfit as misfit:
         valid = ", ".join(windows.forms(full_name))
         refusals.refuse(call.span, f"window {full_name}: {misfit}; valid: {valid}")
+    if full_name in EXPRESSION_WINDOWS:
+        assert isinstance(binder.scope, StreamScope)
+        arguments = with_condition(full_name, arguments, call.span, binder.scope, refusals)
     return Window(full_name, arguments, call.span)
 
 

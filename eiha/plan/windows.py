@@ -60,6 +60,8 @@ _SORTED_OR_ORDER: Final = Parameter(
 _HOP: Final = Parameter("the hop", _DURATION)
 _KEY: Final = Parameter("the key", _SCALAR, is_constant=False)
 _KEYS: Final = Parameter("a key", _SCALAR, is_constant=False, repeatedly=True)
+_EXPRESSION: Final = Parameter("the expression", _STRING)
+_INCLUDES: Final = Parameter("the flag to include the event that ends a batch", _BOOL, is_constant=None)
 _CRON: Final = Parameter("the cron expression", _STRING)
 
 OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
@@ -77,6 +79,8 @@ OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
     "frequent": ((_COUNT,), (_COUNT, _COUNTED)),
     "lossyFrequent": tuple((_SUPPORT, _ERROR, _COUNTED)[:count] for count in range(1, 4)),
     "cron": ((_CRON,),),
+    "expression": ((_EXPRESSION,),),
+    "expressionBatch": tuple((_EXPRESSION, _INCLUDES, _STREAM_CURRENT)[:count] for count in range(1, 4)),
     "hopping": ((_TIME, _HOP),),
     "unique:first": ((_KEY, _KEYS),),
     "unique:ever": ((_KEY, _KEYS),),

@@ -10,8 +10,10 @@ from typing import TypeVar
 
 from eiha.siddhiql.cursor import Cursor, Mismatch
 from eiha.siddhiql.definition_tree import Application, Definition
+from eiha.siddhiql.expression_tree import Expression
 from eiha.siddhiql.parse_annotations import header_annotations, leading_annotations
 from eiha.siddhiql.parse_definitions import definition
+from eiha.siddhiql.parse_expressions import whole_expression
 from eiha.siddhiql.parse_queries import on_demand_query, partition, query
 from eiha.siddhiql.query_tree import OnDemandQuery, Partition, Query
 from eiha.siddhiql.span import Span
@@ -36,6 +38,15 @@ def parse_on_demand(text: str) -> OnDemandQuery:
         PlanSyntaxError: ``text`` is not an on-demand query.
     """
     return _parsed(text, _on_demand)
+
+
+def parse_expression(text: str) -> Expression:
+    """The tree of an expression that stands alone.
+
+    Raises:
+        PlanSyntaxError: ``text`` is not an expression.
+    """
+    return _parsed(text, _expression)
 
 
 def _parsed(text: str, rule: Callable[[Cursor], T]) -> T:
@@ -72,6 +83,13 @@ def _element(cursor: Cursor) -> Query | Partition:
     if cursor.at_keyword("partition"):
         return partition(cursor, notes, start)
     return query(cursor, notes, start)
+
+
+def _expression(cursor: Cursor) -> Expression:
+    result = whole_expression(cursor)
+    if cursor.token.kind is not TokenKind.END:
+        cursor.fail("the end of the text")
+    return result
 
 
 def _on_demand(cursor: Cursor) -> OnDemandQuery:

@@ -1,8 +1,9 @@
-"""From the windows of extensions (``unique:``, ``hopping``) in a plan to their operators."""
+"""From the rarer windows of a plan (``hopping``, ``expression``, ``unique:``) to their operators."""
 
 from __future__ import annotations
 
 from eiha.engine.windows.arguments import WindowArguments
+from eiha.engine.windows.expression import ExpressionBatchWindow, ExpressionWindow
 from eiha.engine.windows.external_time_batch import ExternalPeriods
 from eiha.engine.windows.findable import FindableWindow
 from eiha.engine.windows.hopping import HoppingWindow
@@ -23,6 +24,10 @@ def make_extension_window(
     if window.name == "hopping":
         length_ms, hop_ms = arguments.duration_ms(0, "the time"), arguments.duration_ms(1, "the hop")
         return HoppingWindow(schema, length_ms, hop_ms, playback=playback)
+    if window.name == "expression":
+        return ExpressionWindow(schema, window.arguments[1:], strings, playback=playback)
+    if window.name == "expressionBatch":
+        return ExpressionBatchWindow(schema, window.arguments, strings, playback=playback)
     if not window.name.startswith("unique:"):
         return None
     kind = window.name.removeprefix("unique:")

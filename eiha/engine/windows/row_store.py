@@ -83,6 +83,14 @@ class RowStore:
             taken.append(Column(attribute.type, values.take(positions), mask))
         return tuple(taken)
 
+    def value(self, index: int, position: int) -> Any:
+        """The value of attribute ``index`` of one row; None: null."""
+        valid = self._valid[index]
+        if valid is not None and not valid[position]:
+            return None
+        value = self._columns[index][position]
+        return value if self.schema.attributes[index].type is AttributeType.OBJECT else value.item()
+
     def rows(self, first: int, stop: int) -> EventBatch:
         """The rows at positions ``first`` to ``stop``, as views: good until the next append."""
         held = slice(first, stop)

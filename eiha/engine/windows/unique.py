@@ -1,8 +1,8 @@
 """``unique:first``, ``unique:ever``, ``unique:length``, ``unique:time``: sliding windows with one row for each key.
 
 ``first`` lets the first row of each key pass, for ever. The others hold the latest row of each key: a further one
-pushes the row before out, which leaves just before it; so does the oldest one when ``length`` keys are held, and each one when
-it is ``time`` old. Keys are compared by their text, several attributes by their texts one behind the other.
+pushes the row before out, which leaves just before it; so does the oldest one when ``length`` keys are held, and each
+one when it is ``time`` old. Keys are compared by their text, several attributes by their texts one behind the other.
 """
 
 from __future__ import annotations

@@ -13,7 +13,11 @@ from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.nodes import Window
+from eiha.plan.refusals import Refusals
+from eiha.plan.scopes import StreamScope
+from eiha.plan.window_expressions import EXPRESSION_WINDOWS, with_condition
 from eiha.plan.windows import check_arguments
+from eiha.siddhiql.span import NO_SPAN
 from tests.unit.engine.windows.row_by_row import SCHEMA, Call, as_rows, cut, run_operator, scripts
 
 NAME = AttributeRef(0, 0, "name", AttributeType.STRING)
@@ -55,6 +59,15 @@ CASES: dict[str, tuple[str, tuple[Expression, ...]]] = {
         "externalTimeBatch",
         (STAMP, constant(20), constant(0), constant(15), constant(True)),
     ),
+    "expression of a count": ("expression", (constant("count() <= 3"),)),
+    "expression of a sum": ("expression", (constant("not (sum(price) >= 3.0)"),)),
+    "expression of times": ("expression", (constant("eventTimestamp(last) - eventTimestamp(first) < 20"),)),
+    "expression of an extreme": ("expression", (constant("max(stamp) - min(stamp) < 30 and first.name != name"),)),
+    "expression of a quotient": ("expression", (constant("avg(price) / count() > 0.3 or price is null"),)),
+    "expressionBatch": ("expressionBatch", (constant("count() <= 3"),)),
+    "expressionBatch that includes": ("expressionBatch", (constant("last.name == first.name"), constant(True))),
+    "expressionBatch that streams": ("expressionBatch", (constant("count() < 3"), constant(False), constant(True))),
+    "expressionBatch of both": ("expressionBatch", (constant("count() < 3"), constant(True), constant(True))),
     "hopping": ("hopping", (constant(30), constant(11))),
     "unique:first": ("unique:first", (NAME,)),
     "unique:ever": ("unique:ever", (NAME, PRICE)),
@@ -74,6 +87,9 @@ CASES: dict[str, tuple[str, tuple[Expression, ...]]] = {
 }
 
 
+REFUSALS = Refusals("")
+
+
 def names() -> StringTable:
     return StringTable(f"name{number * 7 % 100}" for number in range(100))
 
@@ -81,6 +97,8 @@ def names() -> StringTable:
 def make(case: str, playback: bool, strings: StringTable) -> FindableWindow:
     name, arguments = CASES[case]
     check_arguments(name, arguments)
+    if name in EXPRESSION_WINDOWS:
+        arguments = with_condition(name, arguments, NO_SPAN, StreamScope("S", SCHEMA, REFUSALS), REFUSALS)
     return make_window(Window(name, arguments), SCHEMA, playback, strings=strings)
 
 
