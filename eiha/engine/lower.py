@@ -36,6 +36,7 @@ from eiha.engine.tables.table import Table
 from eiha.engine.wall_clock import WallClock
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
 from eiha.engine.windows.findable import FindableWindow
+from eiha.engine.windows.searched_batches import BATCH_WINDOWS, SearchedBatches
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import (
@@ -158,6 +159,8 @@ def _window_query(
     (handler,) = source.handlers
     assert isinstance(handler, Window)
     window = make_window(handler, source.schema, plan.playback, strings=scope.strings)
+    if handler.name in BATCH_WINDOWS:
+        window = SearchedBatches(window)
     windows[query.name] = window
     return QueryRuntime(query, None, (window,), Select(query.selector, query.output.events, scope, expires=False))
 

@@ -17,7 +17,7 @@ from eiha.engine.joins.equality import Equality, equality_of
 from eiha.engine.joins.join import Join, JoinRules
 from eiha.engine.joins.join_select import JoinSelect
 from eiha.engine.joins.layout import JoinLayout, join_layout, joined_scope, pair_scope
-from eiha.engine.joins.settled_side import HeldSide, HoardingSide, Holder, PassingSide, WindowSide, with_time
+from eiha.engine.joins.settled_side import HeldSide, HoardingSide, Holder, PassingSide, WindowSide
 from eiha.engine.joins.side import Side
 from eiha.engine.joins.sliding_side import SlidingSide
 from eiha.engine.joins.table_side import TableSide
@@ -28,6 +28,7 @@ from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.tables.conditions import compile_table_condition
 from eiha.engine.tables.table import Table
 from eiha.engine.windows.factory import make_window
+from eiha.engine.windows.searched_batches import BATCH_WINDOWS, SearchedBatches
 from eiha.events.schema import AttributeType, Schema
 from eiha.plan.bind_joins import EMPTY_WINDOWS, HOARDING_WINDOWS
 from eiha.plan.expressions import AttributeRef, Literal
@@ -46,9 +47,6 @@ from eiha.plan.nodes import (
 
 _IN_ORDER: Final = frozenset({"length", "time", "timeLength", "externalTime"})
 """Windows whose rows leave in the order in which they came."""
-
-_BATCHES: Final = frozenset({"lengthBatch", "timeBatch", "batch", "externalTimeBatch"})
-"""Windows that put out batches, which then leave together."""
 
 _NO_WINDOW: Final = Window("lengthBatch", (Literal(0, AttributeType.INT),))
 """What a stream without a window has, as recorded: each row is a batch that leaves at once."""
@@ -153,14 +151,12 @@ class _JoinMaker:
         is_empty = last.name == "session" or (not self._wants_expired and last.name in EMPTY_WINDOWS)
         drops_expired = not self._wants_expired and last.name in ("batch", "externalTimeBatch")
         wants_expired = self._wants_expired or drops_expired
-        is_timed = last.name in _BATCHES
-        held = with_time(schema) if is_timed else schema
+        made = make_window(window, schema, playback, strings=strings, wants_expired=wants_expired)
         return WindowSide(
             entrance,
             schema,
             keys,
-            make_window(window, held, playback, strings=strings, wants_expired=wants_expired),
-            is_timed=is_timed,
+            SearchedBatches(made) if last.name in BATCH_WINDOWS else made,
             drops_expired=drops_expired,
             holds=not is_empty,
         )

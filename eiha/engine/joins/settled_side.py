@@ -17,7 +17,7 @@ from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.windows.findable import FindableWindow
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.column import Column, Indices
-from eiha.events.schema import Attribute, AttributeType, Schema
+from eiha.events.schema import Schema
 
 _CURRENT: Final = int(Kind.CURRENT)
 _EXPIRED: Final = int(Kind.EXPIRED)
@@ -59,28 +59,19 @@ class SettledRows:
         return TakenColumns(self._columns, found)
 
 
-def with_time(schema: Schema) -> Schema:
-    """``schema`` and, behind it, a row's own timestamp."""
-    return Schema((*schema.attributes, Attribute("timestamp of the row", AttributeType.LONG)))
-
-
 class WindowSide:
     """A side with a window of any kind.
-
-    Rows that leave a batch window carry, as recorded, the time at which they leave only if nobody has looked at them
-    since they were put out; else their own timestamps.
 
     Args:
         entrance: what stands before the window.
         schema: of the columns that the join keeps.
         keys: where the join must find equal values.
         window: the window.
-        is_timed: it is a batch window, over rows of ``with_time(schema)``.
         drops_expired: rows that leave are not told of, although the window does.
         holds: what is searched: the window, or nothing.
     """
 
-    __slots__ = ("_drops_expired", "_entrance", "_holds", "_keys", "_seen", "_settled", "_timed", "_width", "_window")
+    __slots__ = ("_drops_expired", "_entrance", "_holds", "_keys", "_settled", "_window")
 
     def __init__(
         self,
@@ -89,7 +80,6 @@ class WindowSide:
         keys: Keys,
         window: FindableWindow,
         *,
-        is_timed: bool = False,
         drops_expired: bool = False,
         holds: bool = True,
     ) -> None:
@@ -98,10 +88,7 @@ class WindowSide:
         self._window = window
         self._drops_expired = drops_expired
         self._holds = holds
-        self._width = len(schema)
-        self._timed = with_time(schema) if is_timed else None
         self._settled = SettledRows(schema, tuple(range(len(schema))), keys)
-        self._seen = 0  # so many of the rows held were looked at
 
     def advance(self, batch: EventBatch, clock: RowClock) -> Emitted:
         """What the window puts out."""
@@ -109,9 +96,6 @@ class WindowSide:
         due = self._window.next_timer_ms()
         if not len(batch) and (due is None or not len(clock.ticks_ms) or due > clock.ticks_ms[-1]):
             return emitted_rows(batch, batch.columns, self._keys)
-        if self._timed is not None:
-            columns = (*batch.columns, Column(AttributeType.LONG, batch.timestamps))
-            batch = EventBatch(self._timed, batch.timestamps, columns, batch.kinds, batch.chunks)
         return self._emitted(self._window.process(batch, clock))
 
     def fire(self, now_ms: int) -> Emitted | None:
@@ -128,11 +112,7 @@ class WindowSide:
 
     def find(self, asked: Asked) -> Iterator[Pairs]:
         """Candidates among what the window holds."""
-        if not self._holds:
-            return iter(())
-        content = self._window.content()
-        self._seen = len(content)
-        return self._settled.find(content, asked)
+        return self._settled.find(self._window.content(), asked) if self._holds else iter(())
 
     def partners(self, found: Indices) -> Columns:
         """Rows of the window."""
@@ -140,27 +120,16 @@ class WindowSide:
 
     def snapshot(self) -> OperatorState:
         """What the window holds."""
-        return {"window": self._window.snapshot(), "seen": self._seen, **self._entrance.snapshot()}
+        return {"window": self._window.snapshot(), **self._entrance.snapshot()}
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
         self._entrance.restore(state)
         self._window.restore(state["window"])
-        self._seen = state["seen"]
 
     def _emitted(self, out: EventBatch) -> Emitted:
-        kinds = out.kinds
-        if kinds is not None and len(out) and self._timed is not None:
-            own_times = out.columns[self._width].values
-            leaving = np.flatnonzero(kinds == _EXPIRED)
-            if len(leaving):
-                timestamps = out.timestamps.copy()
-                seen = leaving[: self._seen]
-                timestamps[seen] = own_times[seen]
-                out = replace(out, timestamps=timestamps)
-                self._seen = 0
-        if self._drops_expired and kinds is not None:
-            out = out.take(np.flatnonzero(kinds != _EXPIRED))
+        if self._drops_expired and out.kinds is not None:
+            out = out.take(np.flatnonzero(out.kinds != _EXPIRED))
         return emitted_rows(out, out.columns, self._keys)
 
 
