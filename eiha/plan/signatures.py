@@ -86,17 +86,17 @@ class Form:
     parameters: tuple[Parameter, ...]
     result: str
 
-    def misfit(self, arguments: Sequence[Expression]) -> str | None:
-        """Why ``arguments`` do not fit this form, or None."""
+    def misfit(self, arguments: Sequence[Expression]) -> tuple[int, str] | None:
+        """How many arguments fit this form before one does not, and why that one does not; None: all fit."""
         least = sum(1 for each in self.parameters if not (each.is_optional or each.is_repeated))
         most = None if self.parameters and self.parameters[-1].is_repeated else len(self.parameters)
         if len(arguments) < least or (most is not None and len(arguments) > most):
             wanted = str(least) if most == least else f"at least {least}" if most is None else f"{least} to {most}"
-            return f"it takes {wanted} argument{'' if wanted == '1' else 's'}, not {len(arguments)}"
+            return -1, f"it takes {wanted} argument{'' if wanted == '1' else 's'}, not {len(arguments)}"
         for position, argument in enumerate(arguments):
             problem = self.parameters[min(position, len(self.parameters) - 1)].misfit(argument)
             if problem is not None:
-                return problem
+                return position, problem
         return None
 
     def type_of(self, arguments: Sequence[Expression]) -> AttributeType:
@@ -141,18 +141,18 @@ def declare(name: str, forms: str | Sequence[str], summary: str, *examples: tupl
 def overloaded(forms: Sequence[Form]) -> Result:
     """The type of the result by the first form that fits.
 
-    Where none fits, the ``Misfit`` is that of the last form with this number of arguments.
+    Where none fits, the ``Misfit`` is that of the form of which the most arguments fit.
     """
 
     def result(arguments: Sequence[Expression]) -> AttributeType:
-        problem = ""
+        best = (-2, "")
         for form in forms:
             misfit = form.misfit(arguments)
             if misfit is None:
                 return form.type_of(arguments)
-            if not problem or not misfit.startswith("it takes"):
-                problem = misfit
-        raise Misfit(problem)
+            if misfit[0] > best[0]:
+                best = misfit
+        raise Misfit(best[1])
 
     return result
 
