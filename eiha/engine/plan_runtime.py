@@ -7,31 +7,38 @@ by then fire first, earliest first. Listeners (the conformance runner) see each 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Final, Protocol
 
 import numpy as np
 
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
+from eiha.engine.alarms import Alarms
 from eiha.engine.answer import Answer
 from eiha.engine.chunk_clock import ChunkClock, Longs
+from eiha.engine.chunk_rows import chunks_of, merged_rows, plain_rows, runs_of_instances
 from eiha.engine.deduplicate import Deduplicator
-from eiha.engine.faults import EngineFault
+from eiha.engine.faults import EngineFault, with_error
+from eiha.engine.heartbeat import Heartbeat
 from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, OperatorState
-from eiha.engine.operators.select import as_current, without_resets
+from eiha.engine.operators.select import as_batch, as_current, without_resets
 from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.routes import Route, route, subscribers, timed_queries, wall_driven_queries
+from eiha.engine.triggers import Triggers
 from eiha.engine.wall_clock import WallClock
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.events.schema import Schema
-from eiha.plan.nodes import Plan, Query
+from eiha.plan.nodes import FAULT_MARK, Plan, Query
 
 _DEPTH_MAX = 128
 """How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
 
 _FAULTS_MAX = 16
 """Faults of one entry that are told in words: a bad batch must not make a list as long as itself."""
+
+_FIRST_TRIGGER: Final = -1
+"""Key of the first trigger among the alarms; queries have theirs from 0 on."""
 
 _BEFORE_ANY_EVENT = 0
 """Where the event clock of playback stands before the first event."""
@@ -103,9 +110,13 @@ class PlanRuntime:
         self._outputs: dict[str, list[EventBatch]] = {}
         self._faults: list[str] = []
         self._fault_count = 0
+        self._latest_fault = ""
         self._clock_ms = _BEFORE_ANY_EVENT
-        self._alarms: dict[int, tuple[int, int]] = {}
-        self._alarms_seen = 0
+        self._alarms = Alarms()
+        self._triggers = Triggers(plan)
+        self._heartbeat = None if plan.idle is None else Heartbeat(plan.idle.time_ms, plan.idle.increment_ms)
+        self._is_stopped = False
+        self._entries = {each.name: each.entry for each in plan.windows}
 
     @property
     def clock_ms(self) -> int:
@@ -121,8 +132,9 @@ class PlanRuntime:
         if deduplicator is not None:
             batch = deduplicator.process(batch)
         self.pass_wall_time(log_time_ms)
-        if not len(batch):
+        if not len(batch) or self._is_stopped:
             return
+        stream = self._entries.get(stream, stream)
         if one_chunk:
             zeros = np.zeros(len(batch), dtype=np.int64)
             batch = EventBatch(batch.schema, batch.timestamps, batch.columns, None, zeros)
@@ -133,7 +145,10 @@ class PlanRuntime:
                 self.advance(log_time_ms)
             self._feed(stream, batch, self._clock_ms)
             self._note_alarms()
-        elif one_chunk:
+            return
+        if self._heartbeat is not None and int(batch.timestamps.max()) >= self._clock_ms:
+            self._heartbeat.hear(log_time_ms)
+        if one_chunk:
             self.advance(int(batch.timestamps[-1]))
             self._feed(stream, batch, self._clock_ms)
         else:
@@ -144,6 +159,8 @@ class PlanRuntime:
 
         In a live plan each sees its own time, in playback all see the new one.
         """
+        if self._is_stopped:
+            return
         if not self.plan.playback:
             self._begin_waits(now_ms)
             self._note_alarms()
@@ -156,18 +173,70 @@ class PlanRuntime:
 
     def pass_wall_time(self, wall_ms: int) -> None:
         """Move the clock on the wall, never back. In playback it drives what event time does not, before the rows."""
+        if self.plan.playback and not self._is_stopped:
+            while (due := self.next_wall_timer_ms()) is not None and due <= wall_ms:
+                self._wall.reach(due)
+                self._wake(due)
         self._wall.reach(wall_ms)
-        if self.plan.playback:
+        if self.plan.playback and not self._is_stopped:
             for index in self._wall_driven:
                 self._drive(index)
+
+    def next_wall_timer_ms(self) -> int | None:
+        """In playback, when the clock on the wall makes something happen next."""
+        if not self.plan.playback or self._is_stopped:
+            return None
+        beat_ms = None if self._heartbeat is None else self._heartbeat.next_timer_ms()
+        return min((due for due in (self._triggers.next_timer_ms(), beat_ms) if due is not None), default=None)
+
+    def _wake(self, wall_ms: int) -> None:
+        """In playback a trigger fires, stamped with the event clock; or the event clock moves by itself."""
+        if self._triggers.next_timer_ms() == wall_ms:
+            self._trigger(self._triggers.earliest())
+        else:
+            assert self._heartbeat is not None
+            if self._heartbeat.beat():
+                self.advance(self._clock_ms + self._heartbeat.increment_ms)
+
+    def _trigger(self, place: int) -> None:
+        stream = self._triggers.fire(place)
+        self._deliver(stream, self._triggers.row(stream, self._clock_ms), ChunkClock(self._clock_ms), 0)
+
+    def start(self, wall_ms: int, *, event_clock_ms: int | None = None) -> None:
+        """Begin at ``wall_ms``: triggers count from now, those at the start fire.
+
+        A plan with a trigger that cannot be set stops instead. In playback event time begins at ``event_clock_ms``.
+        """
+        self._wall.reach(wall_ms)
+        if event_clock_ms is not None:
+            self._clock_ms = event_clock_ms
+        elif not self.plan.playback:
+            self._clock_ms = max(self._clock_ms, wall_ms)
+        if self._triggers.problem is not None:
+            self._note_fault(self._triggers.problem)
+            self.stop()
+            return
+        for stream in self._triggers.start(wall_ms):
+            self._deliver(stream, self._triggers.row(stream, self._clock_ms), ChunkClock(self._clock_ms), 0)
+        if not self.plan.playback:
+            self._begin_waits(wall_ms)
+
+    def stop(self) -> None:
+        """Take no more events and let no timers fire."""
+        self._is_stopped = True
 
     def _drive(self, index: int) -> None:
         runtime, now_ms = self._queries[index], self._clock_ms
         self._guarded(runtime, lambda: runtime.pass_wall_time(self._wall.now_ms, now_ms), ChunkClock(now_ms), 0)
 
     def next_timer_ms(self) -> int | None:
-        """The earliest timer."""
-        return self._next_timer_of(self._timed)
+        """The earliest timer of the plan's clock."""
+        if self._is_stopped:
+            return None
+        due = self._next_timer_of(self._timed)
+        if self.plan.playback or not len(self._triggers):
+            return due
+        return min((each for each in (due, self._triggers.next_timer_ms()) if each is not None), default=None)
 
     def ask(self, text: str) -> Answer:
         """The answer to a question, or the change that a statement asks for, by the state as it is.
@@ -199,8 +268,11 @@ class PlanRuntime:
         """The state of the clock, of all queries and of the keys already seen."""
         return {
             "clock_ms": self._clock_ms,
-            "alarms": [[index, *self._alarms[index]] for index in sorted(self._alarms)],
-            "alarms_seen": self._alarms_seen,
+            "alarms": self._alarms.snapshot(),
+            "triggers": self._triggers.snapshot(),
+            "heartbeat": None if self._heartbeat is None else self._heartbeat.snapshot(),
+            "is_stopped": self._is_stopped,
+            "wall_ms": self._wall.now_ms,
             "queries": [query.snapshot() for query in self._queries],
             "gates": [gate.snapshot() for gate in self._gates],
             "tables": {name: table.snapshot() for name, table in self._tables.items()},
@@ -208,11 +280,16 @@ class PlanRuntime:
             "deduplicators": {stream: each.snapshot() for stream, each in self._deduplicators.items()},
         }
 
-    def restore(self, state: OperatorState) -> None:
-        """Take over what ``snapshot`` of an equal plan gave."""
+    def restore(self, state: OperatorState, *, triggers: bool = True) -> None:
+        """Take over what ``snapshot`` of an equal plan gave; without ``triggers`` these go on as they are."""
         self._clock_ms = state["clock_ms"]
-        self._alarms = {index: (due, order) for index, due, order in state["alarms"]}
-        self._alarms_seen = state["alarms_seen"]
+        self._alarms.restore(state["alarms"])
+        if triggers:
+            self._triggers.restore(state["triggers"])
+        if self._heartbeat is not None:
+            self._heartbeat.restore(state["heartbeat"])
+        self._is_stopped = state["is_stopped"]
+        self._wall.reach(state["wall_ms"])
         for query, part in zip(self._queries, state["queries"], strict=True):
             query.restore(part)
         for gate, part in zip(self._gates, state["gates"], strict=True):
@@ -223,6 +300,10 @@ class PlanRuntime:
             self._tables[name].restore(part)
         for stream, part in state["deduplicators"].items():
             self._deduplicators[stream].restore(part)
+
+    def resume(self) -> None:
+        """Go on after a restore of parts of another plan's state: timers are found anew."""
+        self._note_alarms()
 
     def _route(self, stream: str) -> Route:
         known = self._routes.get(stream)
@@ -245,6 +326,8 @@ class PlanRuntime:
         """
         if not self._timed or len(batch) == 1 or batch.chunks is not None or self._listener is not None:
             return False
+        if len(self._triggers):
+            return False
         way = self._route(stream)
         return way.fires_inside_live and self._timed <= way.timed
 
@@ -266,7 +349,7 @@ class PlanRuntime:
                     stop = int(np.searchsorted(now_ms, now_ms[start], side="right"))
                 elif due is not None:
                     stop = max(start + 1, int(np.searchsorted(now_ms, due, side="left")))
-            self._feed(stream, _rows(batch, start, stop), now_ms[start:stop])
+            self._feed(stream, plain_rows(batch, start, stop), now_ms[start:stop])
             self._clock_ms = max(self._clock_ms, int(now_ms[stop - 1]))
             start = stop
 
@@ -279,7 +362,7 @@ class PlanRuntime:
         else:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
-                self._deliver(stream, _rows(batch, row, row + 1), clock, 0)
+                self._deliver(stream, plain_rows(batch, row, row + 1), clock, 0)
 
     def _is_batched(self, stream: str, batch: EventBatch) -> bool:
         """Whether nobody can tell that ``batch`` is fed whole."""
@@ -305,9 +388,12 @@ class PlanRuntime:
 
     def _fire_earliest(self, now_ms: int) -> None:
         """In a live plan one timer fires; of equal ones that which was set first."""
-        due, _, index = min((due, order, index) for index, (due, order) in self._alarms.items())
-        assert due <= now_ms
-        self._fire(index, now_ms)
+        due_ms, key = self._alarms.earliest()
+        assert due_ms <= now_ms
+        if key < 0:
+            self._trigger(_FIRST_TRIGGER - key)
+        else:
+            self._fire(key, now_ms)
         self._note_alarms()
 
     def _fire(self, index: int, now_ms: int) -> None:
@@ -317,13 +403,9 @@ class PlanRuntime:
     def _note_alarms(self) -> None:
         """Remember in which order the queries' next timers were first seen."""
         for index in sorted(self._timed):
-            due = self._queries[index].next_timer_ms()
-            known = self._alarms.get(index)
-            if due is None:
-                self._alarms.pop(index, None)
-            elif known is None or known[0] != due:
-                self._alarms_seen += 1
-                self._alarms[index] = (due, self._alarms_seen)
+            self._alarms.note(index, self._queries[index].next_timer_ms())
+        for place in range(len(self._triggers)):
+            self._alarms.note(_FIRST_TRIGGER - place, self._triggers.due_ms(place))
 
     def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
         """One chunk, depth first."""
@@ -336,6 +418,7 @@ class PlanRuntime:
             for index in members:
                 runtime = self._queries[index]
                 if not self._guarded(runtime, _receiving(runtime, stream, batch, clock), clock, depth):
+                    self._pass_on_faults(stream, batch, clock, depth)
                     return
         if self._listener is not None:
             self._listener.stream_got(stream, batch)
@@ -351,7 +434,7 @@ class PlanRuntime:
         except EngineFault as fault:
             self._note_fault(f"partition {partition + 1}, key of stream {stream!r}: {fault}; the events are dropped")
             return
-        for run in _runs(entered):
+        for run in runs_of_instances(entered):
             for index in members:
                 runtime = self._queries[index]
                 if not self._guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
@@ -390,7 +473,7 @@ class PlanRuntime:
             if depth > _DEPTH_MAX:
                 raise EngineFault(f"queries feed one another more than {_DEPTH_MAX} deep")
             out = run()
-            for chunk in () if out is None else _chunks(out):
+            for chunk in () if out is None else chunks_of(out):
                 self._put_out(runtime, chunk, clock, depth)
             if self._listener is not None:
                 for _ in range(runtime.quiet_calls):
@@ -400,7 +483,17 @@ class PlanRuntime:
             return False
         return True
 
+    def _pass_on_faults(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
+        """The rows on which a query failed go to the fault stream, one by one, if there is one."""
+        if stream not in self.plan.fault_streams:
+            return
+        text = self._latest_fault
+        faulty = with_error(batch, self.plan.stream(FAULT_MARK + stream).schema, text)
+        for row in range(len(faulty)):
+            self._deliver(FAULT_MARK + stream, faulty.take(np.array([row])), clock, depth + 1)
+
     def _note_fault(self, text: str) -> None:
+        self._latest_fault = text
         self._fault_count += 1
         if self._fault_count <= _FAULTS_MAX:
             self._faults.append(text)
@@ -415,7 +508,11 @@ class PlanRuntime:
             if len(chunk):
                 action.apply(chunk, clock.of(chunk))
         elif len(chunk):
-            self._deliver(runtime.query.output.target, as_current(chunk), clock, depth + 1)
+            self._deliver(runtime.query.output.target, self._entering(runtime.query, chunk), clock, depth + 1)
+
+    def _entering(self, query: Query, rows: EventBatch) -> EventBatch:
+        """Rows as those get them who read where ``query`` puts them: out of a named window with their kinds."""
+        return as_batch(rows) if query.position < len(self._entries) else as_current(rows)
 
     def _deliver_batched(self, source: str, batch: EventBatch, clock: ChunkClock) -> None:
         """Many chunks, query by query; only where the route says that nobody can tell."""
@@ -425,7 +522,7 @@ class PlanRuntime:
         entered: dict[tuple[int, str], EventBatch] = {}
         for index, stream in way.queries:
             runtime = self._queries[index]
-            rows = _merged(stream, merged, pieces, way.feeders)
+            rows = merged_rows(stream, merged, pieces, way.feeders)
             partition = runtime.query.partition
             if rows is not None and partition is not None and rows.keys is None:
                 if (partition, stream) not in entered:
@@ -443,15 +540,15 @@ class PlanRuntime:
             if action is not None:
                 action.apply(out, clock.of(out))
             else:
-                pieces[index] = as_current(out)
+                pieces[index] = self._entering(runtime.query, out)
         for stream in dict.fromkeys(each.definition.input.stream for each in self._aggregations):
             if stream == source or stream in way.feeders:
-                rows = _merged(stream, merged, pieces, way.feeders)
+                rows = merged_rows(stream, merged, pieces, way.feeders)
                 if rows is not None:
                     self._aggregate(stream, rows, clock, is_chunk=False)
         for stream in self._keep:
             if stream == source or stream in way.feeders:
-                rows = _merged(stream, merged, pieces, way.feeders)
+                rows = merged_rows(stream, merged, pieces, way.feeders)
                 if rows is not None:
                     self._outputs.setdefault(stream, []).append(rows)
 
@@ -460,47 +557,3 @@ def _receiving(
     runtime: QueryProcess, stream: str, batch: EventBatch, clock: ChunkClock
 ) -> Callable[[], EventBatch | None]:
     return lambda: runtime.receive(stream, batch, clock)
-
-
-def _rows(batch: EventBatch, start: int, stop: int) -> EventBatch:
-    """Rows ``start`` to ``stop`` of a batch in which each row is a chunk, numbered anew from 0."""
-    if start == 0 and stop == len(batch):
-        return batch
-    columns = tuple(column.slice(start, stop) for column in batch.columns)
-    return EventBatch(batch.schema, batch.timestamps[start:stop], columns)
-
-
-def _runs(batch: EventBatch) -> list[EventBatch]:
-    """Rows of a partition, cut where the instance changes."""
-    assert batch.keys is not None
-    if len(batch) < 2:
-        return [batch] if len(batch) else []
-    cuts = np.flatnonzero(batch.keys[1:] != batch.keys[:-1]) + 1
-    bounds = [0, *cuts.tolist(), len(batch)]
-    return [batch.take(np.arange(first, last)) for first, last in pairwise(bounds)]
-
-
-def _chunks(batch: EventBatch) -> list[EventBatch]:
-    """The chunks of a batch, one by one."""
-    if batch.chunks is None or len(batch) < 2 or batch.chunks[0] == batch.chunks[-1]:
-        return [batch]
-    cuts = np.flatnonzero(batch.chunks[1:] != batch.chunks[:-1]) + 1
-    bounds = [0, *cuts.tolist(), len(batch)]
-    return [batch.take(np.arange(first, last)) for first, last in pairwise(bounds)]
-
-
-def _merged(
-    stream: str,
-    merged: dict[str, EventBatch | None],
-    pieces: Mapping[int, EventBatch],
-    feeders: Mapping[str, tuple[int, ...]],
-) -> EventBatch | None:
-    """All rows of a stream, in order of chunks, within one in order of its feeders."""
-    if stream not in merged:
-        parts = [pieces[index] for index in feeders.get(stream, ()) if index in pieces]
-        if len(parts) < 2:
-            merged[stream] = parts[0] if parts else None
-        else:
-            whole = concatenate_batches(parts)
-            merged[stream] = whole.take(np.argsort(whole.chunk_numbers(), kind="stable"))
-    return merged[stream]

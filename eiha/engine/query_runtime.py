@@ -9,13 +9,13 @@ import numpy as np
 
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import Operator, OperatorState, WallDriven
-from eiha.engine.operators.select import Select
+from eiha.engine.operators.select import Select, as_current
 from eiha.engine.operators.selected import NOTHING_SELECTED
 from eiha.engine.pattern_stage import PatternStage
 from eiha.engine.rate_limits.limiter import RateLimiter
 from eiha.events.batch import EventBatch
 from eiha.events.schema import Schema
-from eiha.plan.nodes import Query
+from eiha.plan.nodes import PatternInput, Query
 
 _NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
 
@@ -52,6 +52,8 @@ class QueryRuntime:
             EngineFault: a row cannot be processed.
         """
         if self.pattern is not None:
+            if isinstance(self.query.input, PatternInput):
+                batch = as_current(batch)  # of a named window's rows, those that leave are events, too
             batch = self.pattern.receive(stream, batch, clock.of(batch))
         return self._run(batch, 0, clock)
 

@@ -11,19 +11,23 @@ from typing import Final, assert_never
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
 from eiha.plan.bind_aggregations import bind_aggregation
 from eiha.plan.bind_annotations import bind_header, bind_query_notes, bind_stream_notes
+from eiha.plan.bind_faults import fault_stream, with_fault_names
 from eiha.plan.bind_joins import JoinSource, all_of_both, bind_join, join_warnings
+from eiha.plan.bind_named_windows import bind_named_window, refuse_window_on_window, window_query
 from eiha.plan.bind_partitions import bind_partition, inner_names, with_inner_names
 from eiha.plan.bind_patterns import all_captured, bind_pattern
 from eiha.plan.bind_rates import bind_rate, with_snapshot_events
 from eiha.plan.bind_selector import all_attributes, bind_selector
 from eiha.plan.bind_streams import bind_stream
 from eiha.plan.bind_tables import bind_table, bind_table_output
+from eiha.plan.bind_triggers import TRIGGER_SCHEMA, bind_trigger
 from eiha.plan.nodes import (
     INNER_MARK,
     Aggregation,
     Deduplication,
     InsertInto,
     JoinInput,
+    NamedWindow,
     OutputEvents,
     Partition,
     PatternInput,
@@ -35,6 +39,7 @@ from eiha.plan.nodes import (
     SideKind,
     StreamInput,
     TableDefinition,
+    Trigger,
 )
 from eiha.plan.refusals import PlanFunction, Refusals
 from eiha.plan.scopes import StreamScope
@@ -78,6 +83,9 @@ class _PlanBinder:
     partitions: list[Partition] = field(default_factory=list)
     aggregations: list[Aggregation] = field(default_factory=list)
     tables: dict[str, TableDefinition] = field(default_factory=dict)
+    windows: dict[str, NamedWindow] = field(default_factory=dict)
+    triggers: list[Trigger] = field(default_factory=list)
+    fault_streams: list[str] = field(default_factory=list)
 
     def bind(self, application: definition_tree.Application, name: str | None) -> Plan:
         header = bind_header(application.annotations, self.refusals)
@@ -93,6 +101,7 @@ class _PlanBinder:
             if isinstance(definition, definition_tree.DefineAggregation):
                 self._define_aggregation(definition)
         defined = frozenset(self.streams)
+        self._add_streams_that_come_along()
         self._refuse_repeated_query_names(application.elements)
         for element in application.elements:
             if isinstance(element, query_tree.Partition):
@@ -105,6 +114,7 @@ class _PlanBinder:
             defined=defined,
             queries=tuple(self.queries),
             playback=header.playback,
+            idle=header.idle,
             stored_streams=tuple(self.stored),
             published_streams=tuple(self.published) or self._final_streams(),
             deduplicated=tuple(self.deduplicated),
@@ -112,6 +122,9 @@ class _PlanBinder:
             partitions=tuple(self.partitions),
             aggregations=tuple(self.aggregations),
             tables=tuple(self.tables.values()),
+            windows=tuple(self.windows.values()),
+            triggers=tuple(self.triggers),
+            fault_streams=tuple(self.fault_streams),
         )
 
     # --- definitions
@@ -133,10 +146,16 @@ class _PlanBinder:
                 table, warnings = bind_table(definition, self.refusals)
                 self.warnings += warnings
                 self.tables[table.name] = table
-            case definition_tree.DefineWindow(span=span):
-                self.refusals.unsupported(span, "window.definition")
-            case definition_tree.DefineTrigger(span=span):
-                self.refusals.unsupported(span, "trigger")
+            case definition_tree.DefineWindow(name=name):
+                window, remarks = bind_named_window(definition, self.refusals)
+                self.warnings += remarks
+                self.windows[name] = window
+                self.streams[name] = StreamDefinition(name, window.schema)
+            case definition_tree.DefineTrigger(name=name):
+                trigger, remarks = bind_trigger(definition)
+                self.warnings += remarks
+                self.triggers.append(trigger)
+                self.streams[name] = StreamDefinition(name, TRIGGER_SCHEMA)
             case definition_tree.DefineAggregation():
                 pass  # bound when all streams are known: its source may be defined later
             case definition_tree.DefineFunction():
@@ -172,6 +191,17 @@ class _PlanBinder:
             self.published.append(name)
         if notes.deduplication is not None and is_new:
             self.deduplicated.append(notes.deduplication)
+        if notes.has_faults and name not in self.fault_streams:
+            self.fault_streams.append(name)
+
+    def _add_streams_that_come_along(self) -> None:
+        """Those of faults, and the entries of named windows with their queries."""
+        for name in self.fault_streams:
+            fault = fault_stream(self.streams[name])
+            self.streams[fault.name] = fault
+        for window in self.windows.values():
+            self.streams[window.entry] = StreamDefinition(window.entry, window.schema)
+            self.queries.append(window_query(window, len(self.queries), self.refusals))
 
     def _define_aggregation(self, definition: definition_tree.DefineAggregation) -> None:
         bound, warnings = bind_aggregation(definition, self._schema(definition.input.source), self.refusals)
@@ -205,14 +235,14 @@ class _PlanBinder:
         name, warnings = bind_query_notes(query.annotations, self.refusals)
         self.warnings += warnings
         position = len(self.queries)
-        query = with_snapshot_events(query, self.refusals)
+        query = with_fault_names(with_snapshot_events(query, self.refusals), self.streams, self.refusals)
         rate, warnings = bind_rate(query.rate, self.refusals)
         self.warnings += warnings
         source, selector = self._input_and_selector(query)
         output = self._output(query, selector.schema)
         self.queries.append(
             Query(
-                name or f"query{position + 1}",
+                name or f"query{position + 1 - len(self.windows)}",
                 name is not None,
                 position,
                 source,
@@ -228,6 +258,7 @@ class _PlanBinder:
         place = query.selection.span if query.selection is not None else query.span
         match query.input:
             case query_tree.StandardStream():
+                refuse_window_on_window(query.input, self.windows, self.refusals)
                 bound = bind_stream(query.input, self._schema(query.input.source), self.refusals, self.tables)
                 scope = StreamScope(bound.stream, bound.schema, self.refusals)
                 everything = all_attributes(bound.schema, place)
@@ -265,14 +296,15 @@ class _PlanBinder:
                     return JoinSource(SideKind.AGGREGATION, aggregation.schema, aggregation)
             if source.name in self.tables:
                 return JoinSource(SideKind.TABLE, self.tables[source.name].schema)
+            if source.name in self.windows:
+                return JoinSource(SideKind.WINDOW, self.windows[source.name].schema)
         return JoinSource(SideKind.STREAM, self._schema(source))
 
     def _schema(self, source: query_tree.Source) -> Schema:
         """The definition of a stream that a query reads."""
         self._refuse_inner(source)
         if source.is_fault:
-            message = f"stream {source.name!r} has no fault stream; it needs @OnError(action='STREAM')"
-            self.refusals.refuse(source.span, message)
+            self.refusals.refuse(source.span, f"the faults of {source.name!r} can be read by queries only")
         definition = self.streams.get(source.name)
         if definition is None and source.name in self.tables:
             message = f"{source.name!r} is a table, which no event comes from; join it with a stream"
@@ -292,7 +324,9 @@ class _PlanBinder:
             case query_tree.InsertInto(target, events, span) if target.name not in self.tables:
                 self._fill(target, schema, span)
                 category = events or query_tree.EventCategory.CURRENT
-                return InsertInto(target.name, OutputEvents(category.value))
+                window = self.windows.get(target.name)
+                into = target.name if window is None else window.entry
+                return InsertInto(into, OutputEvents(category.value))
             case query_tree.InsertInto() | query_tree.DeleteFrom() | query_tree.UpdateTable():
                 table = self._table(query.output.target)
                 return bind_table_output(query.output, table, schema, self.tables, self.refusals)
@@ -313,8 +347,6 @@ class _PlanBinder:
     def _fill(self, target: query_tree.Source, schema: Schema, span: Span) -> None:
         """``schema`` goes into ``target``, which is made from it if it is not there yet."""
         self._refuse_inner(target)
-        if target.is_fault:
-            self.refusals.unsupported(target.span, "stream.fault")
         if any(target.name == each.name for each in self.aggregations):
             message = f"{target.name!r} is an aggregation, which takes rows from its own source only"
             self.refusals.refuse(target.span, message)
@@ -332,7 +364,9 @@ class _PlanBinder:
         read = {stream for query in self.queries for stream in _read_streams(query.input)}
         read |= {aggregation.input.stream for aggregation in self.aggregations}
         return tuple(
-            name for name in self.streams if name in filled and name not in read and not name.startswith(INNER_MARK)
+            name
+            for name in self.streams
+            if name in filled and name not in read and name not in self.windows and not name.startswith(INNER_MARK)
         )
 
 
@@ -361,5 +395,10 @@ def _is_same_definition(before: definition_tree.Definition, after: definition_tr
         ):
             # a stream of the very schema of triggers may stand beside one
             return attributes == (definition_tree.AttributeDefinition("triggered_time", AttributeType.LONG),)
+        case (definition_tree.DefineWindow(attributes=first), definition_tree.DefineStream(attributes=second)) | (
+            definition_tree.DefineStream(attributes=second),
+            definition_tree.DefineWindow(attributes=first),
+        ):
+            return first == second
         case _:
             return False

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiha.events.schema import AttributeType, Schema
-from eiha.plan.nodes import Deduplication
+from eiha.plan.nodes import Deduplication, PlaybackIdle
 from eiha.plan.refusals import Refusals
 from eiha.siddhiql.annotation_tree import Annotation
+from eiha.siddhiql.cursor import Cursor, Mismatch
 from eiha.siddhiql.diagnostics import did_you_mean
+from eiha.siddhiql.parse_expressions import time_literal
+from eiha.siddhiql.tokens import TokenKind
 
 DEDUPLICATION_KEYS_DEFAULT: Final = 100_000
 """Keys remembered for a stream with ``dedup.key`` and no ``dedup.size``."""
 
 _DOCUMENTING: Final = frozenset({"name", "description", "version"})
 _SOURCE_KEYS: Final = ("type", "events.duplicated.in.cluster", "dedup.key", "dedup.size")
+_PLAYBACK_KEYS: Final = ("idle.time", "increment")
 _ERROR_ACTIONS: Final = ("LOG", "STREAM")
 
 
@@ -27,6 +31,7 @@ class Header:
     name: str | None
     playback: bool
     warnings: tuple[str, ...]
+    idle: PlaybackIdle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,14 @@ class StreamNotes:
     is_published: bool
     deduplication: Deduplication | None
     warnings: tuple[str, ...]
+    has_faults: bool
 
 
 def bind_header(annotations: Sequence[Annotation], refusals: Refusals) -> Header:
     """``@app:...`` of 5.x and ``@Plan:...`` of 3.x."""
     name: str | None = None
     playback = False
+    idle: PlaybackIdle | None = None
     warnings: list[str] = []
     for note in annotations:
         match note.name.lower():
@@ -50,21 +57,51 @@ def bind_header(annotations: Sequence[Annotation], refusals: Refusals) -> Header
                 name = _value(note, refusals)
             case "playback":
                 playback = True
-                warnings += [f"{_text(note)}: {element.key} has no effect" for element in note.elements]
+                idle = _idle(note, refusals)
+                warnings += [
+                    f"{_text(note)}: {element.key or element.value} has no effect"
+                    for element in note.elements
+                    if (element.key or "").lower() not in _PLAYBACK_KEYS
+                ]
             case "async":
                 refusals.refuse(note.span, "a whole plan cannot be @async; write it before a stream")
             case known if known in _DOCUMENTING:
                 pass
             case _:
                 warnings.append(f"{_text(note)} has no effect")
-    return Header(name, playback, tuple(warnings))
+    return Header(name, playback, tuple(warnings), idle)
+
+
+def _idle(note: Annotation, refusals: Refusals) -> PlaybackIdle | None:
+    """After what time without events the event clock moves by itself, and by how much."""
+    given = {key: note.value(key) for key in _PLAYBACK_KEYS}
+    missing = [key for key, value in given.items() if value is None]
+    if len(missing) == len(given):
+        return None
+    if missing:
+        refusals.refuse(note.span, f"@app:playback takes both idle.time and increment; {missing[0]} is missing")
+    idle, increment = (milliseconds(key, value or "", note, refusals) for key, value in given.items())
+    return PlaybackIdle(idle, increment)
+
+
+def milliseconds(key: str, text: str, note: Annotation, refusals: Refusals) -> int:
+    """The time that ``key`` of an annotation gives, such as ``5 min``."""
+    cursor = Cursor(text)
+    try:
+        literal = time_literal(cursor)
+        is_whole = cursor.token.kind is TokenKind.END
+    except Mismatch:
+        is_whole = False
+    if not is_whole or literal.milliseconds <= 0:
+        refusals.refuse(note.span, f"{key} is a time, e.g. '5 min', not {text!r}")
+    return literal.milliseconds
 
 
 def bind_stream_notes(
     stream: str, schema: Schema, annotations: Sequence[Annotation], refusals: Refusals
 ) -> StreamNotes:
     """The annotations of a stream definition: stores, sinks, sources with a dedup key, what to do on errors."""
-    is_stored = is_published = False
+    is_stored = is_published = has_faults = False
     deduplication: Deduplication | None = None
     warnings: list[str] = []
     for note in annotations:
@@ -78,11 +115,10 @@ def bind_stream_notes(
                 deduplication, more = _deduplication(stream, schema, note, refusals)
                 warnings += more
             case "onerror", _:
-                if _error_action(note, refusals) == "STREAM":
-                    refusals.unsupported(note.span, "stream.fault")
+                has_faults = _error_action(note, refusals) == "STREAM"
             case _:
                 warnings.append(f"{_text(note)} on stream {stream!r} has no effect")
-    return StreamNotes(is_stored, is_published, deduplication, tuple(warnings))
+    return StreamNotes(is_stored, is_published, deduplication, tuple(warnings), has_faults)
 
 
 def bind_query_notes(annotations: Sequence[Annotation], refusals: Refusals) -> tuple[str | None, tuple[str, ...]]:
@@ -102,7 +138,7 @@ def bind_query_notes(annotations: Sequence[Annotation], refusals: Refusals) -> t
 
 
 def _error_action(note: Annotation, refusals: Refusals) -> str:
-    action = (note.value("action") or "LOG").upper()
+    action = (note.value("action") or "").upper()
     if action not in _ERROR_ACTIONS:
         message = f"the action on an error is one of {', '.join(_ERROR_ACTIONS)}, not {action!r}"
         refusals.refuse(note.span, message + did_you_mean(action, _ERROR_ACTIONS))

@@ -7,18 +7,16 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeVar
 
 from eiha.events.schema import Schema, StreamDefinition
+from eiha.plan.bind_annotations import milliseconds
 from eiha.plan.bind_expressions import ExpressionBinder
 from eiha.plan.nodes import INNER_MARK, Partition, PartitionKey, Purge, RangeKey, ValueKey
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import StreamScope
 from eiha.siddhiql import query_tree
 from eiha.siddhiql.annotation_tree import Annotation
-from eiha.siddhiql.cursor import Cursor, Mismatch
 from eiha.siddhiql.diagnostics import did_you_mean
 from eiha.siddhiql.expression_tree import StreamReference
-from eiha.siddhiql.parse_expressions import time_literal
 from eiha.siddhiql.span import Span
-from eiha.siddhiql.tokens import TokenKind
 
 PURGE_INTERVAL_MS_DEFAULT: Final = 300_000
 """How often a partition with ``@purge`` and without ``interval`` looks for idle keys."""
@@ -90,22 +88,10 @@ def _purge(note: Annotation, refusals: Refusals) -> Purge | None:
         refusals.refuse(note.span, message)
     if enable.lower() not in ("true", "false"):
         refusals.refuse(note.span, f"enable is 'true' or 'false', not {enable!r}")
-    idle_ms = _milliseconds("idle.period", idle, note, refusals)
+    idle_ms = milliseconds("idle.period", idle, note, refusals)
     interval = note.value("interval")
-    interval_ms = PURGE_INTERVAL_MS_DEFAULT if interval is None else _milliseconds("interval", interval, note, refusals)
+    interval_ms = PURGE_INTERVAL_MS_DEFAULT if interval is None else milliseconds("interval", interval, note, refusals)
     return Purge(interval_ms, idle_ms) if enable.lower() == "true" else None
-
-
-def _milliseconds(key: str, text: str, note: Annotation, refusals: Refusals) -> int:
-    cursor = Cursor(text)
-    try:
-        literal = time_literal(cursor)
-        is_whole = cursor.token.kind is TokenKind.END
-    except Mismatch:
-        is_whole = False
-    if not is_whole or literal.milliseconds <= 0:
-        refusals.refuse(note.span, f"{key} is a time, e.g. '5 min', not {text!r}")
-    return literal.milliseconds
 
 
 # --- inner streams

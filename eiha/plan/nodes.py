@@ -337,9 +337,20 @@ class TableDefinition:
     span: Span = NO_SPAN
 
 
+ENTRY_MARK: Final = ">"
+"""Before the name of a named window: the stream of the rows that go into it. What comes out has the plain name."""
+
+FAULT_MARK: Final = "!"
+"""Before the name of a stream: that of the rows of it that queries failed on."""
+
+
 @dataclass(frozen=True, slots=True)
 class NamedWindow:
-    """``define window name (...) window output events``."""
+    """``define window name (...) window output events``.
+
+    Its rows go from the stream ``entry`` through a query of its own (the first ones of the plan) to the stream
+    ``name``, where they keep their kinds.
+    """
 
     name: str
     schema: Schema
@@ -347,10 +358,15 @@ class NamedWindow:
     events: OutputEvents
     span: Span = NO_SPAN
 
+    @property
+    def entry(self) -> str:
+        """The stream that fills it."""
+        return ENTRY_MARK + self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """``define trigger name at ...``: ``every_ms``, ``cron``, or neither: at the start."""
+    """``define trigger name at ...``: ``every_ms``, ``cron``, or neither: at the start. ``every_ms`` 0: once."""
 
     name: str
     every_ms: int | None = None
@@ -472,12 +488,22 @@ class Deduplication:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaybackIdle:
+    """``@app:playback(idle.time='...', increment='...')``."""
+
+    time_ms: int
+    increment_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A bound plan. ``streams``: defined and inferred ones, in order of appearance.
 
     ``playback``: event time drives timers. ``stored_streams``: those marked ``@store(type='events')`` whose raw
     events go to the event store. ``published_streams``: outputs that go to the processed-data store: those
     marked ``@sink(type='store')``; if none is marked, every stream that queries fill and none reads.
+    ``queries``: first those of the named windows, in order, then those of the text. ``fault_streams``: streams with
+    ``@OnError(action='STREAM')``.
     """
 
     name: str
@@ -492,6 +518,8 @@ class Plan:
     tables: tuple[TableDefinition, ...] = ()
     windows: tuple[NamedWindow, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    fault_streams: tuple[str, ...] = ()
+    idle: PlaybackIdle | None = None
     partitions: tuple[Partition, ...] = ()
     aggregations: tuple[Aggregation, ...] = ()
 
@@ -502,6 +530,10 @@ class Plan:
     def table(self, name: str) -> TableDefinition | None:
         """The table called ``name``, if there is one."""
         return next((each for each in self.tables if each.name == name), None)
+
+    def window(self, name: str) -> NamedWindow | None:
+        """The window called ``name``, if there is one."""
+        return next((each for each in self.windows if each.name == name), None)
 
     def stream(self, name: str) -> StreamDefinition:
         """The definition of ``name``, which must exist."""

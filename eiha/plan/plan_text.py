@@ -50,6 +50,7 @@ from eiha.plan.nodes import (
     StreamFunction,
     StreamInput,
     TableDefinition,
+    Trigger,
     UpdateTable,
     ValueKey,
     Window,
@@ -62,38 +63,51 @@ from eiha.siddhiql.unparse_expressions import name as quoted
 def plan_text(plan: Plan) -> str:
     """The whole plan, ending in a line break."""
     lines = [f"plan {quoted(plan.name)}" + (" (playback)" if plan.playback else "")]
+    if plan.idle is not None:
+        lines.append(f"idle for {plan.idle.time_ms} ms moves event time by {plan.idle.increment_ms} ms")
     for stream in plan.streams:
         marks = [] if stream.name in plan.defined else ["inferred"]
         marks += ["stored"] if stream.name in plan.stored_streams else []
         marks += ["published"] if stream.name in plan.published_streams else []
         lines.append(
-            f"stream {quoted(stream.name)}{_schema(stream.schema)}" + (f" [{', '.join(marks)}]" if marks else "")
+            f"stream {quoted(stream.name)}{schema_text(stream.schema)}" + (f" [{', '.join(marks)}]" if marks else "")
         )
-    lines += [_table(each) for each in plan.tables]
+    lines += [table_line(each) for each in plan.tables]
+    lines += [f"trigger {quoted(each.name)} at {_moment(each)}" for each in plan.triggers]
+    lines += [f"faults of {quoted(each)}" for each in plan.fault_streams]
     for each in plan.deduplicated:
         name = plan.stream(each.stream).schema.names[each.attribute]
         lines.append(f"deduplicate {quoted(each.stream)} by {quoted(name)}, last {each.size} keys")
-    lines += [f"partition {index} {_partition(each)}" for index, each in enumerate(plan.partitions)]
+    lines += [f"partition {index} {partition_line(each)}" for index, each in enumerate(plan.partitions)]
     for aggregation in plan.aggregations:
-        lines += _aggregation(aggregation)
+        lines += aggregation_lines(aggregation)
     for query in plan.queries:
-        lines += _query(query)
+        lines += query_lines(query)
     lines += [f"warning {warning}" for warning in plan.warnings]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _table(table: TableDefinition) -> str:
+def _moment(trigger: Trigger) -> str:
+    if trigger.cron is not None:
+        return f"cron {trigger.cron!r}"
+    return "start" if trigger.every_ms is None else f"every {trigger.every_ms} ms"
+
+
+def table_line(table: TableDefinition) -> str:
+    """A table."""
     names = table.schema.names
     marks = [f"key {', '.join(quoted(names[each]) for each in table.primary_key)}"] if table.primary_key else []
     marks += [f"index {quoted(names[each])}" for each in table.indexes]
-    return f"table {quoted(table.name)}{_schema(table.schema)}" + (f" [{'; '.join(marks)}]" if marks else "")
+    return f"table {quoted(table.name)}{schema_text(table.schema)}" + (f" [{'; '.join(marks)}]" if marks else "")
 
 
-def _schema(schema: Schema) -> str:
+def schema_text(schema: Schema) -> str:
+    """Names and types."""
     return "(" + ", ".join(f"{quoted(each.name)} {each.type.value}" for each in schema.attributes) + ")"
 
 
-def _partition(partition: Partition) -> str:
+def partition_line(partition: Partition) -> str:
+    """The keys of a partition, and when it forgets them."""
     keys = [
         f"{expression_text(key.expression)} of {quoted(key.stream)}"
         if isinstance(key, ValueKey)
@@ -106,7 +120,8 @@ def _partition(partition: Partition) -> str:
     return f"by {', '.join(keys)}{forget}"
 
 
-def _query(query: Query) -> list[str]:
+def query_lines(query: Query) -> list[str]:
+    """A query: its name and place first, then what it does."""
     within = "" if query.partition is None else f" in partition {query.partition}"
     lines = [f"query {quoted(query.name)}" + ("" if query.named else " (unnamed)") + within]
     match query.input:
@@ -120,6 +135,9 @@ def _query(query: Query) -> list[str]:
         case _:
             assert_never(query.input)
     lines += _selector(query.selector)
+    if query.rate is not None:
+        every = f"{query.rate.every_events} events" if query.rate.every_ms is None else f"{query.rate.every_ms} ms"
+        lines.append(f"  output {query.rate.kind.value} every {every}")
     return [*lines, *_output(query)]
 
 
@@ -153,7 +171,8 @@ def _join(join: JoinInput) -> list[str]:
     return lines
 
 
-def _aggregation(aggregation: Aggregation) -> list[str]:
+def aggregation_lines(aggregation: Aggregation) -> list[str]:
+    """An aggregation."""
     lines = [f"aggregation {quoted(aggregation.name)}", f"  from {quoted(aggregation.input.stream)}"]
     lines += [f"    {_handler(handler)}" for handler in aggregation.input.handlers]
     for column in aggregation.columns:
@@ -178,7 +197,7 @@ def _handler(handler: Handler) -> str:
         case Window(name, arguments):
             return f"window {name}({_list(arguments)})"
         case StreamFunction(name, arguments, schema):
-            return f"function {name}({_list(arguments)}) giving {_schema(schema)}"
+            return f"function {name}({_list(arguments)}) giving {schema_text(schema)}"
         case _:
             assert_never(handler)
 

@@ -15,12 +15,16 @@ class MalformedCase(EihaError):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Events for one stream in one call: (timestamp, values) each. One event that came alone is ``single``."""
+    """Events for one stream in one call: (timestamp, values) each. One event that came alone is ``single``.
+
+    ``stamped`` False: it is stamped with the clock of the app as it comes.
+    """
 
     time_ms: int
     stream: str
     events: tuple[tuple[int, tuple[Any, ...]], ...]
     single: bool
+    stamped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """``persist``, ``restore``, ``restart``, ``restart_restore`` or ``persist_restore``."""
+    """``persist``, ``restore``, ``restart``, ``restart_restore``, ``persist_restore`` or ``stop``."""
 
     time_ms: int
     action: str
@@ -57,14 +61,15 @@ class Beyond:
 
 Step = Send | Advance | Lifecycle | Ask | Beyond
 
-_LIFECYCLE = frozenset({"@persist", "@restore", "@restart", "@restart_restore", "@persist_restore"})
+_LIFECYCLE = frozenset({"@stop", "@persist", "@restore", "@restart", "@restart_restore", "@persist_restore"})
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One case. ``streams`` and ``queries`` None: all (all named ones). ``asked``: texts by the step after which they
     are asked, -1 before the first. ``tables``: those whose rows are read at the end; None: all. ``purging``: idle keys
-    of partitions and old buckets of aggregations are dropped.
+    of partitions and old buckets of aggregations are dropped. ``playback_start_ms``: where the event clock stands
+    before the start. ``restores_before_start``: a snapshot is restored before the app starts again.
     """
 
     name: str
@@ -81,6 +86,8 @@ class Case:
     tables: tuple[str, ...] | None
     quirk: str
     purging: bool = False
+    playback_start_ms: int | None = None
+    restores_before_start: bool = False
 
 
 def read_cases(text: str, source: str) -> list[Case]:
@@ -133,6 +140,8 @@ def _case(fields: dict[str, Any]) -> Case:
         tables=None if tables is True else tuple(tables),
         quirk=str(fields.get("quirk", "")),
         purging=bool(fields.get("purging", False)),
+        playback_start_ms=None if fields.get("playback_start") is None else int(fields["playback_start"]),
+        restores_before_start=bool(fields.get("restore_before_start", False)),
     )
 
 
@@ -152,7 +161,9 @@ def _step(step: list[Any]) -> Step:
         return Lifecycle(time_ms, what[1:])
     if what == "@query":
         return Ask(time_ms, str(step[2]))
+    if what.startswith("@send:"):
+        return Send(time_ms, what.removeprefix("@send:"), ((time_ms, tuple(step[2])),), single=True, stamped=False)
     construct = what[1:].split(":")[0]
-    if construct not in ("stop", "playback", "send"):
+    if construct != "playback":
         raise ValueError(f"no step is called {what!r}")
     return Beyond(time_ms, f"step.{construct}")

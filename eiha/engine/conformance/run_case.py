@@ -17,7 +17,7 @@ from eiha.engine.snapshot import decode_state, encode_state
 from eiha.errors import PlanError, UnsupportedConstruct
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.strings import StringTable
-from eiha.plan.nodes import INNER_MARK, Plan, Query
+from eiha.plan.nodes import ENTRY_MARK, INNER_MARK, Plan, Query
 
 BEFORE_THE_FIRST_STEP = -1
 
@@ -83,7 +83,11 @@ class _Recorder:
         events = self.recording.streams.get(stream)
         if events is None:
             return
-        events += events_of(batch, self.strings)
+        expired = batch.kind_array() == Kind.EXPIRED  # only those of named windows keep their kinds
+        events += [
+            [*event, True] if gone else event
+            for event, gone in zip(events_of(batch, self.strings), expired, strict=True)
+        ]
         self.recording.chunks[stream].append([self.step, self._next(), len(batch)])
 
     def _next(self) -> int:
@@ -105,7 +109,8 @@ def listened_streams(case: Case, plan: Plan) -> tuple[str, ...]:
     if case.streams is not None:
         return case.streams
     filled = {query.output.target for query in plan.queries} | set(case.expected.get("streams", {}))
-    return tuple(each.name for each in plan.streams if each.name in filled and not each.name.startswith(INNER_MARK))
+    hidden = (INNER_MARK, ENTRY_MARK)
+    return tuple(each.name for each in plan.streams if each.name in filled and not each.name.startswith(hidden))
 
 
 class CaseRun:
@@ -128,7 +133,8 @@ class CaseRun:
         self._recorder = _Recorder(case, self._plan, self._strings)
         self._now_ms = case.start_ms
         self._saved: bytes | None = None
-        self._runtime = self._start()
+        self._runtime = self._lowered()
+        self._start()
         for construct in [step.construct for step in case.steps if isinstance(step, Beyond)]:
             raise UnsupportedConstruct(construct)
 
@@ -186,8 +192,8 @@ class CaseRun:
             events = [] if answer.rows is None else events_of(answer.rows, answer.strings)
             self._recorder.recording.tables[name] = [values for _, values in events]
 
-    def _start(self) -> PlanRuntime:
-        runtime = lower(
+    def _lowered(self) -> PlanRuntime:
+        return lower(
             self._plan,
             self._strings,
             EntryIdentity(self._case.name),
@@ -195,28 +201,43 @@ class CaseRun:
             listener=self._recorder,
             wall_ms=self._now_ms,
         )
-        if self._case.playback:
-            runtime.pass_wall_time(self._now_ms)
-        else:
-            runtime.advance(self._now_ms)
-        return runtime
+
+    def _start(self) -> None:
+        with np.errstate(all="ignore"):
+            self._runtime.start(self._now_ms, event_clock_ms=self._case.playback_start_ms)
 
     def _send(self, step: Send) -> None:
         if all(definition.name != step.stream for definition in self._plan.streams):
             raise MalformedCase(f"a step of {self._case.name!r} sends to {step.stream!r}, which the app does not have")
         schema = self._plan.stream(step.stream).schema
-        batch = batch_of(schema, step.events, self._strings, step.stream)
+        events = step.events
+        if not step.stamped:
+            events = tuple((self._runtime.clock_ms, values) for _, values in events)
+        batch = batch_of(schema, events, self._strings, step.stream)
         self._runtime.publish(step.stream, batch, self._now_ms, one_chunk=not step.single)
 
     def _live_on(self, step: Lifecycle) -> None:
         if not self._case.playback:
             self._runtime.advance(self._now_ms)
+        if step.action == "stop":
+            self._runtime.stop()
+            return
         if step.action.startswith("persist"):
             self._saved = encode_state(self._runtime.snapshot())
+        restores = step.action.endswith("restore") and self._saved is not None
         if step.action.startswith("restart") or step.action == "persist_restore":
             self._recorder.recording.faults += self._runtime.take_faults()
-            self._runtime = self._start()
-        if step.action.endswith("restore") and self._saved is not None:
-            self._runtime.restore(decode_state(self._saved))
-            if not self._case.playback:
-                self._runtime.advance(self._now_ms)
+            self._runtime = self._lowered()
+            if self._case.restores_before_start and restores:
+                self._restore()
+                restores = False
+            self._start()
+        if restores:
+            self._restore()
+        if not self._case.playback:
+            self._runtime.advance(self._now_ms)
+
+    def _restore(self) -> None:
+        assert self._saved is not None
+        # triggers count from the start of the app, whatever is restored
+        self._runtime.restore(decode_state(self._saved), triggers=False)

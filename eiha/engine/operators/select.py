@@ -365,3 +365,10 @@ def as_current(batch: EventBatch) -> EventBatch:
         return batch
     batch = without_resets(batch)
     return EventBatch(batch.schema, batch.timestamps, batch.columns, None, batch.chunk_numbers(), keys=batch.keys)
+
+
+def as_batch(batch: EventBatch) -> EventBatch:
+    """The rows as the readers of a named window get them: with their kinds, each chunk as a batch."""
+    return EventBatch(
+        batch.schema, batch.timestamps, batch.columns, batch.kinds, batch.chunk_numbers(), collapses=True
+    )
