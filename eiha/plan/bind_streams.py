@@ -37,6 +37,8 @@ def bind_stream(
                 held: list[Aggregate] = []
                 bound = replace(binder, aggregates=held).bind_condition(condition, "a filter takes a bool")
                 handlers.append(Filter(bound, span, tuple(held)))
+            case query_tree.FunctionHandler(call) if _full_name(call) in windows.PROCESSORS:
+                handlers.append(_window(_full_name(call), call, binder, refusals))
             case query_tree.FunctionHandler(call):
                 function = _stream_function(call, binder, schema, refusals)
                 schema = function.schema
@@ -51,7 +53,9 @@ def bind_stream(
 def _stream_function(
     call: FunctionCall, binder: ExpressionBinder, schema: Schema, refusals: Refusals
 ) -> StreamFunction:
-    full_name = call.name if call.namespace is None else f"{call.namespace}:{call.name}"
+    full_name = _full_name(call)
+    if full_name in windows.PROCESSORS_NOT_RUN:
+        refusals.unsupported(call.span, f"streamProcessor.{full_name}")
     if full_name not in stream_functions.stream_function_names():
         message = f"there is no stream function {full_name!r}"
         if full_name in windows.OVERLOADS or full_name in windows.NOT_RUN:
@@ -73,7 +77,7 @@ def _stream_function(
 
 def bind_window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) -> Window:
     """The window ``call`` names, with its arguments."""
-    full_name = call.name if call.namespace is None else f"{call.namespace}:{call.name}"
+    full_name = _full_name(call)
     if full_name in REGISTRY.windows:
         return _extension_window(call, REGISTRY.windows[full_name], binder, refusals)
     if full_name in windows.NOT_RUN:
@@ -81,6 +85,15 @@ def bind_window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals
     if full_name not in windows.OVERLOADS:
         known = [*windows.OVERLOADS, *sorted(windows.NOT_RUN), *REGISTRY.windows]
         refusals.refuse(call.span, f"there is no window {full_name!r}" + did_you_mean(full_name, known))
+    return _window(full_name, call, binder, refusals)
+
+
+def _full_name(call: FunctionCall) -> str:
+    return call.name if call.namespace is None else f"{call.namespace}:{call.name}"
+
+
+def _window(full_name: str, call: FunctionCall, binder: ExpressionBinder, refusals: Refusals) -> Window:
+    """The window, or the stream processor that holds rows back, called ``full_name``, with its arguments."""
     _refuse_star(call, refusals)
     arguments = tuple(binder.bind(argument) for argument in call.arguments)
     try:

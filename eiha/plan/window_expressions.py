@@ -85,7 +85,8 @@ def with_condition(
         UnsupportedConstruct: it holds something that does not run in a window.
     """
     text = arguments[0]
-    assert isinstance(text, Literal)
+    if not isinstance(text, Literal):
+        refusals.unsupported(span, f"window.{window}.dynamic")
     given = tuple(arguments)
     if window == "expressionBatch":
         given += (Literal(False, AttributeType.BOOL),) * (3 - len(given))

@@ -60,8 +60,12 @@ _SORTED_OR_ORDER: Final = Parameter(
 _HOP: Final = Parameter("the hop", _DURATION)
 _KEY: Final = Parameter("the key", _SCALAR, is_constant=False)
 _KEYS: Final = Parameter("a key", _SCALAR, is_constant=False, repeatedly=True)
-_EXPRESSION: Final = Parameter("the expression", _STRING)
+_EXPRESSION: Final = Parameter("the expression", _STRING, is_constant=None)
 _INCLUDES: Final = Parameter("the flag to include the event that ends a batch", _BOOL, is_constant=None)
+_WAIT: Final = Parameter("the timeout", _LONG)
+_MOST: Final = Parameter("the bound of k", _LONG)
+_DISCARDS: Final = Parameter("the flag to discard late events", _BOOL)
+_INTERVAL: Final = Parameter("the interval", _DURATION)
 _CRON: Final = Parameter("the cron expression", _STRING)
 
 OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
@@ -97,17 +101,26 @@ OVERLOADS: Final[dict[str, tuple[Overload, ...]]] = {
 }
 """The windows that run, with their overloads."""
 
+PROCESSORS: Final[dict[str, tuple[Overload, ...]]] = {
+    "reorder:kslack": tuple((_TIMESTAMP, _WAIT, _MOST, _DISCARDS)[:count] for count in range(1, 5)),
+    "unique:deduplicate": ((_KEY, _INTERVAL),),
+}
+"""Stream processors (``#name(...)``) that hold rows back: in a plan they are windows."""
+
+PROCESSORS_NOT_RUN: Final = frozenset({"reorder:akslack"})
+"""Stream processors that Siddhi has and this version does not run."""
+
 NOT_RUN: Final[frozenset[str]] = frozenset()
 """Windows that Siddhi has and this version does not run."""
 
 
 def check_arguments(name: str, arguments: Sequence[Expression]) -> None:
-    """Hold ``arguments`` against the overloads of window ``name``, one of ``OVERLOADS``.
+    """Hold ``arguments`` against the overloads of window ``name``, one of ``OVERLOADS`` or ``PROCESSORS``.
 
     Raises:
         Misfit: no overload fits; says which argument is wrong where that can be told.
     """
-    overloads = OVERLOADS[name]
+    overloads = _overloads(name)
     problems = [_problem(overload, arguments) for overload in overloads]
     if all(problem is not None for problem in problems):
         # the overload of the same number of arguments tells best what was meant
@@ -118,6 +131,10 @@ def check_arguments(name: str, arguments: Sequence[Expression]) -> None:
         ]
         raise Misfit(alike[0] if alike else f"it does not take {len(arguments)} arguments")
     _check_values(name, arguments)
+
+
+def _overloads(name: str) -> tuple[Overload, ...]:
+    return PROCESSORS[name] if name in PROCESSORS else OVERLOADS[name]
 
 
 def _check_values(name: str, arguments: Sequence[Expression]) -> None:
@@ -177,7 +194,7 @@ def _check_orders(arguments: Sequence[Expression]) -> None:
 
 def forms(name: str) -> tuple[str, ...]:
     """The valid forms of window ``name``, as a user would write them."""
-    return tuple(f"{name}({', '.join(_form(parameter) for parameter in overload)})" for overload in OVERLOADS[name])
+    return tuple(f"{name}({', '.join(_form(parameter) for parameter in overload)})" for overload in _overloads(name))
 
 
 def _form(parameter: Parameter) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from eiha.engine.windows.arguments import WindowArguments
+from eiha.engine.windows.deduplicate_rows import DeduplicateRows
 from eiha.engine.windows.expression import ExpressionBatchWindow, ExpressionWindow
 from eiha.engine.windows.external_time_batch import ExternalPeriods
 from eiha.engine.windows.findable import FindableWindow
 from eiha.engine.windows.hopping import HoppingWindow
+from eiha.engine.windows.reorder import KSlack
 from eiha.engine.windows.unique import UniqueWindow
 from eiha.engine.windows.unique_batch import UniqueBatches, UniqueBatchWindow
 from eiha.engine.windows.unique_external import UniqueExternalTimeBatchWindow
@@ -24,6 +26,10 @@ def make_extension_window(
     if window.name == "hopping":
         length_ms, hop_ms = arguments.duration_ms(0, "the time"), arguments.duration_ms(1, "the hop")
         return HoppingWindow(schema, length_ms, hop_ms, playback=playback)
+    if window.name == "unique:deduplicate":
+        return DeduplicateRows(schema, arguments.attribute(0), arguments.duration_ms(1, "the interval"), strings)
+    if window.name == "reorder:kslack":
+        return _kslack(arguments, schema, playback)
     if window.name == "expression":
         return ExpressionWindow(schema, window.arguments[1:], strings, playback=playback)
     if window.name == "expressionBatch":
@@ -46,6 +52,18 @@ def make_extension_window(
             return UniqueExternalTimeBatchWindow(schema, key, _periods(arguments, schema), strings, playback=playback)
         case _:
             return UniqueBatchWindow(schema, key, _batches(kind, arguments), strings, playback=playback)
+
+
+def _kslack(arguments: WindowArguments, schema: Schema, playback: bool) -> KSlack:
+    timeout_ms = arguments.duration_ms(1, "the timeout") if len(arguments) > 1 else -1
+    return KSlack(
+        schema,
+        arguments.long_attribute(0, "the timestamp", schema),
+        playback=playback,
+        timeout_ms=timeout_ms if timeout_ms > 0 else None,
+        most_ms=arguments.duration_ms(2, "the bound of k") if len(arguments) > 2 else None,
+        discards=len(arguments) > 3 and arguments.bool_constant(3, "discard.flag"),
+    )
 
 
 def _batches(kind: str, arguments: WindowArguments) -> UniqueBatches:
