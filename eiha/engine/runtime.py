@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
+from eiha.engine.carry_over import carry_over
 from eiha.engine.expressions.rows import EntryIdentity
 from eiha.engine.lower import CompileText, lower
 from eiha.engine.plan_runtime import PlanRuntime
@@ -85,11 +86,12 @@ class EngineRuntime:
         compile_text: from a plan's text and name to the bound plan.
     """
 
-    __slots__ = ("_compile", "_log_time_ms", "_plans", "_sequence")
+    __slots__ = ("_compile", "_log_time_ms", "_notes", "_plans", "_sequence")
 
     def __init__(self, compile_text: CompileText = compile_plan) -> None:
         self._compile = compile_text
         self._plans: dict[str, _Deployed] = {}
+        self._notes: list[str] = []
         self._log_time_ms = 0
         self._sequence = 0
 
@@ -111,7 +113,8 @@ class EngineRuntime:
             outputs = [output for deployed in self._plans.values() for output in deployed.outputs(entry)]
         for deployed in self._plans.values():
             faults += [f"plan {deployed.name!r}, {fault}" for fault in deployed.runtime.take_faults()]
-        return AppliedEntry(tuple(outputs), self.next_timer_ms(), tuple(faults))
+        notes, self._notes = tuple(self._notes), []
+        return AppliedEntry(tuple(outputs), self.next_timer_ms(), tuple(faults), notes)
 
     def _apply_body(self, entry: LogEntry, faults: list[str]) -> None:
         match entry.body:
@@ -184,12 +187,12 @@ class EngineRuntime:
             faults.append(f"no plan defines stream {publication.stream!r}: {publication.rows} rows are dropped")
 
     def _deploy(self, name: str, text: str, faults: list[str]) -> None:
-        """Deploy or replace. The same text again changes nothing; another text begins with empty state."""
+        """Deploy or replace. The same text again changes nothing; of another text, parts that are new begin empty."""
         before = self._plans.get(name)
         if before is not None and before.text == text:
             return
         try:
-            deployed = self._lowered(name, text, StringTable())
+            deployed = self._lowered(name, text, StringTable(() if before is None else before.strings.texts()))
         except PlanError as refusal:
             faults.append(f"plan {name!r} is not deployed: {refusal}")
             return
@@ -197,8 +200,13 @@ class EngineRuntime:
         if clash is not None:
             faults.append(f"plan {name!r} is not deployed: {clash}")
             return
-        if not deployed.plan.playback:
-            deployed.runtime.advance(self._log_time_ms)
+        deployed.runtime.start(self._log_time_ms)
+        if before is not None:
+            held = before.runtime.snapshot()
+            carried = carry_over(before.plan, held, deployed.plan, deployed.runtime.snapshot())
+            deployed.runtime.restore(carried.state)
+            deployed.runtime.resume()
+            self._notes.append(f"plan {name!r} is replaced; {carried}")
         self._plans[name] = deployed
 
     def _clash(self, name: str, plan: Plan) -> str | None:

@@ -20,7 +20,7 @@ from eiha.ha.inputs import Applied, Restored, SnapshotFacts, SnapshotRefused, Sn
 from eiha.kernel.ids import Sequence
 from eiha.ports import Engine
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan
-from eiha.protocol.outputs import OutputBatch
+from eiha.protocol.outputs import AppliedEntry, OutputBatch
 from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
 
 REPORT_INTERVAL_S: Final = 0.005
@@ -35,7 +35,7 @@ class EngineReport:
     """What the engine's thread tells the event loop.
 
     ``streams``: present when plans changed. ``events`` and ``entries``: applied since the last report.
-    ``faults``: what failed in which plan.
+    ``faults``: what failed in which plan. ``notes``: what operators want to know.
     """
 
     answer: EngineAnswer
@@ -43,6 +43,7 @@ class EngineReport:
     events: int
     entries: int
     faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class EngineThread:
@@ -124,14 +125,16 @@ class EngineThread:
             if self._stopping:
                 return
             result = self._engine.apply(entry)
-            batch.add(entry, result.outputs, result.faults)
+            batch.add(entry, result)
             self._done_entries += 1
             at_digest = entry.sequence % self._digest_interval_entries == 0
             if at_digest or entry is entries[-1] or time.monotonic() - batch.began_at >= REPORT_INTERVAL_S:
                 digest = self._engine.digest() if at_digest else None
                 applied = Applied(entry.sequence, tuple(batch.outputs), result.next_timer_ms, digest)
                 streams = self._engine.streams() if batch.plans_changed else None
-                self._report(EngineReport(applied, streams, batch.events, batch.entries, tuple(batch.faults)))
+                self._report(
+                    EngineReport(applied, streams, batch.events, batch.entries, tuple(batch.faults), tuple(batch.notes))
+                )
                 batch = _Batch()
 
     def _take(self, work: TakeSnapshot) -> SnapshotTaken:
@@ -158,19 +161,21 @@ class EngineThread:
 class _Batch:
     """Results gathered for one report."""
 
-    __slots__ = ("began_at", "entries", "events", "faults", "outputs", "plans_changed")
+    __slots__ = ("began_at", "entries", "events", "faults", "notes", "outputs", "plans_changed")
 
     def __init__(self) -> None:
         self.outputs: list[OutputBatch] = []
         self.faults: list[str] = []
+        self.notes: list[str] = []
         self.events = 0
         self.entries = 0
         self.plans_changed = False
         self.began_at = time.monotonic()
 
-    def add(self, entry: LogEntry, outputs: tuple[OutputBatch, ...], faults: tuple[str, ...]) -> None:
-        self.outputs.extend(outputs)
-        self.faults.extend(faults)
+    def add(self, entry: LogEntry, result: AppliedEntry) -> None:
+        self.outputs.extend(result.outputs)
+        self.faults.extend(result.faults)
+        self.notes.extend(result.notes)
         self.entries += 1
         if isinstance(entry.body, Publications):
             self.events += sum(publication.rows for publication in entry.body.items)

@@ -244,6 +244,8 @@ class Node:
         for fault in report.faults:
             self.metrics.plan_faults.add(1)
             self._log.error("plan_fault", fault)
+        for note in report.notes:
+            self._log.info("plan_replaced", note)
         if report.streams is not None:
             self.shells.intake.set_streams(report.streams)
         applied_through = through(report)

@@ -35,8 +35,12 @@ class PublishPermit:
 
 @dataclass(frozen=True, slots=True)
 class AppliedEntry:
-    """What the engine says of one entry. ``faults``: what failed in which plan and query, for the log."""
+    """What the engine says of one entry.
+
+    ``faults``: what failed in which plan and query, ``notes``: what operators want to know; both for the log.
+    """
 
     outputs: tuple[OutputBatch, ...]
     next_timer_ms: int | None
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
