@@ -15,7 +15,7 @@ from eiha.plan.bind_faults import fault_stream, with_fault_names
 from eiha.plan.bind_joins import JoinSource, all_of_both, bind_join, join_warnings
 from eiha.plan.bind_named_windows import bind_named_window, refuse_window_on_window, window_query
 from eiha.plan.bind_partitions import bind_partition, inner_names, with_inner_names
-from eiha.plan.bind_patterns import all_captured, bind_pattern
+from eiha.plan.bind_patterns import all_captured, bind_pattern, pattern_warnings
 from eiha.plan.bind_rates import bind_rate, with_snapshot_events
 from eiha.plan.bind_selector import all_attributes, bind_selector
 from eiha.plan.bind_streams import bind_stream
@@ -265,6 +265,7 @@ class _PlanBinder:
                 return bound, bind_selector(query.selection, scope, everything, None, self.refusals, self.tables)
             case query_tree.StateStream():
                 pattern, captured = bind_pattern(query.input, self._schema, self.refusals)
+                self.warnings += pattern_warnings(pattern)
                 names_all = query.selection is None or not query.selection.attributes
                 everything = all_captured(captured, place) if names_all else ()
                 return pattern, bind_selector(

@@ -75,6 +75,26 @@ def all_captured(scope: PatternScope, span: Span) -> tuple[Projection, ...]:
     return tuple(Projection(name, scope.attribute(tree.AttributeReference(name, span=span))) for name in names)
 
 
+def pattern_warnings(pattern: PatternInput) -> tuple[str, ...]:
+    """What an author should know: matches that are begun again and again, and nothing ever ends."""
+    if pattern.is_sequence or pattern.within_ms is not None or not _piles_up(pattern.root):
+        return ()
+    place = f"line {pattern.span.line}" if pattern.span.line else "a pattern"
+    return (
+        f"{place}: every match that begins is held until it is complete, since there is no within; "
+        "add within if matches may stay incomplete",
+    )
+
+
+def _piles_up(node: PatternNode) -> bool:
+    """Whether ``every`` lets matches begin that then wait for a further step."""
+    if isinstance(node, EveryNode):
+        return _piles_up(node.element)
+    if not isinstance(node, NextNode):
+        return False
+    return any(isinstance(each, EveryNode) for each in node.elements[:-1]) or any(map(_piles_up, node.elements))
+
+
 # --- the tree
 
 

@@ -125,8 +125,6 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
         ("define trigger T at 'start';", "trigger"),
         ("define aggregation A from S select sum(n) as s aggregate every sec;", "aggregation"),
         ("define function f[javascript] return int { return 1; };", "function.script"),
-        ("from S#window.session(5 sec) select n insert into O;", "window.session"),
-        ("from S#window.cron('0 0 * * * ?') select n insert into O;", "window.cron"),
         ("from S join S as t on S.n == t.n select S.n insert into O;", "join"),
         ("from (from S select n return) select n insert into O;", "anonymousStream"),
         ("partition with (k of S) begin from S select n insert into O; end;", "partition"),
@@ -138,7 +136,6 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
         ("from S select n insert into !O;", "stream.fault"),
         ("from e1=S[sum(n) > 2] -> e2=S select e1.n insert into O;", "aggregator.inFilter"),
         ("from e1=S#log() -> e2=S select e1.n insert into O;", "pattern.streamFunction"),
-        ("from e1=S -> e2=S[e2[0].n > 1]<2> select e1.n insert into O;", "pattern.ownIndex"),
     ],
 )
 def test_what_is_not_run_yet_is_named(text: str, construct: str) -> None:
