@@ -126,12 +126,15 @@ def test_a_plan_that_does_not_compile_is_a_fault_and_harms_nothing() -> None:
     assert rows(log.publish([("a", 1.0, 5)])) == [("a", 5, 1)]
 
 
-def test_deploying_the_same_text_again_keeps_state_and_another_text_begins_anew() -> None:
+def test_deploying_the_same_text_again_keeps_state_and_other_queries_begin_anew() -> None:
     log = Log(COUNTING)
     log.publish([("a", 1.0, 5)])
     log.apply(DeployPlan("p0", COUNTING))
     assert rows(log.publish([("a", 1.0, 5)])) == [("a", 10, 2)]
-    log.apply(DeployPlan("p0", COUNTING + "\n-- changed"))
+    log.apply(DeployPlan("p0", COUNTING + "\n-- a remark"))
+    assert rows(log.publish([("a", 1.0, 5)])) == [("a", 15, 3)]
+    assert "count() as" in COUNTING
+    log.apply(DeployPlan("p0", COUNTING.replace("count() as", "count(sym) as")))
     assert rows(log.publish([("a", 1.0, 5)])) == [("a", 5, 1)]
 
 
