@@ -2,7 +2,7 @@ import pytest
 
 from eiha.errors import PlanSemanticError
 from eiha.plan.bind import bind
-from eiha.plan.expressions import LAST_EVENT, WHOLE_LIST, AttributeRef, EventIsNull
+from eiha.plan.expressions import LAST_EVENT, OWN_EVENT, WHOLE_LIST, AttributeRef, Compare, EventIsNull, Logic
 from eiha.plan.nodes import AbsentNode, EveryNode, LogicalNode, NextNode, PatternInput, Plan, StepNode
 from eiha.siddhiql.parser import parse
 
@@ -121,3 +121,28 @@ def test_what_siddhi_refuses_is_refused(pattern: str) -> None:
 
 def test_of_two_steps_with_one_name_the_first_is_meant() -> None:
     assert selected(bound("e1=A -> e1=B")).source == 0
+
+
+def test_a_counted_step_reads_its_own_events_by_index() -> None:
+    condition = pattern_of(bound("e1=A -> e2=B[e2[0].n > 1 and e2[last].n < n]<2>")).steps[1].condition
+    assert isinstance(condition, Logic)
+    assert isinstance(condition.left, Compare)
+    assert isinstance(condition.right, Compare)
+    first, last, arriving = condition.left.left, condition.right.left, condition.right.right
+    indices = [each.event_index for each in (first, last, arriving) if isinstance(each, AttributeRef)]
+    assert indices == [OWN_EVENT, LAST_EVENT, 0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "warns"),
+    [
+        ("every e1=A -> e2=B", True),
+        ("e1=A -> every e2=B -> e3=A", True),
+        ("every e1=A -> e2=B within 1 sec", False),
+        ("every (e1=A -> e2=B)", False),
+        ("e1=A -> e2=B", False),
+        ("every e1=A, e2=B", False),
+    ],
+)
+def test_matches_that_pile_up_without_within_are_warned_of(pattern: str, warns: bool) -> None:
+    assert any("no within" in warning for warning in bound(pattern).warnings) == warns

@@ -384,7 +384,7 @@ def scripts(draw: st.DrawFn) -> list[Event]:
 
 
 def settled(name: str, found: list[Found]) -> list[Found]:
-    """While a counted step still collects, matches overtake one another: there the order within a moment is left out."""
+    """While a counted step collects, matches overtake one another: there the order within a moment is left out."""
     return sorted(found, key=lambda each: (each[0], repr(each[1]))) if name in ANY_ORDER else found
 
 
