@@ -7,6 +7,8 @@ the reader and dropped with the next row: reading changes nothing.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,6 +36,8 @@ from eiha.plan.granularities import Granularity
 from eiha.plan.nodes import Aggregation, AggregationColumn, Filter, RollUp, StreamFunction
 
 Longs = npt.NDArray[np.int64]
+
+_BEFORE_ALL_MS: Final = -(2**63)
 
 
 class IncrementalAggregation:
@@ -209,25 +213,23 @@ class IncrementalAggregation:
         wider one that is asked for. So if the span begins within the current hour, the current hour is shown,
         with what came since the span's first minute.
         """
-        position = self.definition.granularities.index(granularity)
-        kept_ms = self.definition.retention_ms[position]
-        if kept_ms is not None and self._purge_at_ms is not None and now_ms >= self._purge_at_ms:
-            start_ms = max(start_ms, self._last_purge_ms(now_ms) - kept_ms)
         asked = (start_ms, end_ms, granularity, now_ms)
         if self._found is None or self._found[0] != asked:
-            self._found = asked, self._answer(position, start_ms, end_ms, now_ms)
+            self._found = asked, self._answer(start_ms, end_ms, granularity, now_ms)
         return self._found[1]
 
-    def _answer(self, position: int, start_ms: int, end_ms: int, now_ms: int) -> EventBatch:
-        granularity = self.definition.granularities[position]
+    def _answer(self, start_ms: int, end_ms: int, granularity: Granularity, now_ms: int) -> EventBatch:
+        position = self.definition.granularities.index(granularity)
+        oldest_ms = self._oldest_ms(position, now_ms)
         merged = StoredCells(self._cells.layout)
-        merged.add(*self._levels[position].stored_between(start_ms, end_ms))
+        merged.add(*self._levels[position].stored_between(max(start_ms, oldest_ms), end_ms))
         for finest in range(position, -1, -1):
             opened = self._levels[finest].opened()
             judged = self._judged_at(opened, finest, position, now_ms)
-            chosen = np.flatnonzero((judged >= start_ms) & (judged < end_ms))
-            starts = starts_at(opened.times.take(chosen), granularity)
-            merged.add(opened.groups.take(chosen), starts, [field.take(chosen) for field in opened.fields])
+            starts = starts_at(opened.times, granularity)
+            chosen = np.flatnonzero((judged >= start_ms) & (judged < end_ms) & (starts >= oldest_ms))
+            fields = [field.take(chosen) for field in opened.fields]
+            merged.add(opened.groups.take(chosen), starts.take(chosen), fields)
         groups, starts, fields = merged.in_order()
         distinct = [values.sizes(granularity, groups, starts) for _, values in self._distinct]
         columns = [Column(AttributeType.LONG, starts)]
@@ -237,6 +239,13 @@ class IncrementalAggregation:
             else:
                 columns.append(self._column(column, groups, fields))
         return EventBatch(self.definition.schema, starts, tuple(columns))
+
+    def _oldest_ms(self, position: int, now_ms: int) -> int:
+        """Where the oldest buckets begin that a purge that is due leaves."""
+        kept_ms = self.definition.retention_ms[position]
+        if kept_ms is None or self._purge_at_ms is None or now_ms < self._purge_at_ms:
+            return _BEFORE_ALL_MS
+        return self._last_purge_ms(now_ms) - kept_ms
 
     def _judged_at(self, opened: LevelRows, finest: int, position: int, now_ms: int) -> Longs:
         """By which start a span takes open buckets of the level ``finest`` when those of ``position`` are asked for."""
