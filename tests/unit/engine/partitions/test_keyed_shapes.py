@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, slides_sums
+from eiha.plan.compilation import compile_plan
+from eiha.plan.nodes import PatternInput, Plan
+
+HEAD = "define stream S (k string, n int, x double); define stream R (k string, n int); define table T (k string); "
+
+
+def plan_of(query: str, keys: str = "k of S, k of R", note: str = "") -> Plan:
+    return compile_plan(f"{HEAD} {note} partition with ({keys}) begin {query} end;")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from S[n > 2] select k, count() as c insert into Out;",
+        "from S#window.length(2) select k, max(n) as m group by n having m > 2 insert all events into Out;",
+        "from R#pol2Cart(0.5, 1.0)#log('seen') select k insert into Out;",
+    ],
+)
+def test_rows_of_all_instances_may_pass_together(query: str) -> None:
+    plan = plan_of(query)
+    assert is_keyed(plan.queries[0], plan)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from S#window.lengthBatch(2) select k insert into Out;",
+        "from S#window.time(2) select k insert into Out;",
+        "from S#window.length(0) select k insert into Out;",
+        "from S select k order by k insert into Out;",
+        "from S select k limit 1 insert into Out;",
+        "from S select k output every 2 events insert into Out;",
+        "from S select k, and(n > 2) as b insert into Out;",
+        "from every e1=S -> e2=S select e1.k as k insert into Out;",
+    ],
+)
+def test_what_looks_at_chunks_fails_or_waits_is_run_instance_by_instance(query: str) -> None:
+    plan = plan_of(query)
+    assert not is_keyed(plan.queries[0], plan)
+
+
+def test_an_instance_that_may_be_forgotten_is_run_by_itself() -> None:
+    plan = plan_of("from S select k insert into Out;", note="@purge(enable='true', idle.period='1 sec')")
+    assert not is_keyed(plan.queries[0], plan)
+
+
+def test_sums_of_current_rows_slide_without_expired_rows() -> None:
+    assert slides_sums(plan_of("from S#window.length(2) select avg(x) as a insert into Out;").queries[0])
+    assert not slides_sums(plan_of("from S#window.length(2) select max(x) as a insert into Out;").queries[0])
+    assert not slides_sums(plan_of("from S#window.length(2) select avg(x) as a insert all events into Out;").queries[0])
+    assert not slides_sums(plan_of("from S#window.length(2)[n > 1] select avg(x) as a insert into Out;").queries[0])
+
+
+CHAIN = "from every e1=S -> e2=R[n > e1.n] select e1.k as k insert into Out;"
+
+
+def test_a_chain_of_every_event_becomes_one_pattern_with_the_key_in_its_conditions() -> None:
+    plan = plan_of(CHAIN)
+    whole = keyed_pattern(plan.queries[0], plan)
+    assert whole is not None and isinstance(whole.input, PatternInput)
+    assert all(step.condition is not None for step in whole.input.steps)
+
+
+@pytest.mark.parametrize(
+    ("query", "keys"),
+    [
+        (CHAIN.replace("every ", ""), "k of S, k of R"),
+        (CHAIN.replace("e1.k as k", "count() as c"), "k of S, k of R"),
+        (CHAIN.replace("->", ",").replace("R[n > e1.n]", "S"), "k of S"),
+        (CHAIN.replace("R[n > e1.n]", "R[n > e1.n]<2>"), "k of S, k of R"),
+        (CHAIN, "k of S, n of R"),
+        (CHAIN, "k of S"),
+        (CHAIN.replace("Out", "#M"), "k of S, k of R"),
+    ],
+)
+def test_other_patterns_are_run_instance_by_instance(query: str, keys: str) -> None:
+    plan = plan_of(query, keys)
+    assert keyed_pattern(plan.queries[0], plan) is None
