@@ -140,7 +140,7 @@ def _query(
             return _sliding_query(query, query.input, plan, scope)
         case StreamInput():
             stages, expires, names = _stages(query, query.input, plan, scope)
-            expires = expires or plan.window(query.input.stream) is not None
+            expires = expires or _sees_rows_leave(query, query.input, plan)
             select = Select(query.selector, query.output.events, names, expires=expires, rate=query.rate)
             return QueryRuntime(query, None, stages, select)
         case PatternInput():
@@ -150,6 +150,11 @@ def _query(
             return QueryRuntime(query, stage, (), join_select)
         case _:
             assert_never(query.input)
+
+
+def _sees_rows_leave(query: Query, source: StreamInput, plan: Plan) -> bool:
+    """Whether a query reads a named window and puts out rows that leave it: then it must remember what is in."""
+    return plan.window(source.stream) is not None and query.output.events is not OutputEvents.CURRENT
 
 
 def _window_query(

@@ -7,7 +7,7 @@ import numpy as np
 from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.growth import grown
 from eiha.engine.aggregators.sums import ArrayState
-from eiha.engine.kernels.aggregates import extreme_so_far
+from eiha.engine.kernels.aggregates import extreme_so_far, extreme_until_it_leaves
 from eiha.engine.kernels.extremes import extreme_in_window
 from eiha.engine.operator import OperatorState
 from eiha.events.column import Column, make_column
@@ -15,9 +15,7 @@ from eiha.events.schema import AttributeType
 
 
 class ExtremeSoFar(ArrayState):
-    """Least or greatest of all rows since the last reset, also of those that expire: ``minForever``, ``maxForever``,
-    and ``min`` and ``max`` of queries that expire nothing.
-    """
+    """Least or greatest of all rows since the last reset, also of those that expire: ``minForever``, ``maxForever``."""
 
     __slots__ = ("_is_max", "_type")
 
@@ -34,6 +32,37 @@ class ExtremeSoFar(ArrayState):
         valid = np.empty(len(touched), np.bool_)
         extreme_so_far(
             touched.groups,
+            argument.values,
+            argument.mask(),
+            touched.epochs,
+            self._is_max,
+            state["best"],
+            state["known"],
+            state["seen"],
+            out,
+            valid,
+        )
+        return make_column(self._type, out, valid)
+
+
+class ExtremeUntilItLeaves(ExtremeSoFar):
+    """``min`` and ``max`` of queries without a window of their own.
+
+    As recorded, where such a query reads a named window and puts out current rows, the others are not remembered: when
+    the least one leaves, the next ones to come are the least.
+    """
+
+    __slots__ = ()
+
+    def update(self, touched: Touched, argument: Column | None) -> Column:
+        """See ``Aggregator``."""
+        assert argument is not None
+        state = self.reserve(touched.group_count)
+        out = np.zeros(len(touched), self._type.dtype)
+        valid = np.empty(len(touched), np.bool_)
+        extreme_until_it_leaves(
+            touched.groups,
+            touched.kinds,
             argument.values,
             argument.mask(),
             touched.epochs,

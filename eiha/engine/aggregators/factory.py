@@ -8,7 +8,7 @@ from typing import Final
 from eiha.engine.aggregators.aggregator import Aggregator
 from eiha.engine.aggregators.collections import First, Last, UnionSet
 from eiha.engine.aggregators.distinct import DistinctCount
-from eiha.engine.aggregators.extremes import ExtremeInWindow, ExtremeSoFar
+from eiha.engine.aggregators.extremes import ExtremeInWindow, ExtremeSoFar, ExtremeUntilItLeaves
 from eiha.engine.aggregators.row_wise import RowState, RowWise
 from eiha.engine.aggregators.sums import Count, Deviation, DoubleSum, LongSum, Truth
 from eiha.engine.expressions.rows import Scope
@@ -69,7 +69,7 @@ def make_aggregator(aggregate: Aggregate, scope: Scope, *, expires: bool) -> Agg
             is_max = aggregate.name == "max"
             if expires:
                 return ExtremeInWindow(type_, is_max=is_max)
-            return ExtremeSoFar(type_, is_max=is_max)
+            return ExtremeUntilItLeaves(type_, is_max=is_max)
         case "minForever" | "maxForever":
             return ExtremeSoFar(type_, is_max=aggregate.name == "maxForever")
         case "and" | "or":

@@ -227,3 +227,41 @@ def extreme_so_far(
         if known[group]:
             out[row] = best[group]
         out_valid[row] = known[group]
+
+
+@kernel
+def extreme_until_it_leaves(
+    groups: ReadInt64,
+    kinds: ReadUInt8,
+    values: ReadNumber,
+    valid: ReadBool,
+    epochs: ReadInt64,
+    is_max: bool,
+    best: WriteNumber,
+    known: WriteBool,
+    seen: WriteInt64,
+    out: WriteNumber,
+    out_valid: WriteBool,
+) -> None:
+    """Least or greatest of the current rows since the last reset, or since a row left that was equal to it."""
+    for row in range(len(groups)):
+        group = groups[row]
+        if seen[group] != epochs[row]:
+            seen[group] = epochs[row]
+            known[group] = False
+        if valid[row]:
+            value = values[row]
+            if kinds[row] != 0:
+                if known[group] and value == best[group]:
+                    known[group] = False
+            elif not known[group]:
+                best[group] = value
+                known[group] = True
+            elif is_max:
+                if value > best[group]:
+                    best[group] = value
+            elif value < best[group]:
+                best[group] = value
+        if known[group]:
+            out[row] = best[group]
+        out_valid[row] = known[group]
