@@ -21,6 +21,7 @@ from eiha.plan.bind_selector import all_attributes, bind_selector
 from eiha.plan.bind_streams import bind_stream
 from eiha.plan.bind_tables import bind_table, bind_table_output
 from eiha.plan.bind_triggers import TRIGGER_SCHEMA, bind_trigger
+from eiha.plan.connections import Buffering, Connection
 from eiha.plan.nodes import (
     INNER_MARK,
     Aggregation,
@@ -80,6 +81,7 @@ class _PlanBinder:
     published: list[str] = field(default_factory=list)
     deduplicated: list[Deduplication] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    connections: list[Connection | Buffering] = field(default_factory=list)
     partitions: list[Partition] = field(default_factory=list)
     aggregations: list[Aggregation] = field(default_factory=list)
     tables: dict[str, TableDefinition] = field(default_factory=dict)
@@ -119,6 +121,7 @@ class _PlanBinder:
             published_streams=tuple(self.published) or self._final_streams(),
             deduplicated=tuple(self.deduplicated),
             warnings=tuple(self.warnings),
+            connections=tuple(self.connections),
             partitions=tuple(self.partitions),
             aggregations=tuple(self.aggregations),
             tables=tuple(self.tables.values()),
@@ -183,6 +186,7 @@ class _PlanBinder:
         schema = Schema(tuple(Attribute(each.name, each.type) for each in definition.attributes))
         notes = bind_stream_notes(name, schema, definition.annotations, self.refusals)
         self.warnings += notes.warnings
+        self.connections += notes.connections
         is_new = name not in self.streams
         self.streams[name] = StreamDefinition(name, schema)
         if notes.is_stored and name not in self.stored:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiha.events.schema import AttributeType, Schema
+from eiha.plan.connections import Buffering, Connection, bind_buffering, bind_connection
 from eiha.plan.nodes import Deduplication, PlaybackIdle
 from eiha.plan.refusals import Refusals
 from eiha.siddhiql.annotation_tree import Annotation
@@ -43,6 +44,7 @@ class StreamNotes:
     deduplication: Deduplication | None
     warnings: tuple[str, ...]
     has_faults: bool
+    connections: tuple[Connection | Buffering, ...] = ()
 
 
 def bind_header(annotations: Sequence[Annotation], refusals: Refusals) -> Header:
@@ -103,6 +105,7 @@ def bind_stream_notes(
     """The annotations of a stream definition: stores, sinks, sources with a dedup key, what to do on errors."""
     is_stored = is_published = has_faults = False
     deduplication: Deduplication | None = None
+    connections: list[Connection | Buffering] = []
     warnings: list[str] = []
     for note in annotations:
         type_ = (note.value("type") or "").lower()
@@ -116,9 +119,16 @@ def bind_stream_notes(
                 warnings += more
             case "onerror", _:
                 has_faults = _error_action(note, refusals) == "STREAM"
+            case (("source" | "sink" as kind), _):
+                connections.append(bind_connection(stream, note, refusals))
+                instead = "a receiver of the node" if kind == "source" else "@sink(type='store')"
+                warnings.append(f"{_text(note)} of type {type_!r} on stream {stream!r} has no effect; use {instead}")
+            case "async", _:
+                connections.append(bind_buffering(stream, note, refusals))
+                warnings.append(f"{_text(note)} on stream {stream!r} has no effect: events are applied in one order")
             case _:
                 warnings.append(f"{_text(note)} on stream {stream!r} has no effect")
-    return StreamNotes(is_stored, is_published, deduplication, tuple(warnings), has_faults)
+    return StreamNotes(is_stored, is_published, deduplication, tuple(warnings), has_faults, tuple(connections))
 
 
 def bind_query_notes(annotations: Sequence[Annotation], refusals: Refusals) -> tuple[str | None, tuple[str, ...]]:

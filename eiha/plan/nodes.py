@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiha.events.schema import AttributeType, Schema, StreamDefinition
+from eiha.plan.connections import Buffering, Connection
 from eiha.plan.expressions import Expression, OutputRef
 from eiha.plan.granularities import Granularity
 from eiha.siddhiql.span import NO_SPAN, Span
@@ -503,7 +504,7 @@ class Plan:
     events go to the event store. ``published_streams``: outputs that go to the processed-data store: those
     marked ``@sink(type='store')``; if none is marked, every stream that queries fill and none reads.
     ``queries``: first those of the named windows, in order, then those of the text. ``fault_streams``: streams with
-    ``@OnError(action='STREAM')``.
+    ``@OnError(action='STREAM')``. ``connections``: sources, sinks and buffers, most without effect.
     """
 
     name: str
@@ -522,6 +523,7 @@ class Plan:
     idle: PlaybackIdle | None = None
     partitions: tuple[Partition, ...] = ()
     aggregations: tuple[Aggregation, ...] = ()
+    connections: tuple[Connection | Buffering, ...] = ()
 
     def aggregation(self, name: str) -> Aggregation | None:
         """The aggregation called ``name``, if there is one."""
@@ -534,7 +536,6 @@ class Plan:
     def window(self, name: str) -> NamedWindow | None:
         """The window called ``name``, if there is one."""
         return next((each for each in self.windows if each.name == name), None)
-
     def stream(self, name: str) -> StreamDefinition:
         """The definition of ``name``, which must exist."""
         for definition in self.streams:

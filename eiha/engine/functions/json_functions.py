@@ -144,10 +144,10 @@ class GroupAsObject:
     def add(self, json: Any, *options: Any) -> None:
         """An element comes."""
         self._note(options)
-        element = _element(json)
-        text = text_of(element)
+        text = text_of(_element(json))
         self._counts[text] = self._counts.get(text, 0) + 1
-        self._elements[text] = element
+        if text not in self._elements:
+            self._elements[text] = parsed(text)
 
     def remove(self, json: Any, *options: Any) -> None:
         """An element leaves."""
