@@ -127,7 +127,6 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
         ("define function f[javascript] return int { return 1; };", "function.script"),
         ("from S join S as t on S.n == t.n select S.n insert into O;", "join"),
         ("from (from S select n return) select n insert into O;", "anonymousStream"),
-        ("partition with (k of S) begin from S select n insert into O; end;", "partition"),
         ("from S select n output every 2 events insert into O;", "output.every"),
         ("from S select n output snapshot every 2 sec insert into O;", "output.snapshot"),
         ("from S delete T on T.n == n;", "delete"),
