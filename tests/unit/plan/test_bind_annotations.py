@@ -30,7 +30,7 @@ def test_what_has_no_effect_is_a_warning_and_what_only_documents_is_not() -> Non
         "@app:statistics has no effect",
         "@app:nosuch has no effect",
         "@Async on stream 'S' has no effect: events are applied in one order",
-        "@sink on stream 'S' has no effect",
+        "@sink of type 'log' on stream 'S' has no effect; use @sink(type='store')",
         "@Import on stream 'S' has no effect",
     )
 
