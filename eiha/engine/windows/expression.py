@@ -104,14 +104,13 @@ class ExpressionBatchWindow(RowwiseWindow):
     def _end(self, position: int, now_ms: int, out: Output) -> None:
         for row in self._put_out:
             out.expired(row, now_ms)
-        self._put_out = self._rows
-        if not self._rows:
+        self._put_out, self._rows = self._rows, []
+        if not self._put_out:
             out.expired(position, now_ms)
             out.current(position, now_ms)
             return
-        for row in self._rows:
+        for row in self._put_out:
             out.current(row, now_ms)
-        self._rows = []
         if self._is_included(position):
             out.current(position)
             self._put_out.append(position)
