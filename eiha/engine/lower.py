@@ -24,7 +24,7 @@ from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
 from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, slides_sums, window_length
-from eiha.engine.patterns.factory import pattern_maker
+from eiha.engine.patterns.factory import PatternMaker, pattern_maker
 from eiha.engine.plan_parts import TableAction
 from eiha.engine.plan_runtime import Listener, PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
@@ -90,6 +90,7 @@ def lower(
     aggregations = tuple(IncrementalAggregation(each, scope, start_ms) for each in plan.aggregations)
     by_name = {each.definition.name: each for each in aggregations}
     windows: dict[str, FindableWindow] = {}
+    patterns: dict[int, PatternMaker] = {}
     around = JoinSurroundings(
         plan.playback,
         listener is not None,
@@ -100,7 +101,7 @@ def lower(
     queries, gates = make_queries(
         plan,
         scope,
-        lambda query: _limited(_query(query, plan, scope, around, windows), scope, wall),
+        lambda query: _limited(_query(query, plan, scope, around, windows, patterns), scope, wall),
         lambda query, instances: _keyed_query(query, plan, scope, instances),
     )
     if keep is None:
@@ -131,7 +132,12 @@ def _actions(plan: Plan, tables: Mapping[str, Table], scope: Scope) -> dict[int,
 
 
 def _query(
-    query: Query, plan: Plan, scope: Scope, around: JoinSurroundings, windows: dict[str, FindableWindow]
+    query: Query,
+    plan: Plan,
+    scope: Scope,
+    around: JoinSurroundings,
+    windows: dict[str, FindableWindow],
+    patterns: dict[int, PatternMaker],
 ) -> QueryRuntime:
     match query.input:
         case StreamInput() if query.position < len(plan.windows):
@@ -144,7 +150,7 @@ def _query(
             select = Select(query.selector, query.output.events, names, expires=expires, rate=query.rate)
             return QueryRuntime(query, None, stages, select)
         case PatternInput():
-            return _pattern_query(query, query.input, scope)
+            return _pattern_query(query, query.input, scope, patterns)
         case JoinInput():
             stage, join_select = make_join(query, query.input, scope, around)
             return QueryRuntime(query, stage, (), join_select)
@@ -200,7 +206,7 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
         if whole is None:
             return None
         assert isinstance(whole.input, PatternInput)
-        return KeyedPattern(query, _pattern_query(whole, whole.input, scope))
+        return KeyedPattern(query, _pattern_query(whole, whole.input, scope, {}))
     if not is_keyed(query, plan):
         return None
     assert isinstance(query.input, StreamInput)
@@ -277,7 +283,10 @@ def _filters_by_aggregates(query: Query) -> bool:
     return any(isinstance(each, Filter) and bool(each.aggregates) for each in query.input.handlers)
 
 
-def _pattern_query(query: Query, source: PatternInput, scope: Scope) -> QueryRuntime:
-    maker = pattern_maker(source, query.selector, scope)
+def _pattern_query(query: Query, source: PatternInput, scope: Scope, patterns: dict[int, PatternMaker]) -> QueryRuntime:
+    """``patterns``: what is compiled once for all instances of a query, by the query's position."""
+    maker = patterns.get(query.position)
+    if maker is None:
+        maker = patterns[query.position] = pattern_maker(source, query.selector, scope)
     select = Select(query.selector, query.output.events, maker.scope, expires=False, rate=query.rate)
     return QueryRuntime(query, maker.make(), (), select)
