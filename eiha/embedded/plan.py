@@ -66,12 +66,20 @@ class Plan:
         self._identity = EntryIdentity(self._plan.name)
         self._sequence = 0
         self._clock_given = self._plan.playback
-        self._begin()
+        self._has_started = False
+        self._begin(0)
 
-    def _begin(self) -> None:
-        self._runtime = lower(self._plan, self._strings, self._identity, keep=self._wanted)
+    def _begin(self, now_ms: int) -> None:
+        self._runtime = lower(self._plan, self._strings, self._identity, keep=self._wanted, wall_ms=now_ms)
         self._incoming = Incoming(self._strings)
         self._schemas = {each.name: each.schema for each in self._plan.streams}
+
+    def _start(self, now_ms: int) -> None:
+        """The plan starts when it is first told a time: triggers and the periods of rate limits count from there."""
+        if not self._has_started:
+            self._has_started = True
+            self._begin(now_ms)
+            self._runtime.start(now_ms)
 
     @classmethod
     def load(cls, path: str | Path, **options: Any) -> Plan:
@@ -129,6 +137,7 @@ class Plan:
         self._sequence += 1
         self._identity.begin(self._plan.name, self._sequence)
         with np.errstate(all="ignore"):
+            self._start(now_ms)
             self._runtime.publish(stream, batch, now_ms, one_chunk=one_call)
         return self._taken()
 
@@ -138,6 +147,7 @@ class Plan:
         self._sequence += 1
         self._identity.begin(self._plan.name, self._sequence)
         with np.errstate(all="ignore"):
+            self._start(now_ms)
             self._runtime.advance(now_ms)
         return self._taken()
 
@@ -163,6 +173,7 @@ class Plan:
                 "format": _STATE_FORMAT,
                 "text": self._text,
                 "sequence": self._sequence,
+                "has_started": self._has_started,
                 "strings": self._strings.texts(),
                 "state": self._runtime.snapshot(),
             }
@@ -179,7 +190,8 @@ class Plan:
             raise CorruptFile("the state is of another plan or another version")
         self._strings = StringTable(state["strings"])
         self._sequence = state["sequence"]
-        self._begin()
+        self._has_started = state["has_started"]
+        self._begin(0)
         self._runtime.restore(state["state"])
 
     def _clock(self, now_ms: int | None) -> int:

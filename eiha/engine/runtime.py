@@ -74,6 +74,10 @@ class _Deployed:
             self.edge.leave(rows),
         )
 
+    def next_timer_ms(self) -> int | None:
+        """The log time at which the plan wants to be told that time has passed."""
+        return self.runtime.next_wall_timer_ms() if self.plan.playback else self.runtime.next_timer_ms()
+
     def state(self) -> dict[str, Any]:
         """Text, strings and state: all that a restore needs."""
         return {"text": self.text, "strings": self.strings.texts(), "state": self.runtime.snapshot()}
@@ -165,12 +169,8 @@ class EngineRuntime:
         return state_digest(self._state())
 
     def next_timer_ms(self) -> LogTimeMs | None:
-        """Log time of the earliest timer of a live plan; in playback only events move the clock."""
-        dues = [
-            due
-            for deployed in self._plans.values()
-            if not deployed.plan.playback and (due := deployed.runtime.next_timer_ms()) is not None
-        ]
+        """Log time of the earliest timer; in playback only that of what the clock on the wall drives."""
+        dues = [due for deployed in self._plans.values() if (due := deployed.next_timer_ms()) is not None]
         return LogTimeMs(min(dues)) if dues else None
 
     def _publish(self, publication: Publication, faults: list[str]) -> None:
@@ -224,7 +224,7 @@ class EngineRuntime:
     def _lowered(self, name: str, text: str, strings: StringTable) -> _Deployed:
         plan = self._compile(text, name=name)
         identity = EntryIdentity(name, self._sequence)
-        runtime = lower(plan, strings, identity)
+        runtime = lower(plan, strings, identity, wall_ms=self._log_time_ms)
         return _Deployed(name, text, plan, strings, identity, WireEdge(strings), runtime)
 
     def _restored(self, name: str, part: dict[str, Any]) -> _Deployed:
