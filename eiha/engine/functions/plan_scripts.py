@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any
 
 
 def script_function(name: str, source: str) -> Callable[[list[Any]], Any]:
     """The function that ``source``, as ``plan.scripts`` checked it, defines."""
-    scope: dict[str, Any] = {}
-    code = compile(source, f"<function {name}>", "exec")
-    exec(code, scope)  # noqa: S102 - plans come from those who run the node; their functions are theirs, too
-    function: Callable[[list[Any]], Any] = scope[name]
-    return function
+    module = compile(source, f"<function {name}>", "exec")
+    (code,) = (each for each in module.co_consts if isinstance(each, CodeType))
+    return FunctionType(code, {"__builtins__": builtins}, name)
