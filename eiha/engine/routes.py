@@ -52,7 +52,11 @@ _PATHS_MAX: Final = 256
 """Paths a stream's rows may take before looking at all of them is given up."""
 
 UNTIMED_WINDOWS: Final = frozenset(
-    {"length", "lengthBatch", "batch", "sort", "frequent", "lossyFrequent", "externalTime"}
+    {
+        *("length", "lengthBatch", "batch", "sort", "frequent", "lossyFrequent", "externalTime"),
+        *("expression", "expressionBatch", "unique:first", "unique:ever", "unique:length"),
+        *("unique:lengthBatch", "unique:firstLengthBatch", "unique:deduplicate"),
+    }
 )
 """Windows that never set a timer; all others may."""
 
@@ -275,9 +279,11 @@ def _no_failing_aggregations(plan: Plan, source: str, arrivals: Mapping[str, lis
 def _no_faults(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
     """No query reached can fail on a row: a fault drops exactly one chunk."""
     reached = {query for queries in arrivals.values() for query in queries}
-    return not any(may_fail(each) for index in reached for each in expressions(plan.queries[index])) and not any(
-        aggregator_may_fail(each) for index in reached for each in _aggregates(plan.queries[index])
-    ) and not any(_runs_foreign_stages(plan.queries[index]) for index in reached)
+    return (
+        not any(may_fail(each) for index in reached for each in expressions(plan.queries[index]))
+        and not any(aggregator_may_fail(each) for index in reached for each in _aggregates(plan.queries[index]))
+        and not any(_runs_foreign_stages(plan.queries[index]) for index in reached)
+    )
 
 
 def _runs_foreign_stages(query: Query) -> bool:
@@ -381,9 +387,7 @@ def _timers_keep_order(
         query = plan.queries[index]
         above = [feeder for stream in input_streams(query) for feeder in feeders.get(stream, ())]
         causes = frozenset[int]().union(*(behind[feeder] for feeder in above))
-        if index in timed and (
-            isinstance(query.input, PatternInput | JoinInput) or any(cause > index for cause in causes)
-        ):
+        if index in timed and (not _fires_by_its_rows(query) or any(cause > index for cause in causes)):
             return False
         behind[index] = causes | {index} if index in timed else causes
     return all(
@@ -391,6 +395,33 @@ def _timers_keep_order(
         for queries in feeders.values()
         if len(queries) > 1
     )
+
+
+_LEAVE_IN_ORDER: Final = frozenset({"length", "time", "timeLength", "externalTime"})
+
+
+def _fires_by_its_rows(query: Query) -> bool:
+    """Whether what timers of a query cause can be put in order by the chunk numbers of its own rows.
+
+    Of a join whose rows leave unseen and in order, only what is held when a row comes matters.
+    """
+    match query.input:
+        case PatternInput():
+            return False
+        case JoinInput():
+            selector = query.selector
+            unseen = query.output.events is OutputEvents.CURRENT and not (
+                selector.aggregates or selector.having_aggregates or query.rate
+            )
+            return unseen and all(
+                side.kind is SideKind.STREAM
+                and all(not isinstance(each, Window) or each.name in _LEAVE_IN_ORDER for each in side.handlers)
+                for side in query.input.sides
+            )
+        case StreamInput():
+            return True
+        case _:
+            assert_never(query.input)
 
 
 def _topological(plan: Plan, reached: frozenset[int], feeders: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:

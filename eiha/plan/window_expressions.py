@@ -32,6 +32,9 @@ AGGREGATES: Final = 3
 ROW_TIME: Final = 4
 """Source of the time of the row; behind it come those of the first and the last one."""
 
+RUN_IN_WINDOWS: Final = frozenset({"count", "sum", "avg", "min", "max"})
+"""Aggregators that conditions of windows may hold."""
+
 _EVENTS: Final = {"first": FIRST, "last": LAST}
 
 
@@ -101,6 +104,9 @@ def with_condition(
         refusals.unsupported(span, problem.construct)
     except PlanError as problem:
         refusals.refuse(span, f"window {window}: in {text.value!r}: {problem.message}")
+    for each in held:
+        if each.name not in RUN_IN_WINDOWS:
+            refusals.unsupported(span, f"window.{window}.{each.name}")
     aggregates = tuple(
         Call(each.name, () if each.argument is None else (_over_values(each.argument),), each.type) for each in held
     )

@@ -14,7 +14,6 @@ from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.patterns.scalar_expression import scalar_expression
 from eiha.engine.windows.row_store import RowStore
-from eiha.errors import UnsupportedConstruct
 from eiha.events.column import Column, make_column
 from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
@@ -223,11 +222,7 @@ class WindowCondition:
     Args:
         arguments: the condition, then what it aggregates, as ``plan.window_expressions`` gives them.
         store: of the window.
-        strings: of the plan.
-
-    Raises:
-        UnsupportedConstruct: an aggregator does not run here.
-    """
+        strings: of the plan."""
 
     __slots__ = ("_aggregates", "_arguments", "_condition", "_frame")
 
@@ -286,7 +281,5 @@ def _aggregate(call: Call) -> RunningAggregate:
             return _Extreme(1)
         case "max":
             return _Extreme(-1)
-        case _:
-            raise UnsupportedConstruct(
-                f"window.expression.{call.function}", line=call.span.line, column=call.span.column
-            )
+        case _:  # binding lets no other pass
+            raise AssertionError(call.function)
