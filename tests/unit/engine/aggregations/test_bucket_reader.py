@@ -16,9 +16,9 @@ from eiha.plan.compilation import compile_plan
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.nodes import AggregationRange
 
-TEXT = (
-    "define stream S (n int, ts long); define aggregation A from S select sum(n) as s aggregate by ts every sec, hour;"
-)
+PURGED = """define stream S (n int, ts long);
+{} define aggregation A from S select sum(n) as s aggregate by ts every sec, hour;"""
+TEXT = PURGED.format("@purge(enable='false')")
 NOW = 10_000_000
 
 
@@ -110,7 +110,7 @@ def test_an_empty_span_is_a_fault() -> None:
 
 def test_a_row_sees_what_the_purges_due_at_its_own_time_left() -> None:
     strings = StringTable()
-    found = aggregation(strings)
+    found = aggregation(strings, PURGED.format(""))
     asked = AggregationRange(
         "A", Literal("1970-**-** **:**:**", AttributeType.STRING), None, Literal("sec", AttributeType.STRING)
     )
