@@ -139,8 +139,6 @@ class PerKeyQuery:
         self.turned_ms = None
         self.quiet_calls = 0
         pieces: list[EventBatch] = []
-        if self.query.rate is None:
-            return None  # nothing else goes by that clock
         for instance in sorted(self._runtimes):
             runtime = self._runtimes[instance]
             out = self._put_out(instance, runtime, runtime.pass_wall_time(wall_ms, now_ms))

@@ -81,6 +81,7 @@ class Run:
 
     def __init__(self, text: str, *, playback: bool) -> None:
         self._text = ("@app:playback " if playback else "") + text
+        self._playback = playback
         self._strings = StringTable()
         self._runtime = self._fresh()
         self.out: list[list[Any]] = []
@@ -91,7 +92,8 @@ class Run:
     def send(self, stream: str, rows: list[tuple[int, tuple[Any, ...]]], *, one_chunk: bool = False) -> None:
         schema = self._runtime.plan.stream(stream).schema
         batch = batch_of(schema, rows, self._strings, stream)
-        self._runtime.publish(stream, batch, rows[-1][0], one_chunk=one_chunk)
+        # in playback the clock on the wall, by which periods of rates begin, stands still
+        self._runtime.publish(stream, batch, 1_000 if self._playback else rows[-1][0], one_chunk=one_chunk)
         self._take()
 
     def advance(self, now_ms: int) -> None:
