@@ -19,7 +19,7 @@ from eiha.engine.patterns.captured import Event, PartialMatch
 from eiha.engine.patterns.machine import Machine
 from eiha.engine.patterns.match_columns import MatchColumns
 from eiha.engine.patterns.references import Reader, references
-from eiha.engine.patterns.state_table import StateKind, state_table
+from eiha.engine.patterns.state_table import State, StateKind, state_table
 from eiha.engine.patterns.step_check import StepCheck
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
@@ -58,6 +58,7 @@ class PatternProgram:
         self.waits_at_start = any(state.starts and state.wait_ms is not None for state in self.states)
         self.lingers = any(state.kind is StateKind.COUNTED or state.partner >= 0 for state in self.states)
         self.idles_at = self._idles_at()
+        self.cut_by = tuple(self._cut_by(state) for state in self.states)
 
     def _idles_at(self) -> int | None:
         """The step of a repeated sequence without which nothing begins; None if there is no such one."""
@@ -66,6 +67,17 @@ class PatternProgram:
             return None
         first = starts[0]
         return first.position if first.again >= 0 and first.least > 0 and not first.is_absent else None
+
+    def _cut_by(self, last: State) -> tuple[int, ...]:
+        """The steps ``not X and ...`` before ``last`` that the same stream feeds, see ``Machine.cut_found``."""
+        if not last.is_last or self.source.is_sequence:
+            return ()
+        return tuple(
+            state.position
+            for state in self.states
+            if state.kind is StateKind.PAIRED_ABSENT
+            and (state.wait_ms is None and state.stream == last.stream and state.element < last.element)
+        )
 
     def _kept(self) -> dict[str, tuple[int, ...]]:
         """By stream, the attributes that are read after the step's own mask."""
@@ -116,7 +128,7 @@ class GeneralPattern:
         served = program.served[stream]
         rows = Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
         masks: Masks = [program.checks[position].mask(rows) for position in served]
-        visit = _Visit(self._machine, stream, program.served[stream], masks, batch, clock.now_ms)
+        visit = _Visit(self._machine, stream, program, masks, batch, clock.now_ms)
         if program.source.is_sequence:
             self._visit_sequence(visit, _events(batch, program.kept[stream], None))
         else:
@@ -216,11 +228,12 @@ class _Visit:
     """One batch on its way through the machine, and the matches found on it with their chunk numbers."""
 
     def __init__(
-        self, machine: Machine, stream: str, served: tuple[int, ...], masks: Masks, batch: EventBatch, now_ms: Longs
+        self, machine: Machine, stream: str, program: PatternProgram, masks: Masks, batch: EventBatch, now_ms: Longs
     ) -> None:
         self._machine = machine
         self._stream = stream
-        self._served = served
+        self._served = program.served[stream]
+        self._cut_by = program.cut_by
         self._masks = masks
         self._numbers = batch.chunks
         self._count = len(batch)
@@ -247,7 +260,13 @@ class _Visit:
             possible = bool(mask) if isinstance(mask, bool | np.bool_) else bool(mask[row])
             machine.serve(position, event, int(self._now_ms[row]), possible=possible)
             if machine.found:
+                for absent in self._cut_by[position]:
+                    machine.cut_found(absent, event, int(self._now_ms[row]), possible=self._is_possible(absent, row))
                 self._note(row * CHUNK_STRIDE if self._numbers is None else int(self._numbers[row]))
+
+    def _is_possible(self, position: int, row: int) -> bool:
+        mask = self._masks[self._served.index(position)]
+        return bool(mask) if isinstance(mask, bool | np.bool_) else bool(mask[row])
 
     def _note(self, chunk: int) -> None:
         """Number what a step found. Where one stream feeds several steps it is one chunk."""

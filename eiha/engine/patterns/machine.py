@@ -120,6 +120,14 @@ class Machine:
                 kept.append(match)
         held.waiting = kept
 
+    def cut_found(self, absent: int, event: Event, now_ms: int, *, possible: bool) -> None:
+        """As recorded: of matches that one event completes, those are lost that come behind one at which the absent
+        step of an earlier pair looks once more, with the same event, in vain.
+        """
+        holds = self._checks[absent].holds(self.found, event, now_ms) if possible else [False] * len(self.found)
+        if holds is not None and False in holds:
+            self.found = self.found[: holds.index(False) + 1]
+
     def is_idle(self, start: int) -> bool:
         """Whether nothing has begun: at ``start``, where it can always begin anew, and elsewhere."""
         held = self.held[start]
@@ -459,6 +467,7 @@ class Machine:
             case StateKind.PAIRED:
                 match.events[state.position] = event
                 if not state.is_and or self._partner_is_done(state, match):
+                    self._leave_absent_partner(state, match)
                     self._go_on(state, match, event)
                 return False
             case StateKind.ABSENT:
@@ -534,6 +543,13 @@ class Machine:
             self._begin(partner)
             return False
         return True
+
+    def _leave_absent_partner(self, state: State, match: PartialMatch) -> None:
+        """What is complete waits no longer for nothing to come; with ``within``, as recorded, until it lapses."""
+        partner = self._states[state.partner]
+        if state.is_and and partner.is_absent and self._within_ms is None and not self._is_sequence:
+            held = self.held[state.partner]
+            held.waiting = [each for each in held.waiting if each is not match]
 
     def _take_what_must_not_come(self, state: State, match: PartialMatch, event: Event) -> bool:
         self.held[state.position].arrived_ms = event.timestamp
