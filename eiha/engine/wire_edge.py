@@ -77,12 +77,19 @@ def _plain_objects(column: Column) -> npt.NDArray[np.object_]:
     return values
 
 
+def _plain_key(key: Any) -> Any:
+    """A key that any reader of msgpack can hold: text, numbers, bools and null stay, the rest is its text."""
+    return object_text(key) if isinstance(key, tuple | frozenset) else key
+
+
 def _plain(value: Any) -> Any:
     match value:
         case frozenset():
             return [_plain(each) for each in sorted(value, key=object_text)]
         case tuple() | list():
             return [_plain(each) for each in value]
+        case dict():
+            return {_plain_key(key): _plain(each) for key, each in value.items()}
         case np.generic():
             return value.item()
         case _:

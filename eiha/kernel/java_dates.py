@@ -23,7 +23,8 @@ _MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July"
                   "November", "December")  # fmt: skip
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _TEXTS: Final = "GEaz"
-_PIVOT_YEARS: Final = 80
+_PIVOT: Final = 50
+"""Years of two digits below it are of this century. Java takes the century nearest to now, which is not known here."""
 _SHORT_ZONES: Final = {
     "ACT": "Australia/Darwin", "AET": "Australia/Sydney", "AGT": "America/Argentina/Buenos_Aires",
     "ART": "Africa/Cairo", "AST": "America/Anchorage", "BET": "America/Sao_Paulo", "BST": "Asia/Dhaka",
@@ -154,7 +155,10 @@ def _field(part: _Part, moment: datetime) -> str:
         return name if count > 3 else name[:3]
     match letter:
         case "y" | "Y":
-            return f"{moment.year % 100:02}" if count == 2 else str(moment.year).zfill(count)
+            year = moment.year
+            if letter == "Y" and moment.month == 12 and week_of_year(moment) == 1:
+                year += 1  # the year to which the week belongs
+            return f"{year % 100:02}" if count == 2 else str(year).zfill(count)
         case "E":
             name = _DAYS[moment.weekday()]
             return name if count > 3 else name[:3]
@@ -283,8 +287,7 @@ def _moment(fields: dict[str, str], has_two_digits: bool, at: tzinfo) -> int | N
     year = number("yY", 1970)
     year_text = fields.get("y", fields.get("Y", "")).strip()
     if has_two_digits and len(year_text) == 2:
-        # Java takes the century that brings it within 80 years before and 20 after now; now is not known here
-        year += 2000 if year < 100 - _PIVOT_YEARS + 50 else 1900
+        year += 2000 if year < _PIVOT else 1900
     month = _month(fields)
     hour = number("Hk", -1)
     if hour < 0:

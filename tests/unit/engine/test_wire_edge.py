@@ -51,3 +51,16 @@ def test_sets_leave_as_lists() -> None:
     columns = (wire(["a"]).columns[0], WireColumn(AttributeType.OBJECT, objects))
     left = edge.leave(edge.enter(WireBatch(1, None, columns), SCHEMA, 0))
     assert left.columns[1].to_list() == [[1, 3]]
+
+
+def test_maps_leave_as_maps_with_plain_contents() -> None:
+    objects = np.empty(1, dtype=np.object_)
+    objects[0] = {"a": (1, frozenset([2])), ("k", 1): {"x": None}}
+    batch = WireEdge(StringTable()).enter(
+        WireBatch(1, np.zeros(1, np.int64), (wire(["a"]).columns[0], WireColumn(AttributeType.OBJECT, objects))),
+        SCHEMA,
+        0,
+    )
+    left = WireEdge(StringTable(["b", "a", "ü", "", "unused"])).leave(batch)
+    assert left.columns[1].values.tolist() == [{"a": [1, [2]], "[k, 1]": {"x": None}}]
+    assert decode(encode(left), SCHEMA).columns[1].values.tolist() == left.columns[1].values.tolist()
