@@ -58,7 +58,7 @@ class PatternProgram:
         self.waits_at_start = any(state.starts and state.wait_ms is not None for state in self.states)
         self.lingers = any(state.kind is StateKind.COUNTED or state.partner >= 0 for state in self.states)
         self.idles_at = self._idles_at()
-        self.cut_by = tuple(self._cut_by(state) for state in self.states)
+        self.puts_out_one = frozenset(state.position for state in self.states if self._puts_out_one(state))
 
     def _idles_at(self) -> int | None:
         """The step of a repeated sequence without which nothing begins; None if there is no such one."""
@@ -68,15 +68,16 @@ class PatternProgram:
         first = starts[0]
         return first.position if first.again >= 0 and first.least > 0 and not first.is_absent else None
 
-    def _cut_by(self, last: State) -> tuple[int, ...]:
-        """The steps ``not X and ...`` before ``last`` that the same stream feeds, see ``Machine.cut_found``."""
+    def _puts_out_one(self, last: State) -> bool:
+        """As recorded: of the matches that one event completes only the first comes out, the others are lost, if the
+        same stream also feeds a step ``not X and ...`` before.
+        """
         if not last.is_last or self.source.is_sequence:
-            return ()
-        return tuple(
-            state.position
-            for state in self.states
-            if state.kind is StateKind.PAIRED_ABSENT
+            return False
+        return any(
+            state.kind is StateKind.PAIRED_ABSENT
             and (state.wait_ms is None and state.stream == last.stream and state.element < last.element)
+            for state in self.states
         )
 
     def _kept(self) -> dict[str, tuple[int, ...]]:
@@ -233,7 +234,7 @@ class _Visit:
         self._machine = machine
         self._stream = stream
         self._served = program.served[stream]
-        self._cut_by = program.cut_by
+        self._puts_out_one = program.puts_out_one
         self._masks = masks
         self._numbers = batch.chunks
         self._count = len(batch)
@@ -260,13 +261,9 @@ class _Visit:
             possible = bool(mask) if isinstance(mask, bool | np.bool_) else bool(mask[row])
             machine.serve(position, event, int(self._now_ms[row]), possible=possible)
             if machine.found:
-                for absent in self._cut_by[position]:
-                    machine.cut_found(absent, event, int(self._now_ms[row]), possible=self._is_possible(absent, row))
+                if position in self._puts_out_one:
+                    del machine.found[1:]
                 self._note(row * CHUNK_STRIDE if self._numbers is None else int(self._numbers[row]))
-
-    def _is_possible(self, position: int, row: int) -> bool:
-        mask = self._masks[self._served.index(position)]
-        return bool(mask) if isinstance(mask, bool | np.bool_) else bool(mask[row])
 
     def _note(self, chunk: int) -> None:
         """Number what a step found. Where one stream feeds several steps it is one chunk."""

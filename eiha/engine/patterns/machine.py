@@ -120,14 +120,6 @@ class Machine:
                 kept.append(match)
         held.waiting = kept
 
-    def cut_found(self, absent: int, event: Event, now_ms: int, *, possible: bool) -> None:
-        """As recorded: of matches that one event completes, those are lost that come behind one at which the absent
-        step of an earlier pair looks once more, with the same event, in vain.
-        """
-        holds = self._checks[absent].holds(self.found, event, now_ms) if possible else [False] * len(self.found)
-        if holds is not None and False in holds:
-            self.found = self.found[: holds.index(False) + 1]
-
     def is_idle(self, start: int) -> bool:
         """Whether nothing has begun: at ``start``, where it can always begin anew, and elsewhere."""
         held = self.held[start]
