@@ -175,7 +175,8 @@ class _JoinMaker:
         length = _length(window)
         if length is not None and not self._tells_expired:
             return SlidingSide(entrance, schema, keys, None, length=length, searched=searched)
-        return SlidingSide(entrance, schema, keys, made, timed_by=timed_by, searched=searched)
+        timed = window.name in ("time", "timeLength")
+        return SlidingSide(entrance, schema, keys, made, timed_by=timed_by, sets_timers=timed, searched=searched)
 
     def _keys(self, source: int) -> Keys:
         """Where the columns lie whose values must equal those of the other side."""

@@ -8,7 +8,7 @@ side is a chunk. The left side goes first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -93,12 +93,35 @@ class Join:
         now_of = _clock_of(batch, clock)
         side = reached.index(True)
         emitted = self._sides[side].advance(batch, clock)
-        joined = self._join(side, emitted, now_of)
+        left_meanwhile = self._left_meanwhile(1 - side, clock)
+        other = self._sides[1 - side]
+        held = None
+        if left_meanwhile is not None and isinstance(other, SlidingSide):
+            held = _held_at(emitted.chunks, left_meanwhile, other, behind=False)
+        joined = self._join(side, emitted, now_of, held)
         self._settle(side, emitted)
+        if left_meanwhile is not None:
+            self._settle(1 - side, left_meanwhile)
         return self._put_out([joined])
+
+    def _left_meanwhile(self, side: int, clock: RowClock) -> Emitted | None:
+        """The rows of a side that leave by timers while rows pass on the other: here, nobody looks at them.
+
+        If anybody did, or if they left in another order, timers would fire one by one (see ``routes``).
+        """
+        own = self._sides[side]
+        due = own.next_timer_ms()
+        if due is None or not len(clock.ticks_ms) or due > clock.ticks_ms[-1]:
+            return None
+        assert isinstance(own, SlidingSide)
+        return own.pass_time(clock)
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """What the first side with a timer due puts out, joined: as recorded, the left one before the right one."""
+        out = self._put_out([self._fired(now_ms)])
+        return out if len(out) else None
+
+    def _fired(self, now_ms: int) -> _Joined | None:
         dues = [each.next_timer_ms() for each in self._sides]
         side = next(position for position, due in enumerate(dues) if due is not None and due <= now_ms)
         emitted = self._sides[side].fire(now_ms)
@@ -106,8 +129,7 @@ class Join:
             return None
         joined = self._join(side, emitted, lambda rows: np.full(len(rows), now_ms, dtype=np.int64))
         self._settle(side, emitted)
-        out = self._put_out([joined])
-        return out if len(out) else None
+        return joined
 
     def next_timer_ms(self) -> int | None:
         """The earlier one of the two sides."""
@@ -127,16 +149,16 @@ class Join:
 
     def _receive_on_both(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """Each row goes to the left side, then to the right one, before the next comes."""
-        causes = batch.chunk_numbers()
+        causes, is_one_chunk = batch.chunk_numbers(), batch.chunks is not None
         # to the windows each row is a chunk
         batch = EventBatch(batch.schema, batch.timestamps, batch.columns)
         clock = RowClock(clock.now_ms, NO_TICKS)
         left, right = self._sides
         if isinstance(left, SlidingSide) and isinstance(right, SlidingSide):
-            joined = self._meet(left, right, batch, clock)
-        else:
-            joined = self._meet_row_by_row(batch, clock)
-        return self._put_out(joined, causes)
+            seen_leaving = self._rules.tells_expired and (left.sets_timers or right.sets_timers)
+            if not seen_leaving:
+                return self._put_out(self._meet(left, right, batch, clock), causes)
+        return self._meet_row_by_row(batch, clock, causes, timers=not is_one_chunk)
 
     def _meet(self, left: SlidingSide, right: SlidingSide, batch: EventBatch, clock: RowClock) -> list[_Joined | None]:
         now_of = _clock_of(batch, clock)
@@ -147,16 +169,25 @@ class Join:
         self._settle(1, second)
         return [from_left, from_right]
 
-    def _meet_row_by_row(self, batch: EventBatch, clock: RowClock) -> list[_Joined | None]:
-        joined: list[_Joined | None] = []
+    def _meet_row_by_row(self, batch: EventBatch, clock: RowClock, causes: Longs, *, timers: bool) -> EventBatch:
+        """``timers``: those that rows of this batch set, being late, fire before the next row."""
+        parts: list[tuple[_Joined, int, bool]] = []
         for row in range(len(batch)):
-            single = batch.take(np.array([row], dtype=np.int64))
+            cause, now_ms = int(causes[row]), int(clock.now_ms[row])
+            while timers and row and (due := self.next_timer_ms()) is not None and due <= now_ms:
+                fired = self._fired(now_ms)
+                if fired is not None:
+                    parts.append((fired, cause - CHUNK_STRIDE + 1, False))
+            number = np.array([row * CHUNK_STRIDE + (0 if timers else 1)], dtype=np.int64)
+            single = replace(batch.take(np.array([row], dtype=np.int64)), chunks=number)
             now = RowClock(clock.now_ms[row : row + 1], NO_TICKS)
             for side in 0, 1:
                 emitted = self._sides[side].advance(single, now)
-                joined.append(self._join(side, emitted, _clock_of(single, now)))
+                joined = self._join(side, emitted, _clock_of(single, now))
                 self._settle(side, emitted)
-        return joined
+                if joined is not None:
+                    parts.append((joined, cause, True))
+        return self._put_out_in_order(parts)
 
     # --- partners
 
@@ -305,15 +336,10 @@ class Join:
         np.not_equal(groups[1:], groups[:-1], out=begins[1:])
         begins[1:] |= rows[1:] != rows[:-1]
         self.units = np.cumsum(begins)
-        kinds = None
-        if any(each.kinds is not None for each in joined):
-            parts_of_kinds = [
-                np.zeros(len(each.causes), np.uint8) if each.kinds is None else each.kinds for each in joined
-            ]
-            kinds = np.concatenate(parts_of_kinds).take(order)
+        kinds = _kinds_of(joined)
         return self._batch(
             _numbered(causes.take(events.take(order)), groups),
-            kinds,
+            None if kinds is None else kinds.take(order),
             np.concatenate([each.timestamps for each in joined]).take(order),
             tuple(
                 concatenate(list(columns)).take(order)
@@ -321,10 +347,41 @@ class Join:
             ),
         )
 
+    def _put_out_in_order(self, parts: list[tuple[_Joined, int, bool]]) -> EventBatch:
+        """Rows, by what chunk they were caused, and whether they are one chunk or one for each row of their side."""
+        if not parts:
+            self.units = _NO_NUMBERS
+            return self._nothing
+        units: list[Longs] = []
+        groups: list[Longs] = []
+        first = 0
+        for joined, _, is_one in parts:
+            own = np.cumsum(np.diff(joined.causes, prepend=joined.causes[:1]) != 0) + first
+            units.append(own)
+            groups.append(np.full(len(own), first, dtype=np.int64) if is_one else own)
+            first = int(own[-1]) + 1
+        self.units = np.concatenate(units)
+        causes = np.concatenate([np.full(len(joined.causes), cause, np.int64) for joined, cause, _ in parts])
+        joined_parts = [joined for joined, _, _ in parts]
+        return self._batch(
+            _numbered(causes, np.concatenate(groups)),
+            _kinds_of(joined_parts),
+            np.concatenate([each.timestamps for each in joined_parts]),
+            tuple(concatenate(list(columns)) for columns in zip(*(each.columns for each in joined_parts), strict=True)),
+        )
+
     def _batch(self, chunks: Longs, kinds: Kinds | None, timestamps: Longs, columns: tuple[Column, ...]) -> EventBatch:
         if kinds is not None and not kinds.any():
             kinds = None
         return EventBatch(self._layout.schema, timestamps, columns, kinds, chunks, collapses=True)
+
+
+def _kinds_of(parts: list[_Joined]) -> Kinds | None:
+    if all(each.kinds is None for each in parts):
+        return None
+    return np.concatenate(
+        [np.zeros(len(each.causes), np.uint8) if each.kinds is None else each.kinds for each in parts]
+    )
 
 
 def _numbered(causes: Longs, groups: Longs) -> Longs:

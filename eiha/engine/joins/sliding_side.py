@@ -23,6 +23,7 @@ from eiha.events.schema import Schema
 
 _CURRENT: Final = int(Kind.CURRENT)
 _EXPIRED: Final = int(Kind.EXPIRED)
+_NO_TIMES: Final[Longs] = np.empty(0, dtype=np.int64)
 
 
 class SlidingSide:
@@ -35,10 +36,21 @@ class SlidingSide:
         window: says when rows leave; None: with the row that is the ``length``-th after them.
         timed_by: the column that the window reads, if it reads one.
         length: see ``window``.
+        sets_timers: whether the window does.
         searched: whether the other side looks for partners here.
     """
 
-    __slots__ = ("_entrance", "_keys", "_length", "_slim", "_timed_by", "_trail", "_window")
+    __slots__ = (
+        "_entrance",
+        "_keys",
+        "_length",
+        "_no_columns",
+        "_slim",
+        "_timed_by",
+        "_trail",
+        "_window",
+        "sets_timers",
+    )
 
     def __init__(
         self,
@@ -49,14 +61,19 @@ class SlidingSide:
         *,
         timed_by: int | None = None,
         length: int = 0,
+        sets_timers: bool = False,
         searched: bool = True,
     ) -> None:
+        self.sets_timers = sets_timers
         self._entrance = entrance
         self._keys = keys
         self._window = window
         self._timed_by = timed_by
         self._length = length
         self._slim = Schema(() if timed_by is None else (schema.attributes[timed_by],))
+        self._no_columns = tuple(
+            Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in self._slim.attributes
+        )
         self._trail = Trail(schema, keyed=searched and bool(keys.positions))
 
     @property
@@ -82,6 +99,12 @@ class SlidingSide:
         columns = () if self._timed_by is None else (batch.columns[self._timed_by],)
         slim = EventBatch(self._slim, batch.timestamps, columns, None, batch.chunks)
         return self._of_window(self._window.process(slim, clock), first)
+
+    def pass_time(self, clock: RowClock) -> Emitted:
+        """The rows that leave by the clock's ticks."""
+        assert self._window is not None
+        nothing = EventBatch(self._slim, _NO_TIMES, self._no_columns)
+        return self._of_window(self._window.process(nothing, RowClock(_NO_TIMES, clock.ticks_ms)), self.stop)
 
     def fire(self, now_ms: int) -> Emitted | None:
         """The rows that leave at the earliest timer."""

@@ -83,7 +83,7 @@ def joins(draw: st.DrawFn) -> Joining:
 
 
 @st.composite
-def inputs(draw: st.DrawFn) -> list[Call]:
+def inputs(draw: st.DrawFn, lateness: tuple[int, ...] = (0,)) -> list[Call]:
     now = 1000
     calls: list[Call] = []
     for _ in range(draw(st.integers(1, 8))):
@@ -94,7 +94,7 @@ def inputs(draw: st.DrawFn) -> list[Call]:
             number = draw(st.sampled_from([None, 0, 1, 2, 3]))
             share = draw(st.sampled_from([None, 0.0, -0.0, 0.5]))
             values: Values = (key, number, share, draw(st.sampled_from([now, now - 15, 1, 2])))
-            events.append((now, values))
+            events.append((now - draw(st.sampled_from(lateness)), values))
         calls.append(Call(draw(st.sampled_from("LR")), events))
     return calls
 
@@ -112,7 +112,7 @@ def test_a_join_puts_out_what_joining_one_event_at_a_time_gives(joining: Joining
     assert Fed(joining.app).feed(calls) == expected
 
 
-@given(joining=joins(), calls=inputs(), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3))
+@given(joining=joins(), calls=inputs((0, 0, 0, 4, 30)), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3))
 @settings(deadline=None, max_examples=40)
 def test_cuts_snapshots_and_interpretation_change_nothing(
     joining: Joining, calls: list[Call], sizes: list[int]
@@ -159,7 +159,7 @@ SELECTS = [
     select=st.sampled_from(SELECTS),
     events=st.sampled_from(["current", "expired", "all"]),
     own=st.booleans(),
-    calls=inputs(),
+    calls=inputs((0, 0, 0, 4, 30)),
     sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3),
 )
 @settings(deadline=None, max_examples=60)
