@@ -23,6 +23,7 @@ from eiha.events.schema import Schema
 
 _NO_TIME: Final = -(2**62)
 _BEHIND_ALL: Final = 2**62
+_WITHIN_STRIDE: Final = CHUNK_STRIDE - 1  # the stride is a power of two: bits that chunks from outside have not
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +306,15 @@ def _fire_timers(
     return out, start, current, flushed, timer_ms
 
 
+@inlined
+def _skip_period(times: ReadInt64, first: int, count: int, index: int, end_ms: int, highest_ms: int) -> tuple[int, int]:
+    """The highest time up to the next row that ends the period, and the number of that row."""
+    while index < count and times[first + index] < end_ms:
+        highest_ms = max(highest_ms, times[first + index])
+        index += 1
+    return highest_ms, index
+
+
 @kernel
 def _run_periods(
     times: WriteInt64,
@@ -339,20 +349,31 @@ def _run_periods(
     out = 0
     last = -CHUNK_STRIDE
     seen = -CHUNK_STRIDE
+    has_timer = timeout_ms > 0
     tick = 0
-    for index in range(len(now_ms) + 1):
+    index = 0
+    latest_ms = now_ms[len(now_ms) - 1] if len(now_ms) else _NO_TIME
+    if len(ticks_ms):
+        latest_ms = max(latest_ms, ticks_ms[len(ticks_ms) - 1])
+    while True:
+        if end_ms != _NO_TIME and not replaces and (not has_timer or timer_ms > latest_ms):
+            highest_ms, index = _skip_period(times, first, len(now_ms), index, end_ms, highest_ms)
+            if index:
+                seen = max(seen, chunks[index - 1])
         position = first + index
         chunk = chunks[index] if index < len(now_ms) else _BEHIND_ALL
-        while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
-            out, start, current, flushed, timer_ms = _fire_timers(
-                timestamps, start, current, position, highest_ms, flushed, timer_ms, ticks_ms[tick], timeout_ms,
-                playback, max((tick - 1) * CHUNK_STRIDE, seen), tick * CHUNK_STRIDE - 1, wants_expired, writes,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
-            )  # fmt: skip
+        while has_timer and tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
+            if timer_ms != _NO_TIME and timer_ms <= ticks_ms[tick]:
+                out, start, current, flushed, timer_ms = _fire_timers(
+                    timestamps, start, current, position, highest_ms, flushed, timer_ms, ticks_ms[tick], timeout_ms,
+                    playback, max((tick - 1) * CHUNK_STRIDE, seen), tick * CHUNK_STRIDE - 1, wants_expired, writes,
+                    out, out_positions, out_kinds, out_timestamps, out_chunks,
+                )  # fmt: skip
             tick += 1
         if index == len(now_ms):
             break
-        if chunk % CHUNK_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1]):
+        is_first = has_timer and chunk & _WITHIN_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1])
+        if is_first and timer_ms != _NO_TIME and timer_ms <= now_ms[index]:
             out, start, current, flushed, timer_ms = _fire_timers(
                 timestamps, start, current, position, highest_ms, flushed, timer_ms, now_ms[index], timeout_ms,
                 playback, max(chunk - CHUNK_STRIDE, seen), chunk - 1, wants_expired, writes,
@@ -381,4 +402,5 @@ def _run_periods(
         if replaces and writes:
             times[position] = end_ms
         seen = max(seen, chunk)
+        index += 1
     return out, start, current - start, end_ms, highest_ms, flushed, timer_ms
