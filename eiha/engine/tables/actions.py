@@ -191,14 +191,8 @@ class UpdateOrInsertRows:
             if len(fresh) == rows.count:
                 return
         if is_primary:
-            # there is at most one row, and a key with a null meets none: it is refused if the table has it
-            nulls = np.zeros(rows.count, dtype=np.bool_)
-            for column in key_columns:
-                if column.valid is not None:
-                    nulls |= ~column.valid
-            table.complain_of_duplicates(columns, nulls & ~is_new)
-            meets = np.flatnonzero(~(is_new | nulls))
-            self._write_met(rows, meets, found)
+            # there is at most one row, and null is a key like any other
+            self._write_met(rows, np.flatnonzero(~is_new), found)
             return
         outer, places = keys.equal(key_columns, ~is_new)
         self._update.write_pairs(rows, outer, places)
