@@ -38,6 +38,7 @@ from eiha.plan.nodes import (
     QueryOutput,
     Selector,
     SideKind,
+    StreamFunction,
     StreamInput,
     TableDefinition,
     Trigger,
@@ -110,6 +111,7 @@ class _PlanBinder:
                 self._partition(element)
             else:
                 self._query(element)
+        self.warnings += _logs(self.queries)
         return Plan(
             name=name or header.name or UNNAMED_PLAN,
             streams=tuple(self.streams.values()),
@@ -407,3 +409,13 @@ def _is_same_definition(before: definition_tree.Definition, after: definition_tr
             return first == second
         case _:
             return False
+
+
+def _logs(queries: list[Query]) -> list[str]:
+    """A warning for each query that wants its events logged."""
+    return [
+        f"#log in query {query.name!r} writes nothing; publish the stream instead"
+        for query in queries
+        if isinstance(query.input, StreamInput)
+        and any(isinstance(handler, StreamFunction) and handler.name == "log" for handler in query.input.handlers)
+    ]
