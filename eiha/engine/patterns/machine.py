@@ -7,12 +7,14 @@ take further is gone.
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from eiha.engine.operator import OperatorState
 from eiha.engine.patterns.captured import NEVER, NOTHING_CAME, Event, MatchTable, PartialMatch, matches_of
 from eiha.engine.patterns.state_table import NONE, State, StateKind
 from eiha.engine.patterns.step_check import StepCheck
+
+_SWEEP_FROM: Final = 16
 
 
 class Waiting:
@@ -27,9 +29,10 @@ class Waiting:
         wait_until_ms: when the wait of an absent step that began last is over.
         arrived_ms: when the event that must be absent came last, 0 for not at all.
         alarms: moments at which an absent step looks at its matches, rising.
+        sweep_from: how many may wait before those are looked for that a partner completed.
     """
 
-    __slots__ = ("active", "alarms", "arrived_ms", "begun", "fresh", "renew", "wait_until_ms", "waiting")
+    __slots__ = ("active", "alarms", "arrived_ms", "begun", "fresh", "renew", "sweep_from", "wait_until_ms", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[PartialMatch] = []
@@ -40,6 +43,7 @@ class Waiting:
         self.wait_until_ms = 0
         self.arrived_ms = 0
         self.alarms: list[int] = []
+        self.sweep_from = _SWEEP_FROM
 
 
 class Machine:
@@ -459,8 +463,8 @@ class Machine:
             case StateKind.PAIRED:
                 match.events[state.position] = event
                 if not state.is_and or self._partner_is_done(state, match):
-                    self._leave_absent_partner(state, match)
                     self._go_on(state, match, event)
+                    self._sweep(self._states[state.partner])
                 return False
             case StateKind.ABSENT:
                 match.events[state.position] = event
@@ -536,12 +540,14 @@ class Machine:
             return False
         return True
 
-    def _leave_absent_partner(self, state: State, match: PartialMatch) -> None:
-        """What is complete waits no longer for nothing to come; with ``within``, as recorded, until it lapses."""
-        partner = self._states[state.partner]
-        if state.is_and and partner.is_absent and self._within_ms is None and not self._is_sequence:
-            held = self.held[state.partner]
-            held.waiting = [each for each in held.waiting if each is not match]
+    def _sweep(self, state: State) -> None:
+        """Now and then, forget at ``state`` what its partner completed. With ``within`` it goes when it is too old."""
+        held = self.held[state.position]
+        if self._within_ms is not None or self._is_sequence or len(held.waiting) < held.sweep_from:
+            return
+        if not state.is_and or (state.is_absent and state.wait_ms is None):
+            held.waiting = [match for match in held.waiting if match.events[state.partner] is None]
+        held.sweep_from = max(_SWEEP_FROM, 2 * len(held.waiting))
 
     def _take_what_must_not_come(self, state: State, match: PartialMatch, event: Event) -> bool:
         self.held[state.position].arrived_ms = event.timestamp
