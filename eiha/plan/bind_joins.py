@@ -24,6 +24,7 @@ from eiha.plan.nodes import (
     Window,
 )
 from eiha.plan.refusals import Refusals
+from eiha.plan.registry import REGISTRY
 from eiha.plan.scopes import unknown_attribute
 from eiha.siddhiql import query_tree
 from eiha.siddhiql.diagnostics import did_you_mean
@@ -192,6 +193,8 @@ def _refuse_unsearchable(name: str, handlers: tuple[Handler, ...], refusals: Ref
         refusals.refuse(span, message)
     if window.name in _NOT_SEARCHED:
         refusals.refuse(window.span, f"a join cannot look into the window {window.name!r}")
+    if window.name in REGISTRY.windows:
+        refusals.unsupported(window.span, f"join.window.{window.name}")  # packages need not tell what they hold
 
 
 def _event(index: EventIndex | None) -> int:

@@ -149,15 +149,13 @@ class _JoinMaker:
             made = make_window(window, schema, playback, strings=strings, wants_expired=False)
             return HoardingSide(entrance, schema, keys, made)
         is_empty = last.name == "session" or (not self._wants_expired and last.name in EMPTY_WINDOWS)
-        drops_expired = not self._wants_expired and last.name in ("batch", "externalTimeBatch")
-        wants_expired = self._wants_expired or drops_expired
-        made = make_window(window, schema, playback, strings=strings, wants_expired=wants_expired)
+        made = make_window(window, schema, playback, strings=strings)
         return WindowSide(
             entrance,
             schema,
             keys,
             SearchedBatches(made) if last.name in BATCH_WINDOWS else made,
-            drops_expired=drops_expired,
+            drops_batches=not self._wants_expired,
             holds=not is_empty,
         )
 

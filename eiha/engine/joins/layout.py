@@ -17,8 +17,22 @@ from eiha.plan.expressions import LAST_EVENT, AttributeRef, EventIsNull, Express
 from eiha.plan.nodes import JoinInput, Query, Window
 from eiha.plan.rewrites.map_expressions import map_expression
 
-_OF_WHOLE_ROWS = frozenset({"frequent", "lossyFrequent"})
-"""Windows that tell rows apart by all attributes, if they name none."""
+_READ_ARGUMENTS_ONLY = frozenset(
+    {
+        "batch",
+        "delay",
+        "externalTime",
+        "externalTimeBatch",
+        "length",
+        "lengthBatch",
+        "session",
+        "sort",
+        "time",
+        "timeBatch",
+        "timeLength",
+    }
+)
+"""Windows that read the attributes among their arguments; others may read any attribute of a row."""
 
 ONLY_EVENT = (0, LAST_EVENT)
 """The event indices that name the event of a side; others are null."""
@@ -47,7 +61,7 @@ def join_layout(query: Query, join: JoinInput) -> JoinLayout:
     for source, side in enumerate(join.sides):
         arguments = [argument for handler in side.handlers[-1:] for argument in getattr(handler, "arguments", ())]
         read |= {(source, position) for each in arguments for _, position in _places(each)}
-        if any(isinstance(handler, Window) and handler.name in _OF_WHOLE_ROWS for handler in side.handlers):
+        if any(isinstance(handler, Window) and handler.name not in _READ_ARGUMENTS_ONLY for handler in side.handlers):
             read |= {(source, position) for position in range(len(side.schema))}
     kept = [
         KeptColumns(side.schema, tuple(sorted(position for where, position in read if where == source)))

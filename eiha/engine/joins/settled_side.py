@@ -67,11 +67,11 @@ class WindowSide:
         schema: of the columns that the join keeps.
         keys: where the join must find equal values.
         window: the window.
-        drops_expired: rows that leave are not told of, although the window does.
+        drops_batches: rows that leave as a batch are not told of, although the window does.
         holds: what is searched: the window, or nothing.
     """
 
-    __slots__ = ("_drops_expired", "_entrance", "_holds", "_keys", "_settled", "_window")
+    __slots__ = ("_drops_batches", "_entrance", "_holds", "_keys", "_settled", "_window")
 
     def __init__(
         self,
@@ -80,13 +80,13 @@ class WindowSide:
         keys: Keys,
         window: FindableWindow,
         *,
-        drops_expired: bool = False,
+        drops_batches: bool = False,
         holds: bool = True,
     ) -> None:
         self._entrance = entrance
         self._keys = keys
         self._window = window
-        self._drops_expired = drops_expired
+        self._drops_batches = drops_batches
         self._holds = holds
         self._settled = SettledRows(schema, tuple(range(len(schema))), keys)
 
@@ -128,7 +128,7 @@ class WindowSide:
         self._window.restore(state["window"])
 
     def _emitted(self, out: EventBatch) -> Emitted:
-        if self._drops_expired and out.kinds is not None:
+        if self._drops_batches and out.collapses and out.kinds is not None:
             out = out.take(np.flatnonzero(out.kinds != _EXPIRED))
         return emitted_rows(out, out.columns, self._keys)
 
