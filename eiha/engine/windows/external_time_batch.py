@@ -174,10 +174,12 @@ class ExternalTimeBatchWindow:
 
 @inlined
 def _put_out(
-    position: int,
+    timestamps: ReadInt64,
+    begin: int,
+    end: int,
     kind: int,
-    timestamp: int,
-    chunk: int,
+    at_ms: int,
+    number: int,
     out: int,
     writes: bool,
     out_positions: WriteInt64,
@@ -185,13 +187,19 @@ def _put_out(
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> int:
-    """Put out one more row, or only count it; how many there are now."""
-    if writes:
+    """Put out the rows from ``begin`` to ``end``, or only count them; how many there are now.
+
+    ``at_ms``: their timestamp, ``_NO_TIME``: each its own. All at once: a call for each row would cost more than it.
+    """
+    if not writes:
+        return out + end - begin
+    for position in range(begin, end):
         out_positions[out] = position
         out_kinds[out] = kind
-        out_timestamps[out] = timestamp
-        out_chunks[out] = chunk
-    return out + 1
+        out_timestamps[out] = timestamps[position] if at_ms == _NO_TIME else at_ms
+        out_chunks[out] = number
+        out += 1
+    return out
 
 
 @inlined
@@ -219,19 +227,19 @@ def _put_out_batch(
     if again and current == stop:
         return out, start, current
     if wants_expired:
-        for position in range(start, current):
-            out = _put_out(
-                position, EXPIRED, at_ms, number, out, writes, out_positions, out_kinds, out_timestamps, out_chunks
-            )  # fmt: skip
-    if current < stop:
         out = _put_out(
-            current, RESET, at_ms, number, out, writes, out_positions, out_kinds, out_timestamps, out_chunks
-        )  # fmt: skip
-    for position in range(start if again else current, stop):
-        out = _put_out(
-            position, CURRENT, timestamps[position], number,
+            timestamps, start, current, EXPIRED, at_ms, number,
             out, writes, out_positions, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
+    if current < stop:
+        out = _put_out(
+            timestamps, current, current + 1, RESET, at_ms, number,
+            out, writes, out_positions, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
+    out = _put_out(
+        timestamps, start if again else current, stop, CURRENT, _NO_TIME, number,
+        out, writes, out_positions, out_kinds, out_timestamps, out_chunks,
+    )  # fmt: skip
     if not again:
         start = current
     if not keeps:
