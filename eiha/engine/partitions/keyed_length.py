@@ -32,13 +32,12 @@ class KeyedLength(Untimed):
         assert keys is not None
         chains = self._chains
         chains.reserve(int(keys.max()) + 1 if len(keys) else 0)
-        slots, left = chains.slide(keys, self._length)
+        slots, left, gone = chains.slide(keys, self._length)
         for held, column in zip(self._columns, batch.columns, strict=True):
             held.reserve(chains.room)
             held.values[slots] = column.values
             held.valid[slots] = column.mask()
         pushed = left >= 0
-        gone = left[pushed]
         places = np.arange(len(keys)) + np.cumsum(pushed)  # of the current rows
         rows = len(keys) + len(gone)
         kinds = np.full(rows, int(Kind.EXPIRED), dtype=np.uint8)

@@ -179,7 +179,7 @@ class SlidingSelect:
         groups = self._groups.find(rows, batch.keys)
         chains = self._chains
         chains.reserve(int(batch.keys.max()) + 1)
-        slots, left = chains.slide(batch.keys, self._length)
+        slots, left, gone = chains.slide(batch.keys, self._length)
         moves = Moves(slots, left, groups, self._left_groups(slots, left, groups), self._groups.count, chains.room)
         values = tuple(
             [
@@ -187,7 +187,7 @@ class SlidingSelect:
                 for aggregate, argument in zip(self._aggregates, self._arguments, strict=True)
             ]
         )
-        chains.release(left[left >= 0])
+        chains.release(gone)
         return self._projected.finish(batch, Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values))
 
     def _left_groups(self, slots: Numbers, left: Numbers, groups: Numbers) -> Numbers:

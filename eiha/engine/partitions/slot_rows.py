@@ -65,15 +65,15 @@ class SlotChains:
         self._free[self._free_count : self._free_count + len(slots)] = slots
         self._free_count += len(slots)
 
-    def slide(self, keys: Slots, length: int) -> tuple[Slots, Slots]:
+    def slide(self, keys: Slots, length: int) -> tuple[Slots, Slots, Slots]:
         """Add a row to the chain of each of ``keys``: its slot, and that of the row it pushes out, or ``NO_SLOT``.
 
-        The slots pushed out stay as they are until they are released.
+        Last come the slots pushed out, which stay as they are until they are released.
         """
         slots = self.claim(len(keys))
         left = np.empty(len(keys), dtype=np.int64)
-        slide_chains(keys, slots, length, self.heads, self.tails, self.counts, self.following, left)
-        return slots, left
+        dropped = slide_chains(keys, slots, length, self.heads, self.tails, self.counts, self.following, left)
+        return slots, left, left if dropped == len(keys) else left[left >= 0]
 
     def in_order(self) -> Slots:
         """The slots of all rows held, instance by instance, oldest first."""

@@ -20,7 +20,7 @@ def test_each_instance_holds_its_latest_rows_in_slots_of_their_own(
     count = 0
     for place, keys in enumerate(batches):
         chains.reserve(max(keys) + 1)
-        slots, left = chains.slide(np.array(keys), length)
+        slots, left, pushed_out = chains.slide(np.array(keys), length)
         names.reserve(chains.room)
         rows = np.arange(count, count + len(keys))
         names.values[slots] = rows
@@ -31,7 +31,8 @@ def test_each_instance_holds_its_latest_rows_in_slots_of_their_own(
             if len(held) == length:
                 assert names.values[gone] == held.popleft()
             held.append(row)
-        chains.release(left[left >= 0])
+        assert pushed_out.tolist() == [slot for slot in left.tolist() if slot != NO_SLOT]
+        chains.release(pushed_out)
         order = chains.in_order()
         assert names.values.take(order).tolist() == [row for key in sorted(model) for row in model[key]]
         assert len(set(order.tolist())) == len(order)
@@ -46,6 +47,6 @@ def test_slots_of_rows_that_left_are_used_again() -> None:
     chains = SlotChains()
     chains.reserve(2)
     for _ in range(1_000):
-        _, left = chains.slide(np.array([0, 1, 0]), 2)
-        chains.release(left[left >= 0])
+        _, _, pushed_out = chains.slide(np.array([0, 1, 0]), 2)
+        chains.release(pushed_out)
     assert chains.room <= 64
