@@ -85,7 +85,8 @@ class IncrementalAggregation:
         ]
         levels: list[Level] = []
         for granularity in reversed(definition.granularities):
-            levels.insert(0, Level(granularity, self._cells.layout, levels[0] if levels else None))
+            coarser = levels[0] if levels else None
+            levels.insert(0, Level(granularity, self._cells.layout, coarser, by_arrival=definition.by is None))
         self._levels = tuple(levels)
         self._purge_at_ms: int | None = None
         if start_ms is not None and definition.purge_interval_ms is not None:

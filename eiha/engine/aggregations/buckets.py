@@ -13,8 +13,8 @@ _DAY_MS: Final = 86_400_000
 _DAY: Final = 3
 _MONTH: Final = 4
 
-NO_BUCKET: Final = 0
-"""Start and end of the bucket of a group that is in none: no time lies between."""
+NO_BUCKET: Final = -1
+"""Start and end of the bucket of a group that is in none: no time lies between, and no bucket begins there."""
 
 
 @inlined
@@ -84,11 +84,11 @@ def follow(
     times: ReadInt64,
     arrivals: ReadInt64,
     granularity: int,
+    by_arrival: bool,
     group_count: int,
     starts: WriteInt64,
     ends: WriteInt64,
     since: WriteInt64,
-    until: WriteInt64,
     slots: WriteInt64,
     out: WriteInt64,
     closed_slots: WriteInt64,
@@ -100,19 +100,25 @@ def follow(
 ) -> None:
     """Say for each row which slot it adds to: that of its group, as long as the group stays in one bucket.
 
-    Each group is in one bucket (``starts``, ``ends``), which it fills while the clock is in one bucket, too (``since``,
-    ``until``), and it fills one slot (``slots``; its own number before the call). A row elsewhere closes the bucket
-    and begins another, in a new slot from ``group_count`` on; its group is then among ``moved``. Closed buckets are
-    listed in order. ``counts``: how many closed, how many moved.
+    Each group is in one bucket (``starts``, ``ends``), which it fills while the clock is in one bucket, too (that
+    begins at ``since``), and it fills one slot (``slots``; its own number before the call). A row elsewhere closes the
+    bucket and begins another, in a new slot from ``group_count`` on; its group is then among ``moved``. Closed buckets
+    are listed in order. ``by_arrival``: times are arrivals, here and in all calls before. ``counts``: how many closed,
+    how many moved.
     """
     closed = 0
     moves = 0
     fresh = group_count
+    clock_start = 0
+    clock_end = 0
     for row in range(len(groups)):
         group = groups[row]
         time_ms = times[row]
         arrival_ms = arrivals[row]
-        if starts[group] <= time_ms < ends[group] and since[group] <= arrival_ms < until[group]:
+        if arrival_ms < clock_start or arrival_ms >= clock_end:
+            clock_start = _bucket_start(arrival_ms, granularity)
+            clock_end = _bucket_end(clock_start, granularity)
+        if since[group] == clock_start and (by_arrival or starts[group] <= time_ms < ends[group]):
             out[row] = slots[group]
             continue
         if starts[group] != ends[group]:
@@ -126,12 +132,10 @@ def follow(
                 moves += 1
             slots[group] = fresh
             fresh += 1
-        start = _bucket_start(time_ms, granularity)
+        start = clock_start if by_arrival else _bucket_start(time_ms, granularity)
         starts[group] = start
-        ends[group] = _bucket_end(start, granularity)
-        start = _bucket_start(arrival_ms, granularity)
-        since[group] = start
-        until[group] = _bucket_end(start, granularity)
+        ends[group] = clock_end if by_arrival else _bucket_end(start, granularity)
+        since[group] = clock_start
         out[row] = slots[group]
     counts[0] = closed
     counts[1] = moves

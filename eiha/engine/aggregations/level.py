@@ -26,7 +26,7 @@ from eiha.plan.granularities import Granularity
 
 Longs = npt.NDArray[np.int64]
 
-_BOUNDS = ("starts", "ends", "since", "until")
+_BOUNDS = ("starts", "ends", "since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,16 @@ class Level:
         granularity: of the buckets.
         layout: of the cells.
         coarser: the next level, which gets what is closed here; None: this is the coarsest.
+        by_arrival: the time of every row is when it came.
     """
 
-    __slots__ = ("_bounds", "_coarser", "_group_count", "_open", "_slots", "_stored", "granularity")
+    __slots__ = ("_bounds", "_by_arrival", "_coarser", "_group_count", "_open", "_slots", "_stored", "granularity")
 
-    def __init__(self, granularity: Granularity, layout: CellLayout, coarser: Level | None) -> None:
+    def __init__(
+        self, granularity: Granularity, layout: CellLayout, coarser: Level | None, *, by_arrival: bool = False
+    ) -> None:
         self.granularity = granularity
+        self._by_arrival = by_arrival
         self._coarser = coarser
         self._open = Cells(layout)
         self._stored = StoredCells(layout)
@@ -73,11 +77,11 @@ class Level:
             rows.times,
             rows.arrivals,
             int(self.granularity),
+            self._by_arrival,
             group_count,
             self._bounds["starts"],
             self._bounds["ends"],
             self._bounds["since"],
-            self._bounds["until"],
             self._slots,
             out,
             closed_slots,
