@@ -57,18 +57,24 @@ class LastRowSnapshot(PeriodicLimiter):
             self._rows.clear()
 
     def _put_out(self) -> EventBatch | None:
-        if self._windowed and self._grouped:
+        if self._is_balanced():
             groups = self._rows.groups
             stays = self._balance.take(groups) > 0
             self._balance[groups[~stays]] = 0
             self._rows.keep(stays)
         return self._rows.rows()
 
+    def _is_balanced(self) -> bool:
+        return self._windowed and self._grouped
+
     def _state(self) -> OperatorState:
-        return {"rows": self._rows.snapshot(), "balance": self._balance.take(self._rows.groups)}
+        balance = self._balance.take(self._rows.groups) if self._is_balanced() else None
+        return {"rows": self._rows.snapshot(), "balance": balance}
 
     def _restore(self, state: OperatorState) -> None:
         self._rows.restore(state["rows"])
+        if not self._is_balanced():
+            return
         groups = self._rows.groups
         self._balance = grown(np.zeros(1, dtype=np.int64), int(groups.max()) + 1 if len(groups) else 1)
         self._balance[groups] = state["balance"]
