@@ -281,15 +281,18 @@ def _slide(
                 is_full = position - start >= rows_max  # then one row makes room, due or not, and no more
                 if not is_full:
                     break
-            out = _put_out(
-                start, leaving_kind, now, chunk, out, out_positions, out_kinds, out_timestamps, out_chunks
-            )  # fmt: skip
+            out_positions[out] = start  # written out here: a call for each row would cost more than the row
+            out_kinds[out] = leaving_kind
+            out_timestamps[out] = now
+            out_chunks[out] = chunk
+            out += 1
             start += 1
         if leaving_kind == EXPIRED:
-            out = _put_out(
-                position, CURRENT, timestamps[position], chunk,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
-            )  # fmt: skip
+            out_positions[out] = position
+            out_kinds[out] = CURRENT
+            out_timestamps[out] = timestamps[position]
+            out_chunks[out] = chunk
+            out += 1
         if timestamps[position] > record_ms:
             record_ms = timestamps[position]
             timers[pending] = record_ms + length_ms
