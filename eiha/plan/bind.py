@@ -288,12 +288,14 @@ class _PlanBinder:
     def _join_and_selector(
         self, query: query_tree.Query, join: query_tree.JoinStream, place: Span
     ) -> tuple[QueryInput, Selector]:
-        bound, sides = bind_join(join, self._join_source, self.refusals)
+        bound, sides = bind_join(join, self._join_source, self.refusals, self.tables)
         names_all = query.selection is None or not query.selection.attributes
         everything = all_of_both(sides, place) if names_all else ()
         category = getattr(query.output, "events", None) or query_tree.EventCategory.CURRENT
         self.warnings += join_warnings(join, bound, OutputEvents(category.value))
-        return bound, bind_selector(query.selection, sides, everything, sides, self.refusals)
+        return bound, bind_selector(
+            query.selection, sides, everything, sides, self.refusals, self.tables, orders_by_input=True
+        )
 
     def _join_source(self, source: query_tree.Source) -> JoinSource:
         """What a side of a join is, and its attributes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from eiha.plan.nodes import (
     OutputEvents,
     Projection,
     SideKind,
+    TableDefinition,
     Window,
 )
 from eiha.plan.refusals import Refusals
@@ -100,17 +101,23 @@ class JoinScope:
         return names.index(stream.name)
 
 
-def bind_join(join: query_tree.JoinStream, source_of: SourceOf, refusals: Refusals) -> tuple[JoinInput, JoinScope]:
+def bind_join(
+    join: query_tree.JoinStream,
+    source_of: SourceOf,
+    refusals: Refusals,
+    tables: Mapping[str, TableDefinition] | None = None,
+) -> tuple[JoinInput, JoinScope]:
     """The join, and the scope of its rows.
 
     Args:
         join: as written.
         source_of: what a name stands for, and its attributes; raises for names that there are not.
         refusals: raises the errors.
+        tables: those that ``in`` may ask.
     """
     only = join.left.is_unidirectional or join.right.is_unidirectional
-    left = _side(join.left, source_of, refusals, silent=only and not join.left.is_unidirectional)
-    right = _side(join.right, source_of, refusals, silent=only and not join.right.is_unidirectional)
+    left = _side(join.left, source_of, refusals, tables, silent=only and not join.left.is_unidirectional)
+    right = _side(join.right, source_of, refusals, tables, silent=only and not join.right.is_unidirectional)
     if not (_lives(left) or _lives(right)):
         message = (
             f"neither {left.source!r} nor {right.source!r} brings rows by itself; join a stream or a window with them"
@@ -119,7 +126,7 @@ def bind_join(join: query_tree.JoinStream, source_of: SourceOf, refusals: Refusa
     if left.kind is SideKind.WINDOW and left.source == right.source:
         right = _silent(right)  # as recorded: of one window's rows, the first side alone is told
     scope = JoinScope((left, right), refusals)
-    binder = ExpressionBinder(scope, refusals)
+    binder = ExpressionBinder(scope, refusals, tables=tables)
     on = None if join.on is None else binder.bind_condition(join.on, "on takes a bool")
     buckets = _buckets(join, (left, right), source_of, refusals)
     return JoinInput(JoinKind(join.kind.value), left, right, on, buckets, join.span), scope
@@ -166,13 +173,20 @@ def _silent(side: JoinSide) -> JoinSide:
     return JoinSide(side.source, side.kind, side.name, side.handlers, side.schema, False, side.span)
 
 
-def _side(side: query_tree.JoinSide, source_of: SourceOf, refusals: Refusals, *, silent: bool) -> JoinSide:
+def _side(
+    side: query_tree.JoinSide,
+    source_of: SourceOf,
+    refusals: Refusals,
+    tables: Mapping[str, TableDefinition] | None,
+    *,
+    silent: bool,
+) -> JoinSide:
     source = side.stream.source
     known = source_of(source)
     kind, schema = known.kind, known.schema
     handlers: tuple[Handler, ...] = ()
     if kind is SideKind.STREAM:
-        bound = bind_stream(side.stream, schema, refusals)
+        bound = bind_stream(side.stream, schema, refusals, tables)
         handlers, schema = bound.handlers, bound.schema
         _refuse_unsearchable(source.name, handlers, refusals, side.stream.span)
     else:

@@ -22,6 +22,8 @@ def bind_selector(
     captured: Scope | None,
     refusals: Refusals,
     tables: Mapping[str, TableDefinition] | None = None,
+    *,
+    orders_by_input: bool = False,
 ) -> Selector:
     """The selector of a query.
 
@@ -32,6 +34,7 @@ def bind_selector(
         captured: the captured events of a pattern or the sides of a join, which having may read too.
         refusals: raises the errors.
         tables: those that ``in`` may ask; None: there can be no ``in``.
+        orders_by_input: whether order by may read what having may.
     """
     if selection is None:
         selection = Selection()
@@ -46,6 +49,7 @@ def bind_selector(
     schema = Schema(tuple(Attribute(item.name, item.expression.type) for item in projections))
     keys = ExpressionBinder(scope, refusals)
     output = OutputScope(schema, refusals, captured)
+    ordering = output if orders_by_input else OutputScope(schema, refusals)
     held: list[Aggregate] = []
     return Selector(
         projections=tuple(projections),
@@ -53,7 +57,7 @@ def bind_selector(
         group_by=tuple(keys.bind(key) for key in selection.group_by),
         having=None if selection.having is None else _having(selection.having, output, held, refusals, tables),
         order_by=tuple(
-            OrderKey(_order_column(key.attribute, schema, refusals), key.is_descending) for key in selection.order_by
+            OrderKey(_order_column(key.attribute, ordering), key.is_descending) for key in selection.order_by
         ),
         limit=_row_count(selection.limit, "limit", refusals),
         offset=_row_count(selection.offset, "offset", refusals),
@@ -99,9 +103,9 @@ def bind_having(condition: tree.Expression, binder: ExpressionBinder) -> Express
     return bound
 
 
-def _order_column(reference: tree.AttributeReference, schema: Schema, refusals: Refusals) -> OutputRef:
-    column = OutputScope(schema, refusals).attribute(reference)
-    assert isinstance(column, OutputRef)
+def _order_column(reference: tree.AttributeReference, ordering: OutputScope) -> OutputRef | AttributeRef:
+    column = ordering.attribute(reference)
+    assert isinstance(column, OutputRef | AttributeRef)
     return column
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from eiha.events.schema import AttributeType, Schema, StreamDefinition
 from eiha.plan.connections import Buffering, Connection
-from eiha.plan.expressions import Expression, OutputRef
+from eiha.plan.expressions import AttributeRef, Expression, OutputRef
 from eiha.plan.granularities import Granularity
 from eiha.siddhiql.span import NO_SPAN, Span
 
@@ -219,9 +219,9 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class OrderKey:
-    """One key of order by."""
+    """One key of order by: a column of the output, in joins also one of the sides."""
 
-    column: OutputRef
+    column: OutputRef | AttributeRef
     descending: bool
 
 

@@ -130,6 +130,7 @@ def _of_selector(query: Query) -> Iterable[Expression]:
     for aggregate in (*selector.aggregates, *selector.having_aggregates):
         yield from aggregate.expressions
     yield from selector.group_by
+    yield from (key.column for key in selector.order_by)
     if selector.having is not None:
         yield selector.having
 

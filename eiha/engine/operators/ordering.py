@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from eiha.engine.expressions.rows import Columns
 from eiha.events.batch import Chunks, Kind, Kinds
 from eiha.events.column import Column, Indices
 from eiha.events.schema import AttributeType
@@ -16,16 +17,17 @@ Numbers = npt.NDArray[np.int64]
 
 
 def ordered(
-    keys: tuple[OrderKey, ...], outputs: Columns, chunks: Chunks, kinds: Kinds, strings: StringTable
+    keys: tuple[OrderKey, ...], values: Sequence[Column], chunks: Chunks, kinds: Kinds, strings: StringTable
 ) -> Indices:
     """Rows in order, by the keys within each run of rows of one chunk and kind; stable, nulls last both ways.
+
+    ``values``: the column of each key.
 
     Siddhi orders runs: as a rule the expired rows of a chunk and then the current ones, but with group by over batches
     a current row that took the place of an expired one keeps it.
     """
     columns: list[npt.NDArray[np.generic]] = []
-    for key in reversed(keys):
-        column = outputs[key.column.attribute]
+    for key, column in reversed(list(zip(keys, values, strict=True))):
         ranks = _ranks(column, strings)
         columns.append(-ranks if key.descending else ranks)
         columns.append(~column.mask())

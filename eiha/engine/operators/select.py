@@ -94,6 +94,7 @@ class Select:
         "_needed",
         "_nothing",
         "_one_by_one",
+        "_order_keys",
         "_places",
         "_projections",
         "_resets",
@@ -128,6 +129,7 @@ class Select:
         )
         self._projections = [compile_column(each.expression, scope) for each in selector.projections]
         self._having = None if selector.having is None else compile_condition(selector.having, scope)
+        self._order_keys = [compile_column(key.column, scope) for key in selector.order_by]
         self._having_aggregates = RunningAggregates(selector.having_aggregates, scope, expires=True)
         self._one_by_one = any(map(may_fail, _evaluated(selector))) or any(
             aggregator_may_fail(each) for each in selector.aggregates
@@ -287,7 +289,8 @@ class Select:
                 order = within_limits(selector.limit, None, chunks, np.full(len(order), _CURRENT, dtype=np.uint8))
             else:
                 if selector.order_by:
-                    order = ordered(selector.order_by, outputs, chunks, kinds, self._strings)
+                    values = [key(left.rows) for key in self._order_keys]
+                    order = ordered(selector.order_by, values, chunks, kinds, self._strings)
                 order = order.take(within_limits(selector.limit, selector.offset, chunks, kinds.take(order)))
             outputs = TakenColumns(outputs, order)
             timestamps, kinds, chunks = timestamps.take(order), kinds.take(order), chunks.take(order)
@@ -369,6 +372,4 @@ def as_current(batch: EventBatch) -> EventBatch:
 
 def as_batch(batch: EventBatch) -> EventBatch:
     """The rows as the readers of a named window get them: with their kinds, each chunk as a batch."""
-    return EventBatch(
-        batch.schema, batch.timestamps, batch.columns, batch.kinds, batch.chunk_numbers(), collapses=True
-    )
+    return EventBatch(batch.schema, batch.timestamps, batch.columns, batch.kinds, batch.chunk_numbers(), collapses=True)
