@@ -12,9 +12,12 @@ from eiha.engine.jit import ReadBool, ReadInt64, WriteBool, WriteInt64, inlined,
 
 @inlined
 def bucket(words: ReadInt64, start: int, width: int, mask: int) -> int:
-    """Where a key belongs: each word folded to 31 bits, times an odd 31-bit number, never overflows 63 bits."""
+    """Where a key belongs: each word folded to 31 bits, times an odd 31-bit number, never overflows 63 bits.
+
+    The last word, which tells nulls, is left out: there are zeros where it says null.
+    """
     mixed = 0
-    for place in range(start, start + width):
+    for place in range(start, start + width - 1):
         word = words[place]
         folded = (word ^ (word >> 31) ^ (word >> 62)) & 0x7FFFFFFF
         mixed = (((mixed ^ folded) * 0x5BD1E995) >> 13) & 0x7FFFFFFF

@@ -149,33 +149,44 @@ class UpdateRows:
 
 
 class UpdateOrInsertRows:
-    """``update or insert into T set ... on condition``: a row that meets none is inserted whole."""
+    """``update or insert into T set ... on condition``: a row that meets none is inserted whole.
 
-    __slots__ = ("_condition", "_keys", "_reads_rows", "_table", "_update", "_written")
+    On exactly the primary key (``T.key == key``) null is a key like any other; elsewhere it equals nothing.
+    """
+
+    __slots__ = ("_at_once", "_condition", "_keys", "_reads_rows", "_table", "_update", "_written")
 
     def __init__(self, table: Table, output: UpdateTable, condition: TableCondition, scope: Scope) -> None:
         self._table = table
         self._update = UpdateRows(table, output, condition, scope)
         self._condition = condition
-        self._keys = None if _is_one_by_one(_evaluated(output)) else _keys_of_inserted(table, self._condition)
+        self._keys = _keys_of_inserted(table, self._condition)
         kept = _kept_as_they_are(output, self._condition)
         self._written = _assignments(output.sets, scope, kept)
         self._reads_rows = any(each.reads_row for each in self._written)
-        if self._keys is not None and any(each.column in self._keys.columns for each in self._written):
-            self._keys = None
+        writes_key = self._keys is not None and any(each.column in self._keys.columns for each in self._written)
+        self._at_once = not writes_key and not _is_one_by_one(_evaluated(output))
 
     def apply(self, batch: EventBatch, clock: RowClock) -> None:
         """Let each row write what it meets, or add itself, in order. Raises ``EngineFault``."""
         rows = rows_of(batch, clock)
-        if self._keys is not None:
+        if self._keys is not None and self._at_once:
             self._by_key(self._keys, batch.columns, rows)
             return
         for single in _single_rows(rows):
-            outer, places = self._condition.matches(single)
+            outer, places = self._met_by(single)
             if len(outer):
                 self._update.write_pairs(single, outer, places)
             else:
                 self._table.insert(list(single.columns[_OUTPUT_ROW]))
+
+    def _met_by(self, single: Rows) -> tuple[Indices, Indices]:
+        keys = self._keys
+        if keys is None or keys is not self._table.primary:
+            return self._condition.matches(single)
+        places = keys.first(keys.words([single.columns[_OUTPUT_ROW][position] for position in keys.columns]))
+        places = places[places >= 0]
+        return np.zeros(len(places), dtype=np.int64), places
 
     def _by_key(self, keys: RowIndex, columns: Sequence[Column], rows: Rows) -> None:
         """All rows at once: a key that is not there is inserted by the first row that has it, and met by later ones."""
@@ -195,7 +206,11 @@ class UpdateOrInsertRows:
             self._write_met(rows, np.flatnonzero(~is_new), found)
             return
         outer, places = keys.equal(key_columns, ~is_new)
-        self._update.write_pairs(rows, outer, places)
+        if len(outer) and (outer[1:] == outer[:-1]).any():
+            self._update.write_pairs(rows, outer, places)
+        else:
+            found[outer] = places
+            self._write_met(rows, outer, found)
 
     def _write_met(self, rows: Rows, meets: Indices, found: Indices) -> None:
         """Let the rows at ``meets`` write the rows found for them."""

@@ -39,6 +39,9 @@ CONDITIONS: dict[str, Condition] = {
     "(T.k == k and T.n != 1) in T": lambda row, held: True,
 }
 
+EXACT_KEYS = {"T.k == k": (0,), "T.n == n": (1,), "n == T.n and T.k == k": (0, 1)}
+"""Conditions on exactly a primary key of these positions: for update or insert, null is a key like any other."""
+
 CHANGES: dict[str, Change] = {
     "": lambda row, held: row,
     "set T.v = v": lambda row, held: (held[0], held[1], row[2]),
@@ -67,6 +70,8 @@ class TableModel:
         """Let each of ``rows`` act."""
         for row in rows:
             met = [position for position, held in enumerate(self.rows) if self._meets(on, row, held)]
+            if verb == "upsert" and self.key == EXACT_KEYS.get(on):
+                met = [position for position, held in enumerate(self.rows) if self._key(held) == self._key(row)]
             if verb == "insert" or (verb == "upsert" and not met):
                 self._insert(row)
             elif verb == "delete":

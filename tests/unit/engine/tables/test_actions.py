@@ -91,7 +91,7 @@ def plans(draw: st.DrawFn) -> tuple[str, str, str, str, str]:
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(plan=plans(), steps=st.lists(STEP, min_size=1, max_size=8), restored=st.integers(0, 8))
 def test_statements_do_what_they_do_to_a_list_one_row_at_a_time(
     compiled: bool, plan: tuple[str, str, str, str, str], steps: list[tuple[str, list[Row], bool]], restored: int
