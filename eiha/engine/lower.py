@@ -23,7 +23,7 @@ from eiha.engine.partitions.keyed_length import KeyedLength
 from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
-from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, slides_sums, window_length
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window
 from eiha.engine.patterns.factory import PatternMaker, pattern_maker
 from eiha.engine.plan_parts import TableAction
 from eiha.engine.plan_runtime import Listener, PlanRuntime
@@ -210,10 +210,10 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
     if not is_keyed(query, plan):
         return None
     assert isinstance(query.input, StreamInput)
-    length = window_length(query)
-    if length is not None and slides_sums(query):
+    window = keyed_window(query)
+    if window is not None and slides(query):
         stages, _, names = _stages(query, query.input, plan, scope, lambda *_: None)
-        return KeyedQuery(query, stages, SlidingSelect(query.selector, names, length, instances))
+        return KeyedQuery(query, stages, SlidingSelect(query.selector, names, window, instances))
     stages, expires, names = _stages(query, query.input, plan, scope, _keyed_window)
     select = KeyedSelect(query.selector, query.output.events, names, expires=expires, instances=instances)
     return KeyedQuery(query, stages, select)
@@ -272,9 +272,9 @@ def _window(window: Window, query: Query, schema: Schema, playback: bool, scope:
 
 
 def _keyed_window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator | None:
-    length = window_length(query)
-    assert length is not None
-    return None if _window(window, query, schema, playback, scope) is None else KeyedLength(schema, length)
+    known = keyed_window(query)
+    assert known is not None
+    return None if _window(window, query, schema, playback, scope) is None else KeyedLength(schema, known[1])
 
 
 def _filters_by_aggregates(query: Query) -> bool:

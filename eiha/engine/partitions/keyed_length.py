@@ -32,12 +32,13 @@ class KeyedLength(Untimed):
         assert keys is not None
         chains = self._chains
         chains.reserve(int(keys.max()) + 1 if len(keys) else 0)
-        slots, left, gone = chains.slide(keys, self._length)
+        slid = chains.slide(keys, self._length)
+        slots, gone = slid.slots, slid.left
         for held, column in zip(self._columns, batch.columns, strict=True):
             held.reserve(chains.room)
             held.values[slots] = column.values
             held.valid[slots] = column.mask()
-        pushed = left >= 0
+        pushed = np.diff(slid.ends, prepend=0) > 0
         places = np.arange(len(keys)) + np.cumsum(pushed)  # of the current rows
         rows = len(keys) + len(gone)
         kinds = np.full(rows, int(Kind.EXPIRED), dtype=np.uint8)

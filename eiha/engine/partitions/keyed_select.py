@@ -16,7 +16,7 @@ from eiha.engine.operators.running_aggregates import RunningAggregates
 from eiha.engine.operators.stateless import rows_of
 from eiha.engine.partitions.instances import Instances, Numbers
 from eiha.engine.partitions.sliding_sums import Moves, make_sliding
-from eiha.engine.partitions.slot_rows import SlotChains
+from eiha.engine.partitions.slot_rows import Slid, SlotChains
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.column import Indices
 from eiha.plan.nodes import OutputEvents, Selector
@@ -149,23 +149,36 @@ class KeyedSelect:
 
 
 class SlidingSelect:
-    """A window ``length(n)`` and the select behind it in one: sum, avg and count of current rows.
+    """A window and the select behind it in one: sum, avg and count of current rows (see ``sliding_queries``).
 
     Args:
-        selector: as for ``KeyedSelect``; its aggregates are ``SLIDING_AGGREGATES`` without guards.
+        selector: as for ``KeyedSelect``.
         scope: strings and names.
-        length: of the window, 1 or more.
+        window: ``length(n)`` or ``time(t)``, by name and constant, which is 1 or more.
         instances: of the partition.
     """
 
-    __slots__ = ("_aggregates", "_arguments", "_chains", "_groups", "_held_groups", "_length", "_projected")
+    __slots__ = (
+        "_aggregates",
+        "_arguments",
+        "_by_time",
+        "_chains",
+        "_groups",
+        "_held",
+        "_length",
+        "_projected",
+        "_times",
+    )
 
-    def __init__(self, selector: Selector, scope: Scope, length: int, instances: Instances) -> None:
-        assert length > 0
-        self._length = length
+    def __init__(self, selector: Selector, scope: Scope, window: tuple[str, int], instances: Instances) -> None:
+        name, self._length = window
+        assert self._length > 0
+        self._by_time = name == "time"
         self._chains = SlotChains()
         self._groups = InstanceGroups(selector, scope, instances)
-        self._held_groups: Numbers = np.zeros(0, dtype=np.int64)
+        # by slot, each only where it is needed: group, and time of coming in
+        self._held: Numbers = np.zeros(0, dtype=np.int64)
+        self._times: Numbers = np.zeros(0, dtype=np.int64)
         self._aggregates = [make_sliding(each) for each in selector.aggregates]
         self._arguments = [
             None if each.argument is None else compile_column(each.argument, scope) for each in selector.aggregates
@@ -177,25 +190,30 @@ class SlidingSelect:
         assert batch.keys is not None and batch.kinds is None
         rows = rows_of(batch, clock)
         groups = self._groups.find(rows, batch.keys)
-        chains = self._chains
-        chains.reserve(int(batch.keys.max()) + 1)
-        slots, left, gone = chains.slide(batch.keys, self._length)
-        moves = Moves(slots, left, groups, self._left_groups(slots, left, groups), self._groups.count, chains.room)
+        slid = self._slide(batch, batch.keys, clock)
+        are_instances = self._groups.are_instances
+        if not are_instances:
+            self._held = grown(self._held, self._chains.room)
+            self._held[slid.slots] = groups
+        moves = Moves(slid, groups, self._held, are_instances, self._groups.count, self._chains.room)
         values = tuple(
             [
                 aggregate.update(moves, None if argument is None else argument(rows))
                 for aggregate, argument in zip(self._aggregates, self._arguments, strict=True)
             ]
         )
-        chains.release(gone)
+        self._chains.release(slid.left)
         return self._projected.finish(batch, Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values))
 
-    def _left_groups(self, slots: Numbers, left: Numbers, groups: Numbers) -> Numbers:
-        if self._groups.are_instances:
-            return groups
-        self._held_groups = grown(self._held_groups, self._chains.room)
-        self._held_groups[slots] = groups
-        return self._held_groups.take(left, mode="clip")
+    def _slide(self, batch: EventBatch, keys: Numbers, clock: RowClock) -> Slid:
+        chains = self._chains
+        chains.reserve(int(keys.max()) + 1)
+        if not self._by_time:
+            return chains.slide(keys, self._length)
+        slots = chains.claim(len(keys))
+        self._times = grown(self._times, chains.room)
+        self._times[slots] = batch.timestamps
+        return chains.slide_by_time(keys, slots, self._times, clock.now_ms, self._length)
 
     def snapshot(self) -> OperatorState:
         """Groups, accumulators and what of each row held is still to be taken away."""
@@ -203,7 +221,8 @@ class SlidingSelect:
         return {
             "chains": self._chains.snapshot(),
             "groups": self._groups.snapshot(),
-            "held_groups": None if self._groups.are_instances else self._held_groups.take(slots),
+            "held_groups": None if self._groups.are_instances else self._held.take(slots),
+            "times": self._times.take(slots) if self._by_time else None,
             "aggregates": [each.snapshot(slots) for each in self._aggregates],
         }
 
@@ -212,7 +231,9 @@ class SlidingSelect:
         self._chains.restore(state["chains"])
         self._groups.restore(state["groups"])
         if state["held_groups"] is not None:
-            self._held_groups = np.array(state["held_groups"], dtype=np.int64)
+            self._held = np.array(state["held_groups"], dtype=np.int64)
+        if state["times"] is not None:
+            self._times = np.array(state["times"], dtype=np.int64)
         for each, part in zip(self._aggregates, state["aggregates"], strict=True):
             each.restore(part)
 

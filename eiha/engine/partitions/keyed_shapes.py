@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from eiha.engine.aggregators.factory import aggregator_may_fail
-from eiha.engine.expressions.compile_expression import aggregate_indices, may_fail
-from eiha.engine.partitions.sliding_sums import SLIDING_AGGREGATES
+from eiha.engine.expressions.compile_expression import may_fail
 from eiha.engine.routes import expressions
+from eiha.engine.sliding_queries import slides
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import Literal
 from eiha.plan.keyed_patterns import over_all_keys
-from eiha.plan.nodes import Filter, OutputEvents, Plan, Query, StreamFunction, StreamInput, Window
+from eiha.plan.nodes import Filter, Plan, Query, StreamFunction, StreamInput, Window
 
 _ROW_BY_ROW: Final = frozenset({"log", "pol2Cart"})
 """Stream functions that add columns to rows and keep nothing."""
@@ -20,9 +20,9 @@ _ROW_BY_ROW: Final = frozenset({"log", "pol2Cart"})
 def is_keyed(query: Query, plan: Plan) -> bool:
     """Whether rows of all instances may pass the stages together.
 
-    That holds where stages are filters, functions and ``length(n)``, where nothing looks at chunks and nothing can
-    fail. Rows of a named window come with kinds and in batches. Instances that may be forgotten are run one by one,
-    since then their state is one thing that can be dropped.
+    That holds where stages are filters, functions, ``length(n)``, or ``time(t)`` with sums of current rows, where
+    nothing looks at chunks and nothing can fail. Rows of a named window come with kinds and in batches. Instances that
+    may be forgotten are run one by one, since then their state is one thing that can be dropped.
     """
     assert query.partition is not None
     selector = query.selector
@@ -35,50 +35,40 @@ def is_keyed(query: Query, plan: Plan) -> bool:
         and selector.limit is None
         and selector.offset is None
         and not selector.having_aggregates
-        and all(_is_keyed_handler(handler) for handler in query.input.handlers)
+        and all(_is_keyed_handler(handler, query) for handler in query.input.handlers)
         and not any(may_fail(each) for each in expressions(query))
         and not any(aggregator_may_fail(each) for each in selector.aggregates)
     )
 
 
-def _is_keyed_handler(handler: Filter | Window | StreamFunction) -> bool:
+def _is_keyed_handler(handler: Filter | Window | StreamFunction, query: Query) -> bool:
     match handler:
         case Filter():
             return not handler.aggregates
         case StreamFunction(name):
             return name in _ROW_BY_ROW
-        case Window():
-            return _length(handler) is not None
+        case Window(name):
+            return _constant(handler) is not None and (name == "length" or (name == "time" and slides(query)))
 
 
-def _length(window: Window) -> int | None:
-    """The n of ``length(n)``, 1 or more; None for all else."""
-    match window:
-        case Window("length", (Literal(int(length), AttributeType.INT),)) if length > 0:
-            return length
+def _constant(window: Window) -> int | None:
+    """The only argument, if it is a whole number, 1 or more."""
+    match window.arguments:
+        case (Literal(int(constant), AttributeType.INT | AttributeType.LONG),) if constant > 0:
+            return constant
         case _:
             return None
 
 
-def window_length(query: Query) -> int | None:
-    """The n of the query's ``length(n)``; None: it has no window."""
+def keyed_window(query: Query) -> tuple[str, int] | None:
+    """Name and constant of the window of a keyed query; None: it has none."""
     assert isinstance(query.input, StreamInput)
-    lengths = [_length(handler) for handler in query.input.handlers if isinstance(handler, Window)]
-    return lengths[0] if lengths else None
-
-
-def slides_sums(query: Query) -> bool:
-    """Whether a keyed query only wants current rows with sums, averages and counts over its window, the last stage."""
-    assert isinstance(query.input, StreamInput)
-    handlers, aggregates = query.input.handlers, query.selector.aggregates
-    return (
-        query.output.events is OutputEvents.CURRENT
-        and bool(handlers)
-        and isinstance(handlers[-1], Window)
-        and bool(aggregates)
-        and all(each.name in SLIDING_AGGREGATES and each.guard is None for each in aggregates)
-        and not any(aggregate_indices(each.argument) for each in aggregates if each.argument is not None)
-    )
+    for handler in query.input.handlers:
+        if isinstance(handler, Window):
+            constant = _constant(handler)
+            assert constant is not None
+            return handler.name, constant
+    return None
 
 
 def keyed_pattern(query: Query, plan: Plan) -> Query | None:

@@ -1,7 +1,8 @@
-"""sum, avg and count over the latest rows of each instance, without making rows of those that leave."""
+"""sum, avg and count over the windows of all instances, without making rows of those that leave."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -18,36 +19,33 @@ from eiha.engine.jit import (
     kernel,
 )
 from eiha.engine.operator import OperatorState
-from eiha.engine.partitions.slot_rows import SlotColumn, Slots
+from eiha.engine.partitions.slot_rows import Slid, SlotColumn, Slots
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType
 from eiha.plan.nodes import Aggregate
 
 _WHOLE: Final = frozenset({AttributeType.INT, AttributeType.LONG})
 
-SLIDING_AGGREGATES: Final = frozenset({"sum", "avg", "count"})
-"""Aggregators that have a form here."""
-
 Numbers = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
 class Moves:
-    """What a batch does to a window: each row comes into ``slots``, behind the one at ``left`` that leaves, if any.
+    """What a batch does to the windows of all instances.
 
-    ``groups`` and ``left_groups`` are the groups of both, ``group_count`` bounds them, ``room`` bounds slots.
+    ``groups`` and ``held_groups``: the group of each row, and of each row held, by slot. ``are_instances``: each
+    instance is one group, and ``held_groups`` is not there. ``group_count`` bounds groups, ``room`` slots.
     """
 
-    __slots__ = ("group_count", "groups", "left", "left_groups", "room", "slots")
+    slid: Slid
+    groups: Numbers
+    held_groups: Numbers
+    are_instances: bool
+    group_count: int
+    room: int
 
-    def __init__(
-        self, slots: Slots, left: Slots, groups: Numbers, left_groups: Numbers, group_count: int, room: int
-    ) -> None:
-        self.slots = slots
-        self.left = left
-        self.groups = groups
-        self.left_groups = left_groups
-        self.group_count = group_count
-        self.room = room
+    def __len__(self) -> int:
+        return len(self.groups)
 
 
 class SlidingAggregate(Protocol):
@@ -64,7 +62,7 @@ class SlidingAggregate(Protocol):
 
 
 def make_sliding(aggregate: Aggregate) -> SlidingAggregate:
-    """The form of ``aggregate``, which is one of ``SLIDING_AGGREGATES``."""
+    """The form of ``aggregate``, which is one of ``sliding_queries.SUMS``."""
     if aggregate.name == "count":
         return SlidingCount()
     assert aggregate.argument is not None
@@ -86,8 +84,16 @@ class SlidingCount:
         """See ``SlidingAggregate``."""
         self._groups = moves.group_count
         self._counts = grown(self._counts, moves.group_count)
-        out = np.empty(len(moves.slots), dtype=np.int64)
-        slide_counts(moves.groups, moves.left_groups, moves.left, self._counts, out)
+        out = np.empty(len(moves), dtype=np.int64)
+        slide_counts(
+            moves.groups,
+            moves.held_groups,
+            moves.are_instances,
+            moves.slid.left,
+            moves.slid.ends,
+            self._counts,
+            out,
+        )
         return Column(AttributeType.LONG, out)
 
     def snapshot(self, slots: Slots) -> OperatorState:  # noqa: ARG002 - it holds no values
@@ -118,13 +124,15 @@ class SlidingLongSum:
         self._sums = grown(self._sums, moves.group_count)
         self._counts = grown(self._counts, moves.group_count)
         self._held.reserve(moves.room)
-        out = np.empty(len(moves.slots), dtype=np.int64)
-        valid = np.empty(len(moves.slots), dtype=np.bool_)
+        out = np.empty(len(moves), dtype=np.int64)
+        valid = np.empty(len(moves), dtype=np.bool_)
         nulls = slide_longs(
             moves.groups,
-            moves.left_groups,
-            moves.slots,
-            moves.left,
+            moves.held_groups,
+            moves.are_instances,
+            moves.slid.slots,
+            moves.slid.left,
+            moves.slid.ends,
             argument.values.astype(np.int64, copy=False),
             argument.mask(),
             self._held.values,
@@ -170,13 +178,15 @@ class SlidingDoubleSum:
         self._sums = grown(self._sums, moves.group_count)
         self._counts = grown(self._counts, moves.group_count)
         self._held.reserve(moves.room)
-        out = np.empty(len(moves.slots), dtype=np.float64)
-        valid = np.empty(len(moves.slots), dtype=np.bool_)
+        out = np.empty(len(moves), dtype=np.float64)
+        valid = np.empty(len(moves), dtype=np.bool_)
         nulls = slide_doubles(
             moves.groups,
-            moves.left_groups,
-            moves.slots,
-            moves.left,
+            moves.held_groups,
+            moves.are_instances,
+            moves.slid.slots,
+            moves.slid.left,
+            moves.slid.ends,
             argument.values.astype(np.float64, copy=False),
             argument.mask(),
             self._held.values,
@@ -206,13 +216,22 @@ class SlidingDoubleSum:
 
 @kernel
 def slide_counts(
-    groups: ReadInt64, left_groups: ReadInt64, left: ReadInt64, counts: WriteInt64, out: WriteInt64
+    groups: ReadInt64,
+    held_groups: ReadInt64,
+    are_instances: bool,
+    left: ReadInt64,
+    ends: ReadInt64,
+    counts: WriteInt64,
+    out: WriteInt64,
 ) -> None:
     """How many rows each group holds after each row."""
+    place = 0
     for row in range(len(groups)):
-        if left[row] >= 0:
-            counts[left_groups[row]] -= 1
         group = groups[row]
+        while place < ends[row]:
+            was = group if are_instances else held_groups[left[place]]
+            counts[was] -= 1
+            place += 1
         counts[group] += 1
         out[row] = counts[group]
 
@@ -220,9 +239,11 @@ def slide_counts(
 @kernel
 def slide_longs(
     groups: ReadInt64,
-    left_groups: ReadInt64,
+    held_groups: ReadInt64,
+    are_instances: bool,
     slots: ReadInt64,
     left: ReadInt64,
+    ends: ReadInt64,
     values: ReadInt64,
     valid: ReadBool,
     held: WriteInt64,
@@ -234,12 +255,16 @@ def slide_longs(
 ) -> int:
     """Sums of longs, which wrap, after each row; how many are null."""
     nulls = 0
+    place = 0
     for row in range(len(groups)):
-        gone = left[row]
-        if gone >= 0 and held_valid[gone]:
-            sums[left_groups[row]] -= held[gone]
-            counts[left_groups[row]] -= 1
         group = groups[row]
+        while place < ends[row]:
+            gone = left[place]
+            if held_valid[gone]:
+                was = group if are_instances else held_groups[gone]
+                sums[was] -= held[gone]
+                counts[was] -= 1
+            place += 1
         slot = slots[row]
         held[slot] = values[row]
         held_valid[slot] = valid[row]
@@ -256,9 +281,11 @@ def slide_longs(
 @kernel
 def slide_doubles(
     groups: ReadInt64,
-    left_groups: ReadInt64,
+    held_groups: ReadInt64,
+    are_instances: bool,
     slots: ReadInt64,
     left: ReadInt64,
+    ends: ReadInt64,
     values: ReadFloat64,
     valid: ReadBool,
     held: WriteFloat64,
@@ -271,12 +298,16 @@ def slide_doubles(
 ) -> int:
     """Sums of doubles, kept by taking away and adding, or their means, after each row; how many are null."""
     nulls = 0
+    place = 0
     for row in range(len(groups)):
-        gone = left[row]
-        if gone >= 0 and held_valid[gone]:
-            sums[left_groups[row]] -= held[gone]
-            counts[left_groups[row]] -= 1
         group = groups[row]
+        while place < ends[row]:
+            gone = left[place]
+            if held_valid[gone]:
+                was = group if are_instances else held_groups[gone]
+                sums[was] -= held[gone]
+                counts[was] -= 1
+            place += 1
         slot = slots[row]
         held[slot] = values[row]
         held_valid[slot] = valid[row]

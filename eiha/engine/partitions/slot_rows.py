@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.aggregators.growth import grown
-from eiha.engine.jit import ReadInt64, WriteInt64, kernel
+from eiha.engine.jit import ReadInt64, WriteInt64, inlined, kernel
 from eiha.engine.operator import OperatorState
 
 Slots = npt.NDArray[np.int64]
 
-NO_SLOT = -1
+
+@dataclass(frozen=True, slots=True)
+class Slid:
+    """What a batch does to chains: each row comes into its slot, behind those that leave before it.
+
+    ``left``: slots pushed out, in order; ``ends``: how many of them by each row, those before it included.
+    """
+
+    slots: Slots
+    left: Slots
+    ends: Slots
 
 
 class SlotChains:
@@ -65,15 +76,28 @@ class SlotChains:
         self._free[self._free_count : self._free_count + len(slots)] = slots
         self._free_count += len(slots)
 
-    def slide(self, keys: Slots, length: int) -> tuple[Slots, Slots, Slots]:
-        """Add a row to the chain of each of ``keys``: its slot, and that of the row it pushes out, or ``NO_SLOT``.
+    def slide(self, keys: Slots, length: int) -> Slid:
+        """Add a row to the chain of each of ``keys``, which drops its oldest if it then has more than ``length``.
 
-        Last come the slots pushed out, which stay as they are until they are released.
+        The slots pushed out stay as they are until they are released.
         """
         slots = self.claim(len(keys))
         left = np.empty(len(keys), dtype=np.int64)
-        dropped = slide_chains(keys, slots, length, self.heads, self.tails, self.counts, self.following, left)
-        return slots, left, left if dropped == len(keys) else left[left >= 0]
+        ends = np.empty(len(keys), dtype=np.int64)
+        count = slide_chains(keys, slots, length, self.heads, self.tails, self.counts, self.following, left, ends)
+        return Slid(slots, left[:count], ends)
+
+    def slide_by_time(self, keys: Slots, slots: Slots, times: Slots, now_ms: Slots, length_ms: int) -> Slid:
+        """The same for rows in claimed ``slots``: what came ``length_ms`` or more before a row leaves its chain.
+
+        ``times``: by slot. A row waits for those of its chain that came before it.
+        """
+        left = np.empty(self._used - self._free_count, dtype=np.int64)  # all that are held, the new ones included
+        ends = np.empty(len(keys), dtype=np.int64)
+        count = slide_chains_by_time(
+            keys, slots, times, now_ms, length_ms, self.heads, self.tails, self.counts, self.following, left, ends
+        )
+        return Slid(slots, left[:count], ends)
 
     def in_order(self) -> Slots:
         """The slots of all rows held, instance by instance, oldest first."""
@@ -131,6 +155,17 @@ class SlotColumn:
         self.values, self.valid = values, valid
 
 
+@inlined
+def append_to_chain(key: int, slot: int, heads: Slots, tails: Slots, counts: Slots, following: Slots) -> None:
+    """Make ``slot`` the last one of the chain of ``key``."""
+    if counts[key] == 0:
+        heads[key] = slot
+    else:
+        following[tails[key]] = slot
+    tails[key] = slot
+    counts[key] += 1
+
+
 @kernel
 def slide_chains(
     keys: ReadInt64,
@@ -141,6 +176,7 @@ def slide_chains(
     counts: WriteInt64,
     following: WriteInt64,
     left: WriteInt64,
+    ends: WriteInt64,
 ) -> int:
     """Append each slot to the chain of its key, which then drops its head if it is longer than ``length`` (1 or more).
 
@@ -149,22 +185,43 @@ def slide_chains(
     dropped = 0
     for row in range(len(keys)):
         key = keys[row]
-        slot = slots[row]
         if counts[key] == length:
             head = heads[key]
-            left[row] = head
+            left[dropped] = head
             dropped += 1
             heads[key] = following[head]
-            if length == 1:
-                heads[key] = slot
-        else:
-            left[row] = NO_SLOT
-            if counts[key] == 0:
-                heads[key] = slot
-            counts[key] += 1
-        if counts[key] > 1:
-            following[tails[key]] = slot
-        tails[key] = slot
+            counts[key] -= 1
+        ends[row] = dropped
+        append_to_chain(key, slots[row], heads, tails, counts, following)
+    return dropped
+
+
+@kernel
+def slide_chains_by_time(
+    keys: ReadInt64,
+    slots: ReadInt64,
+    times: ReadInt64,
+    now_ms: ReadInt64,
+    length_ms: int,
+    heads: WriteInt64,
+    tails: WriteInt64,
+    counts: WriteInt64,
+    following: WriteInt64,
+    left: WriteInt64,
+    ends: WriteInt64,
+) -> int:
+    """Append each slot to the chain of its key, behind what is due to leave by then. How many heads were dropped."""
+    dropped = 0
+    for row in range(len(keys)):
+        key = keys[row]
+        while counts[key] > 0 and times[heads[key]] + length_ms <= now_ms[row]:
+            head = heads[key]
+            left[dropped] = head
+            dropped += 1
+            heads[key] = following[head]
+            counts[key] -= 1
+        ends[row] = dropped
+        append_to_chain(key, slots[row], heads, tails, counts, following)
     return dropped
 
 

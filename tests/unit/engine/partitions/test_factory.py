@@ -56,6 +56,8 @@ UNTIMED = (
 )
 TIMED = (
     "from S#window.time(4) select k, n, sum(n) as s insert all events into Out;",
+    "from S#window.time(4) select k, sum(n) as s, avg(x) as a, count() as c insert into Out;",
+    "from S[n > 0]#window.time(4) select k, sum(x) as s, sum(n) as t group by n insert into Out;",
     "from S#window.timeBatch(5) select k, sum(n) as s insert into Out;",
     "from S#window.timeLength(4, 2) select k, count() as c insert all events into Out;",
     "from S#window.delay(3) select k, n insert into Out;",
@@ -211,7 +213,7 @@ def test_cuts_and_restarts_change_nothing(
     assert whole.out == pieces.out
 
 
-@pytest.mark.parametrize("queries", UNTIMED[2:11])
+@pytest.mark.parametrize("queries", [*UNTIMED[2:11], *TIMED[1:3]])
 def test_interpreted_kernels_give_the_same(queries: str) -> None:
     rows: list[Row] = [("S", 1, ("abc"[place * 7 % 3], place * 5 % 6, (place * 11 % 8) / 4)) for place in range(60)]
     compiled = Run(partitioned("k of S", queries), playback=True)

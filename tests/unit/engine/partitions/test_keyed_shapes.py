@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, slides_sums
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window
 from eiha.plan.compilation import compile_plan
 from eiha.plan.nodes import PatternInput, Plan
 
@@ -49,11 +49,10 @@ def test_an_instance_that_may_be_forgotten_is_run_by_itself() -> None:
     assert not is_keyed(plan.queries[0], plan)
 
 
-def test_sums_of_current_rows_slide_without_expired_rows() -> None:
-    assert slides_sums(plan_of("from S#window.length(2) select avg(x) as a insert into Out;").queries[0])
-    assert not slides_sums(plan_of("from S#window.length(2) select max(x) as a insert into Out;").queries[0])
-    assert not slides_sums(plan_of("from S#window.length(2) select avg(x) as a insert all events into Out;").queries[0])
-    assert not slides_sums(plan_of("from S#window.length(2)[n > 1] select avg(x) as a insert into Out;").queries[0])
+def test_sums_of_current_rows_over_time_need_no_timer() -> None:
+    plan = plan_of("from S#window.time(2 sec) select sum(n) as s insert into Out;")
+    assert is_keyed(plan.queries[0], plan)
+    assert keyed_window(plan.queries[0]) == ("time", 2_000)
 
 
 CHAIN = "from every e1=S -> e2=R[n > e1.n] select e1.k as k insert into Out;"

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiha.engine.partitions.slot_rows import NO_SLOT, SlotChains, SlotColumn
+from eiha.engine.partitions.slot_rows import SlotChains, SlotColumn
 
 batches = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=8), max_size=12)
 
@@ -20,19 +21,18 @@ def test_each_instance_holds_its_latest_rows_in_slots_of_their_own(
     count = 0
     for place, keys in enumerate(batches):
         chains.reserve(max(keys) + 1)
-        slots, left, pushed_out = chains.slide(np.array(keys), length)
+        slid = chains.slide(np.array(keys), length)
+        slots, ends = slid.slots, [0, *slid.ends.tolist()]
         names.reserve(chains.room)
         rows = np.arange(count, count + len(keys))
         names.values[slots] = rows
         count += len(keys)
-        for key, row, gone in zip(keys, rows.tolist(), left.tolist(), strict=True):
+        for key, row, (start, stop) in zip(keys, rows.tolist(), pairwise(ends), strict=True):
             held = model.setdefault(key, deque())
-            assert (gone == NO_SLOT) == (len(held) < length)
-            if len(held) == length:
-                assert names.values[gone] == held.popleft()
+            gone = [held.popleft()] if len(held) == length else []
+            assert names.values.take(slid.left[start:stop]).tolist() == gone
             held.append(row)
-        assert pushed_out.tolist() == [slot for slot in left.tolist() if slot != NO_SLOT]
-        chains.release(pushed_out)
+        chains.release(slid.left)
         order = chains.in_order()
         assert names.values.take(order).tolist() == [row for key in sorted(model) for row in model[key]]
         assert len(set(order.tolist())) == len(order)
@@ -47,6 +47,5 @@ def test_slots_of_rows_that_left_are_used_again() -> None:
     chains = SlotChains()
     chains.reserve(2)
     for _ in range(1_000):
-        _, _, pushed_out = chains.slide(np.array([0, 1, 0]), 2)
-        chains.release(pushed_out)
+        chains.release(chains.slide(np.array([0, 1, 0]), 2).left)
     assert chains.room <= 64
