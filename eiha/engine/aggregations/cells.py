@@ -121,10 +121,6 @@ class Cells:
         for field in range(at + 2, len(fields)):
             fields[field][cells] = rows[field].take(chosen)
 
-    def counts(self, count: int) -> npt.NDArray[np.int64]:
-        """How many events are in each of the first ``count`` cells; not to be changed."""
-        return self.fields[0][:count]
-
     def take(self, slots: Indices) -> Fields:
         """The cells at ``slots``, as rows: a copy."""
         return [field.take(slots) for field in self.fields]

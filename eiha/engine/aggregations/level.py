@@ -2,8 +2,8 @@
 
 Rows add to the bucket that their group is in, by group number alone. When a group goes on to another bucket (a later
 one, or an earlier one, for a row that comes late), or when it goes on after the clock entered another bucket, the one
-it leaves is stored and added to the next coarser level, where it is a row like any other. So an event costs one
-addition, a bucket that closes one look-up a level. What a level shows is what it stored, and what it and the finer
+it leaves is put down and added to the next coarser level, where it is a row like any other. So an event costs one
+addition, a bucket that closes one copy a level. What a level shows is what it put down, and what it and the finer
 levels still have open.
 
 The state depends on the rows of each group, on the clock at each row and on the moments of purges, on nothing else: not

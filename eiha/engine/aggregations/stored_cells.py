@@ -1,4 +1,4 @@
-"""The cells of a level by (group, bucket): open addressing, numbers in the order in which cells were first stored."""
+"""Cells by (group, bucket): numbered by open addressing, and put down by a level as its groups leave them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from eiha.events.column import Indices
 Longs = npt.NDArray[np.int64]
 
 _TABLE_MIN = 32
+_DROPPED = -(2**63)
+"""Start of a cell that was dropped: before every span. Its place is free when room is wanted."""
 
 
 class CellIndex:
@@ -48,10 +50,6 @@ class CellIndex:
         self.count = find_or_add_cells(groups, starts, self._table, self._groups, self._starts, self.count, numbers)
         return numbers
 
-    def keep(self, numbers: Longs) -> None:
-        """Forget all cells but these, which are renumbered from 0 in this order."""
-        self.load(self._groups.take(numbers), self._starts.take(numbers))
-
     def load(self, groups: Longs, starts: Longs) -> None:
         """Hold exactly these cells, all different."""
         self.count = len(groups)
@@ -65,60 +63,57 @@ class CellIndex:
 
 
 class StoredCells:
-    """Cells by (group, start of bucket). A dropped cell is emptied at once, and its place is freed with many others."""
+    """Cells by (group, start of bucket), put down one behind the other.
 
-    __slots__ = ("_cells", "index")
+    Several may be of one bucket, in order: they are added up when someone looks, and when room is wanted, so that
+    putting down looks nothing up.
+    """
+
+    __slots__ = ("_count", "_fields", "_groups", "_layout", "_starts")
 
     def __init__(self, layout: CellLayout) -> None:
-        self.index = CellIndex()
-        self._cells = Cells(layout)
+        self._layout = layout
+        self._count = 0
+        self._groups: Longs = np.zeros(0, np.int64)
+        self._starts: Longs = np.zeros(0, np.int64)
+        self._fields: Fields = [np.zeros(0, dtype) for dtype in layout.dtypes]
 
     def add(self, groups: Longs, starts: Longs, rows: Fields) -> None:
         """Add each row to its cell."""
-        numbers = self.index.find(groups, starts)
-        self._cells.reserve(self.index.count)
-        self._cells.add(numbers, rows)
+        stop = self._count + len(groups)
+        if stop > len(self._groups):
+            self._make_room(len(groups))
+            stop = self._count + len(groups)
+        self._groups[self._count : stop] = groups
+        self._starts[self._count : stop] = starts
+        for field, values in zip(self._fields, rows, strict=True):
+            field[self._count : stop] = values
+        self._count = stop
 
     def between(self, start_ms: int, end_ms: int) -> tuple[Longs, Longs, Fields]:
-        """Groups, starts and cells of the buckets that begin in this span, end exclusive."""
-        starts = self.index.starts
-        return self._at(np.flatnonzero((starts >= start_ms) & (starts < end_ms) & self._is_filled()))
+        """Groups, starts and cells of the buckets that begin in this span, end exclusive; several may be of one."""
+        starts = self._starts[: self._count]
+        chosen: Indices = np.flatnonzero((starts >= start_ms) & (starts < end_ms))
+        return self._groups.take(chosen), starts.take(chosen), [field.take(chosen) for field in self._fields]
 
     def in_order(self) -> tuple[Longs, Longs, Fields]:
-        """Groups, starts and cells of all buckets, by start, then by group."""
-        filled = np.flatnonzero(self._is_filled())
-        order = np.lexsort((self.index.groups.take(filled), self.index.starts.take(filled)))
-        return self._at(filled.take(order))
+        """Groups, starts and cells of all buckets, each once, by start, then by group."""
+        groups, starts, fields = self._added_up()
+        order = np.lexsort((groups, starts))
+        return groups.take(order), starts.take(order), [field.take(order) for field in fields]
 
     def groups(self) -> Longs:
-        """The group of each cell."""
-        return self.index.groups.compress(self._is_filled())
+        """The group of each cell, with repetitions."""
+        return self._groups[: self._count].compress(self._starts[: self._count] != _DROPPED)
 
     def drop_before(self, cutoff_ms: int) -> None:
         """Forget the buckets that begin before ``cutoff_ms``."""
-        is_filled = self._is_filled()
-        dropped = np.flatnonzero((self.index.starts < cutoff_ms) & is_filled)
-        self._cells.clear_at(dropped)
-        empty = self.index.count - int(np.count_nonzero(is_filled)) + len(dropped)
-        if 2 * empty > self.index.count:
-            kept: Indices = np.flatnonzero(self._is_filled())
-            fields = self._cells.take(kept)
-            self.index.keep(kept)
-            self._cells.restore(fields)
-
-    def _is_filled(self) -> npt.NDArray[np.bool_]:
-        """Whether any event is in a cell, which is so from the first one until the cell is dropped."""
-        is_filled: npt.NDArray[np.bool_] = self._cells.counts(self.index.count) > 0
-        return is_filled
-
-    def _at(self, numbers: Indices) -> tuple[Longs, Longs, Fields]:
-        return self.index.groups.take(numbers), self.index.starts.take(numbers), self._cells.take(numbers)
+        starts = self._starts[: self._count]
+        starts[starts < cutoff_ms] = _DROPPED
 
     def renumber_groups(self, numbers: Longs) -> None:
         """Let group g be called ``numbers[g]``."""
-        groups, starts, fields = self._at(np.flatnonzero(self._is_filled()))
-        self.index.load(numbers.take(groups), starts)
-        self._cells.restore(fields)
+        self._groups[: self._count] = numbers.take(self._groups[: self._count])
 
     def snapshot(self) -> OperatorState:
         """All cells."""
@@ -127,5 +122,28 @@ class StoredCells:
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
-        self.index.load(state["groups"], state["starts"])
-        self._cells.restore(state["fields"])
+        self._load(state["groups"], state["starts"], state["fields"])
+
+    def _make_room(self, more: int) -> None:
+        """Room for ``more`` rows, and as many again as there are buckets: so adding up costs little a row."""
+        self._load(*self._added_up())
+        room = 2 * (self._count + more)
+        self._groups = grown(self._groups, room)
+        self._starts = grown(self._starts, room)
+        self._fields = [grown(field, room) for field in self._fields]
+
+    def _added_up(self) -> tuple[Longs, Longs, Fields]:
+        """Groups, starts and cells of all buckets, each once, in the order in which they were first put down."""
+        index, cells = CellIndex(), Cells(self._layout)
+        kept: Indices = np.flatnonzero(self._starts[: self._count] != _DROPPED)
+        numbers = index.find(self._groups.take(kept), self._starts.take(kept))
+        cells.reserve(index.count)
+        cells.add(numbers, [field.take(kept) for field in self._fields])
+        return index.groups, index.starts, [field[: index.count] for field in cells.fields]
+
+    def _load(self, groups: Longs, starts: Longs, fields: Fields) -> None:
+        """Hold exactly these cells, a copy of them."""
+        self._count = len(groups)
+        self._groups = np.array(groups, np.int64)
+        self._starts = np.array(starts, np.int64)
+        self._fields = [np.array(field, dtype) for field, dtype in zip(fields, self._layout.dtypes, strict=True)]
