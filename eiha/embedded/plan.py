@@ -22,6 +22,7 @@ from eiha.events.column import Column
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.compilation import compile_plan
+from eiha.plan.nodes import ENTRY_MARK
 from eiha.plan.explain import explain
 from eiha.siddhiql.diagnostics import did_you_mean
 
@@ -57,7 +58,7 @@ class Plan:
         if playback is not None:
             self._plan = replace(self._plan, playback=playback)
         filled = {query.output.target for query in self._plan.queries}
-        streams = [each.name for each in self._plan.streams]
+        streams = [each.name for each in self._plan.streams if not each.name.startswith(ENTRY_MARK)]
         wanted = [name for name in streams if name in filled] if outputs is None else list(outputs)
         for name in wanted:
             self._refuse_unknown(name, streams)
@@ -72,7 +73,7 @@ class Plan:
     def _begin(self, now_ms: int) -> None:
         self._runtime = lower(self._plan, self._strings, self._identity, keep=self._wanted, wall_ms=now_ms)
         self._incoming = Incoming(self._strings)
-        self._schemas = {each.name: each.schema for each in self._plan.streams}
+        self._schemas = {each.name: each.schema for each in self._plan.streams if not each.name.startswith(ENTRY_MARK)}
 
     def _start(self, now_ms: int) -> None:
         """The plan starts when it is first told a time: triggers and the periods of rate limits count from there."""

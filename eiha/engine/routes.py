@@ -18,6 +18,7 @@ from eiha.events.schema import AttributeType
 from eiha.plan.attribute_refs import tables_read
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import (
+    ENTRY_MARK,
     INNER_MARK,
     AbsentNode,
     Aggregate,
@@ -181,9 +182,7 @@ def route(plan: Plan, source: str) -> Route:
     # the timers of a partition are those of its instances, which fire one after the other
     within = any(plan.queries[index].partition is not None for index in timed)
     fires_inside = not within and _timers_keep_order(plan, order, feeders, timed)
-    direct = all(
-        index in readers.get(source, ()) and not _tells_chunks(plan.queries[index]) for index in timed
-    )  # fmt: skip
+    direct = all(index in readers.get(source, ()) and _fires_at_its_times(plan.queries[index]) for index in timed)
     streams = {source, *feeders}
     steps = tuple(
         (index, next(each for each in input_streams(plan.queries[index]) if each in streams)) for index in order
@@ -352,12 +351,30 @@ def _looks_into(query: Query) -> frozenset[str]:
     return frozenset(side.source for side in query.input.sides if side.kind is not SideKind.STREAM)
 
 
-def _no_rates(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
-    return not any(plan.queries[index].rate for queries in arrivals.values() for index in queries)
+def _rounds_within_a_row(plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+    """Rounds of a rate limit that are chunks of their own end one after the other, each at another row.
+
+    Else more of them could come out of one chunk than there are numbers before the next.
+    """
+    limited = {index for queries in arrivals.values() for index in queries if plan.queries[index].rate is not None}
+    return all(_lets_pass_row_by_row(plan, source, plan.queries[index], arrivals) for index in limited)
+
+
+def _lets_pass_row_by_row(plan: Plan, source: str, query: Query, arrivals: Mapping[str, list[int]]) -> bool:
+    assert query.rate is not None
+    if query.partition is not None or isinstance(query.input, JoinInput):
+        return False
+    if query.rate.every_ms is not None or query.rate.kind is RateKind.FIRST:
+        return True
+    return (
+        isinstance(query.input, StreamInput)
+        and all(not isinstance(each, Window) or each.name == "length" for each in query.input.handlers)
+        and _comes_row_by_row(plan, source, query.input.stream, arrivals)
+    )
 
 
 _RULES: Final[tuple[Rule, ...]] = (
-    _no_rates,
+    _rounds_within_a_row,
     _one_instance_a_row,
     _no_interleaving,
     _no_faults,
@@ -371,7 +388,14 @@ _RULES: Final[tuple[Rule, ...]] = (
 
 def _tells_chunks(query: Query) -> bool:
     selector = query.selector
+    if isinstance(query.input, StreamInput) and query.input.stream.startswith(ENTRY_MARK):
+        return True  # for those who read a named window, what comes out at one moment is a batch
     return bool(selector.order_by) or selector.limit is not None or selector.offset is not None
+
+
+def _fires_at_its_times(query: Query) -> bool:
+    """Whether the timers of a query may fire inside it while a live plan's clock moves past several of them."""
+    return not _tells_chunks(query) and (query.rate is None or not sets_timers_by_rate(query.rate))
 
 
 def _timers_keep_order(

@@ -107,6 +107,21 @@ def test_the_output_says_which_events_go_on(words: str, events: OutputEvents) ->
         "from S#pol2Cart(x, x) select n insert into O;",
         "from S#window.nowin(2) select n insert into O;",
         "from S select n return;",
+        "from (from S select n return) select n insert into O;",
+        "from S select n output every 0 sec insert into O;",
+        "from S select n output snapshot every 1 sec insert current events into O;",
+        "from S select n output snapshot every 1 sec insert expired events into O;",
+        "from !S select n insert into O;",
+        "define window W (a int) nowin(2);",
+        "define window W (a int) length('x');",
+        "define window W (a int) length(2); define window W (a int) length(2);",
+        "define window W (a int) length(2); from W#window.length(2) select a insert into O;",
+        "define window W (a int) length(2); from S select k insert into W;",
+        "define window W (a int) length(2); from S delete W on W.a == n;",
+        "define trigger S at every 1 sec;",
+        "define trigger T at every 1 sec; define trigger T at every 1 sec;",
+        "@OnError(action='RETRY') define stream F (a int);",
+        "@OnError define stream F (a int);",
         "@info(name='q') @info(name='r') from S select n insert into O;",
         "@info(name='q') from S select n insert into O; @info(name='q') from S select n insert into P;",
     ],
@@ -120,19 +135,9 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "construct"),
     [
-        ("define table T (a int);", "table"),
-        ("define window W (a int) length(2);", "window.definition"),
-        ("define trigger T at 'start';", "trigger"),
         ("define aggregation A from S select sum(n) as s aggregate every sec;", "aggregation"),
         ("define function f[javascript] return int { return 1; };", "function.script"),
-        ("from S join S as t on S.n == t.n select S.n insert into O;", "join"),
-        ("from (from S select n return) select n insert into O;", "anonymousStream"),
-        ("from S select n output every 2 events insert into O;", "output.every"),
-        ("from S select n output snapshot every 2 sec insert into O;", "output.snapshot"),
-        ("from S delete T on T.n == n;", "delete"),
-        ("from S update T on T.n == n;", "update"),
-        ("from S update or insert into T on T.n == n;", "updateOrInsert"),
-        ("from S select n insert into !O;", "stream.fault"),
+        ("from S select n insert into !O;", "stream.fault.insert"),
         ("from e1=S[sum(n) > 2] -> e2=S select e1.n insert into O;", "aggregator.inFilter"),
         ("from e1=S#log() -> e2=S select e1.n insert into O;", "pattern.streamFunction"),
     ],
@@ -223,3 +228,19 @@ def test_the_name_under_which_a_plan_is_deployed_wins_over_its_text() -> None:
     assert bound(text, "outside").name == "outside"
     assert any("'Inside'" in warning for warning in bound(text, "outside").warnings)
     assert bound(STREAM).name == "plan"
+
+
+def test_a_named_window_runs_as_a_query_between_its_entry_and_its_readers() -> None:
+    plan = bound(
+        STREAM + "define window W (n int) length(2); from S select n insert into W; "
+        "from W select sum(n) as s insert into O;"
+    )
+    window, filling, reading = plan.queries
+    assert (window.input.stream, window.output.target) == (">W", "W")
+    assert filling.output.target == ">W"
+    assert (filling.name, reading.name) == ("query1", "query2")
+
+
+def test_what_never_puts_anything_out_is_a_warning() -> None:
+    plan = bound(STREAM + "from S select n output every 0 events insert into O;")
+    assert plan.warnings == ("line 2: output every 0 events never puts anything out",)

@@ -1,6 +1,6 @@
 import pytest
 
-from eiha.errors import PlanSemanticError, UnsupportedConstruct
+from eiha.errors import PlanSemanticError
 from eiha.plan.bind import bind
 from eiha.plan.nodes import Deduplication, Plan
 from eiha.siddhiql.parser import parse
@@ -75,10 +75,11 @@ def test_a_dedup_key_without_duplicated_events_is_a_warning() -> None:
     assert "events.duplicated.in.cluster='true'" in plan.warnings[0]
 
 
-def test_errors_may_be_logged_and_fault_streams_are_named_as_not_run() -> None:
-    assert bound("@OnError(action='LOG')").warnings == ()
-    with pytest.raises(UnsupportedConstruct) as caught:
-        bound("@OnError(action='stream')")
-    assert caught.value.construct == "stream.fault"
-    with pytest.raises(PlanSemanticError, match="LOG, STREAM"):
-        bound("@OnError(action='RETRY')")
+def test_errors_may_be_logged_or_go_to_a_fault_stream() -> None:
+    assert bound("@OnError(action='LOG')").fault_streams == ()
+    plan = bound("@OnError(action='stream')")
+    assert plan.fault_streams == ("S",)
+    assert plan.stream("!S").schema.names[-1] == "_error"
+    for note in ("@OnError(action='RETRY')", "@OnError"):
+        with pytest.raises(PlanSemanticError, match="LOG, STREAM"):
+            bound(note)
