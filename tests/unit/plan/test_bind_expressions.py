@@ -124,18 +124,6 @@ def test_what_siddhi_refuses_is_refused_at_its_place(expression: str) -> None:
     assert "^" in caught.value.excerpt
 
 
-@pytest.mark.parametrize(
-    ("expression", "construct"),
-    [
-        ("(i in T)", "in"),
-    ],
-)
-def test_what_is_not_run_yet_is_named(expression: str, construct: str) -> None:
-    with pytest.raises(UnsupportedConstruct) as caught:
-        plan_of(expression)
-    assert caught.value.construct == construct
-
-
 def test_an_unknown_function_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(PlanSemanticError, match="did you mean 'coalesce'"):
         plan_of("coalesc(i, i)")
