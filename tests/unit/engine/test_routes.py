@@ -81,3 +81,48 @@ def test_in_a_live_plan_only_timers_that_the_rows_reach_first_fire_inside() -> N
     assert way("from S[a > 1]#window.time(5) select a insert into T;").fires_inside_live
     assert not way("from S select a insert into T; from T#window.time(5) select a insert into U;").fires_inside_live
     assert not way("from S#window.time(5) select a limit 1 insert all events into T;").fires_inside_live
+
+
+JOIN = "from S#window.length(2) as x join S#window.length(3) as y on x.a == y.a select x.a as a insert {} into A;"
+
+
+def test_a_join_is_fed_batches_unless_what_it_puts_out_is_merged() -> None:
+    assert way(JOIN.format("all events")).batched
+    assert not way(JOIN.format("all events") + "from S select a insert into A;").batched
+
+
+def test_a_join_that_looks_into_what_the_same_rows_change_is_fed_one_by_one() -> None:
+    table = "define table T (a int);"
+    join = "from S as x join T on x.a == T.a select x.a as a insert into A;"
+    assert way(table + join).batched
+    assert not way(table + "from S select a insert into T;" + join).batched
+
+
+def test_timers_of_a_join_fire_inside_where_nobody_sees_rows_leave() -> None:
+    timed = JOIN.replace("length(2)", "time(2 sec)")
+    assert way(timed.format("")).fires_inside
+    assert not way(timed.format("all events")).fires_inside
+    assert not way(timed.format("").replace("x.a as a", "count() as n")).fires_inside
+    assert not way(timed.format("").replace("length(3)", "timeBatch(1 sec)")).fires_inside
+
+
+TABLE = "define table T (a int, b int);\n"
+
+
+def test_a_query_that_changes_a_table_alone_is_fed_batches() -> None:
+    assert way(TABLE + "from S select a, b update or insert into T on T.a == a;").batched
+    assert way(TABLE + "from S[a > 1] select a, b insert into T;").batched
+
+
+def test_a_table_that_the_same_rows_are_asked_of_is_fed_one_by_one() -> None:
+    writes = TABLE + "from S select a, b insert into T;"
+    assert not way(writes + "from S[(T.a == b) in T] select b insert into U;").batched
+    assert not way(writes + "from S join T on T.a == S.b select S.b as b insert into U;").batched
+
+
+def test_a_table_that_two_queries_change_is_fed_one_by_one() -> None:
+    assert not way(TABLE + "from S select a, b insert into T; from S delete T on T.a == a;").batched
+
+
+def test_a_table_whose_assignment_may_fail_is_fed_one_by_one() -> None:
+    assert not way(TABLE + "from S update T set T.b = b + o on T.a == a;").batched

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from eiha.errors import PlanError
+from eiha.extensions import window
 from eiha.plan.compilation import compile_plan
 from eiha.plan.nodes import JoinInput, JoinKind, Plan, SideKind
+from eiha.plan.registry import REGISTRY
 
 DEFINITIONS = (
     "define stream L (k string, v int); define stream R (k string, w double); define stream M (z long);\n"
@@ -118,6 +122,41 @@ def test_what_cannot_be_joined_is_refused(query: str, message: str) -> None:
 )
 def test_what_has_no_effect_or_a_surprising_one_is_warned_of(query: str, warning: str) -> None:
     assert any(warning in each for each in bound(query).warnings)
+
+
+class HeldBack:
+    def receive(self, row: tuple[Any, ...], now_ms: int) -> list[tuple[tuple[Any, ...], bool]]:
+        return [(row, now_ms < 0)]
+
+    def fire(self, now_ms: int) -> list[tuple[tuple[Any, ...], bool]]:
+        raise AssertionError(now_ms)
+
+    def timer_ms(self) -> int | None:
+        return None
+
+    def snapshot(self) -> int:
+        return 0
+
+    def restore(self, state: int) -> None:
+        assert state == 0
+
+
+def test_windows_of_packages_cannot_be_joined() -> None:
+    window("esb:held", "", deterministic=True)(HeldBack)
+    try:
+        assert "join.window.esb:held is not supported" in refusal(
+            "from L join R#window.esb:held() select v insert into O;"
+        )
+    finally:
+        REGISTRY.remove("esb:held")
+
+
+def test_in_asks_tables_from_every_place_of_a_join() -> None:
+    plan = bound(
+        "from L[(T.k == k) in T]#window.length(1) join R#window.length(1) on (T.k == R.k) in T "
+        "select (T.n == v) in T as known insert into O;"
+    )
+    assert [each.name for each in plan.stream("O").schema.attributes] == ["known"]
 
 
 def test_batch_windows_of_joins_that_put_out_all_events_are_not_warned_of() -> None:
