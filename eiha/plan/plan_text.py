@@ -45,7 +45,6 @@ from eiha.plan.nodes import (
     PatternStep,
     Plan,
     Query,
-    RateLimit,
     Selector,
     StepNode,
     StreamFunction,
@@ -64,8 +63,6 @@ from eiha.siddhiql.unparse_expressions import name as quoted
 def plan_text(plan: Plan) -> str:
     """The whole plan, ending in a line break."""
     lines = [f"plan {quoted(plan.name)}" + (" (playback)" if plan.playback else "")]
-    if plan.idle is not None:
-        lines.append(f"after {plan.idle.time_ms} ms without events time goes on by {plan.idle.increment_ms} ms")
     if plan.idle is not None:
         lines.append(f"idle for {plan.idle.time_ms} ms moves event time by {plan.idle.increment_ms} ms")
     for stream in plan.streams:
