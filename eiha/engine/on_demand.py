@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 
 import numpy as np
 
+from eiha.engine.aggregators.key_index import GroupIndex
 from eiha.engine.answer import Answer
 from eiha.engine.expressions.compile_expression import compile_column, compile_condition
 from eiha.engine.expressions.rows import EntryIdentity, Rows, Scope
@@ -29,7 +30,7 @@ from eiha.events.strings import StringOverlay, StringTable
 from eiha.plan.bind_on_demand import compile_on_demand
 from eiha.plan.expressions import TABLE_ROW, AttributeRef, Expression
 from eiha.plan.granularities import Granularity, granularity_of_text
-from eiha.plan.nodes import AggregationRange, OutputEvents, Plan
+from eiha.plan.nodes import AggregationRange, OutputEvents, Plan, Selector
 from eiha.plan.on_demand import Held, Question, Statement
 from eiha.plan.rewrites.map_expressions import map_expression
 from eiha.plan.within import moment_ms, span_ms
@@ -114,6 +115,7 @@ class OnDemand:
             collapses=True,
         )
         selector = question.selector
+        rows = _one_key_a_group(rows, selector, strings)
         whole = replace(selector, limit=None, offset=None)
         out = _selected(Select(whole, OutputEvents.CURRENT, scope, expires=False), rows, now_ms)
         if not len(out) or selector.limit == 0:
@@ -165,6 +167,25 @@ class OnDemand:
             action = make_table_action(statement.output, table, scope, may_index=False)
             action.apply(row, _clock(row, now_ms))
         return Answer(statement.schema, None, self._strings, is_statement=True)
+
+
+def _one_key_a_group(rows: EventBatch, selector: Selector, strings: StringTable) -> EventBatch:
+    """``rows`` with the key of each group as its first row has it: null and 'null' are one group."""
+    keys = [each.attribute for each in selector.group_by if isinstance(each, AttributeRef)]
+    if not len(rows) or all(
+        rows.columns[key].type is not AttributeType.STRING or rows.columns[key].valid is None for key in keys
+    ):
+        return rows
+    groups = GroupIndex(tuple(rows.columns[key].type for key in keys), strings)
+    numbers = groups.find(tuple(rows.columns[key] for key in keys))
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    origins = first.take(inverse.reshape(-1))
+    return replace(
+        rows,
+        columns=tuple(
+            column.take(origins) if position in keys else column for position, column in enumerate(rows.columns)
+        ),
+    )
 
 
 def _selected(select: Select, rows: EventBatch, now_ms: int) -> EventBatch:

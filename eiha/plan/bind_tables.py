@@ -147,9 +147,7 @@ def bind_table_output(
             assert_never(output)
 
 
-def _refuse_other_schema(
-    selected: Schema | None, table: TableDefinition, span: Span, refusals: Refusals
-) -> None:
+def _refuse_other_schema(selected: Schema | None, table: TableDefinition, span: Span, refusals: Refusals) -> None:
     if selected is None:
         refusals.refuse(span, f"what goes into {table.name!r} must be selected: {table.schema}")
     if selected != table.schema:
@@ -178,9 +176,7 @@ def _set(
     return SetColumn(position, fitted)
 
 
-def _by_name(
-    selected: Schema | None, table: TableDefinition, span: Span, refusals: Refusals
-) -> tuple[SetColumn, ...]:
+def _by_name(selected: Schema | None, table: TableDefinition, span: Span, refusals: Refusals) -> tuple[SetColumn, ...]:
     """Without ``set``: each selected attribute goes into the column of its name."""
     if selected is None:
         refusals.refuse(span, "update without select needs set")

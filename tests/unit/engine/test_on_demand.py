@@ -56,6 +56,15 @@ def test_a_question_is_answered_from_the_rows(text: str, rows: list[list[Any]] |
     assert Asked()(text) == rows
 
 
+def test_null_and_the_text_null_are_one_group_whose_key_is_the_first_one_met() -> None:
+    asked = Asked()
+    asked("select 'null' as k, 7 as n insert into T")
+    assert asked("from T select k, count() as c group by k") == [["a", 2], ["b", 1], [None, 2]]
+    asked("delete T on T.n == 3")
+    asked("update T set k = 'null' on T.n == 1")
+    assert asked("from T select k, count() as c group by k") == [["null", 2], ["b", 1], ["a", 1]]
+
+
 def test_a_question_changes_nothing_not_even_the_ids_of_strings() -> None:
     asked = Asked()
     before, strings = encode_state(asked.runtime.snapshot()), asked.strings.texts()
