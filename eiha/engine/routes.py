@@ -261,13 +261,18 @@ def _no_interleaving(_plan: Plan, source: str, arrivals: Mapping[str, list[int]]
 
 
 def _no_failing_aggregations(plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
-    """No aggregation reached can fail on a row, other than by the time of a row of the source, which is looked at."""
+    """No aggregation reached can fail on a row, other than by the time of a row of the source, which is looked at; and
+    none asks whether rows are ``in`` a table that the same batch changes.
+    """
     for aggregation in plan.aggregations:
         if aggregation.input.stream not in (source, *arrivals):
             continue
         conditions = [each.condition for each in aggregation.input.handlers if isinstance(each, Filter)]
         arguments = [each.argument for each in aggregation.columns if each.argument is not None]
         by = aggregation.by
+        asked = {name for each in (*conditions, *arguments) for name in tables_read(each)}
+        if not asked.isdisjoint(arrivals):
+            return False
         if any(may_fail(each) for each in (*conditions, *arguments)) or (
             by is not None and by.type is AttributeType.STRING
         ):

@@ -210,7 +210,8 @@ class _PlanBinder:
             self.queries.append(window_query(window, len(self.queries), self.refusals))
 
     def _define_aggregation(self, definition: definition_tree.DefineAggregation) -> None:
-        bound, warnings = bind_aggregation(definition, self._schema(definition.input.source), self.refusals)
+        source = self._schema(definition.input.source)
+        bound, warnings = bind_aggregation(definition, source, self.tables, self.refusals)
         self.warnings += warnings
         self.aggregations.append(bound)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from eiha.events.schema import Attribute, AttributeType, Schema
@@ -12,7 +12,7 @@ from eiha.plan.bind_retention import bind_retention
 from eiha.plan.bind_streams import bind_stream
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.granularities import Granularity, granularity_names, granularity_of_text, granularity_of_unit
-from eiha.plan.nodes import Aggregation, AggregationColumn, AggregationRange, RollUp, Window
+from eiha.plan.nodes import Aggregation, AggregationColumn, AggregationRange, RollUp, TableDefinition, Window
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import StreamScope
 from eiha.plan.within import NoTime, moment_ms, span_ms
@@ -33,14 +33,14 @@ _MOMENT_TYPES: Final = (AttributeType.LONG, AttributeType.STRING)
 
 
 def bind_aggregation(
-    definition: DefineAggregation, source: Schema, refusals: Refusals
+    definition: DefineAggregation, source: Schema, tables: Mapping[str, TableDefinition], refusals: Refusals
 ) -> tuple[Aggregation, tuple[str, ...]]:
-    """The aggregation over a stream of the schema ``source``, and warnings.
+    """The aggregation over a stream of the schema ``source``, whose filters may ask ``tables``, and warnings.
 
     Raises:
         PlanSemanticError: names, types or granularities do not fit.
     """
-    stream = bind_stream(definition.input, source, refusals)
+    stream = bind_stream(definition.input, source, refusals, tables)
     for handler in stream.handlers:
         if isinstance(handler, Window):
             message = "an aggregation takes the rows of a stream as they come; put the window into a query before"

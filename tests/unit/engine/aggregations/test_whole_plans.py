@@ -116,3 +116,13 @@ def test_aggregations_that_can_fail_on_a_row_are_fed_row_by_row() -> None:
     assert route(compile_plan(text.format("count() as c", ""), name="p"), "S").batched
     assert not route(compile_plan(text.format("count() as c", "by day "), name="p"), "S").batched
     assert not route(compile_plan(text.format("cast(o, 'int') as c", ""), name="p"), "S").batched
+
+
+def test_an_aggregation_that_asks_a_table_sees_it_as_it_was_at_each_row() -> None:
+    text = (
+        "define stream S (k string); define table T (k string); "
+        "define aggregation A from S[not ((T.k == k) in T)] select k, count() as c group by k aggregate every sec; "
+        "from S select k insert into {};"
+    )
+    assert route(compile_plan(text.format("Out"), name="p"), "S").batched
+    assert not route(compile_plan(text.format("T"), name="p"), "S").batched
