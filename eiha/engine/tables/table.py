@@ -220,9 +220,11 @@ class Table:
             index.link(places, [columns[position] for position in index.columns])
 
     def _reserve(self, rows: int) -> None:
+        before = self._rows.capacity
         self._rows.reserve(rows)
-        for index in self._indexes:
-            index.reserve(self._rows.capacity, self._rows.places())
+        if self._rows.capacity > before:
+            for index in self._indexes:
+                index.reserve(self._rows.capacity, self._rows.places())
 
     def _would_collide(self, places: Indices, changes: Mapping[int, Column]) -> bool:
         """Whether the rows at ``places`` would, changed, have a key twice or that of another row."""
