@@ -135,7 +135,6 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "construct"),
     [
-        ("define aggregation A from S select sum(n) as s aggregate every sec;", "aggregation"),
         ("define function f[javascript] return int { return 1; };", "function.script"),
         ("from S select n insert into !O;", "stream.fault.insert"),
         ("from e1=S[sum(n) > 2] -> e2=S select e1.n insert into O;", "aggregator.inFilter"),
