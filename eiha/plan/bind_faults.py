@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Container
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
@@ -11,6 +12,7 @@ from eiha.plan.nodes import FAULT_MARK
 from eiha.plan.refusals import Refusals
 from eiha.siddhiql import query_tree
 from eiha.siddhiql.expression_tree import StreamReference
+from eiha.siddhiql.span import Span
 
 ERROR_ATTRIBUTE: Final = Attribute("_error", AttributeType.OBJECT)
 """What a fault stream has beside the attributes of its stream: what went wrong, in words."""
@@ -36,13 +38,14 @@ def _renamed(node: Any, streams: Container[str], refusals: Refusals) -> Any:
             refusals.refuse(node.span, message)
         return replace(node, name=FAULT_MARK + node.name, is_fault=False)
     if isinstance(node, tuple):
-        return tuple(_renamed(each, streams, refusals) for each in node)
-    if is_dataclass(node) and not isinstance(node, type):
+        renamed = tuple([_renamed(each, streams, refusals) for each in node])
+        return node if all(map(operator.is_, node, renamed)) else renamed
+    if is_dataclass(node) and not isinstance(node, Span | type):
         changed = {}
         for each in fields(node):
             before = getattr(node, each.name)
             after = _renamed(before, streams, refusals)
-            if after is not before and after != before:
+            if after is not before:
                 changed[each.name] = after
         return replace(node, **changed) if changed else node
     return node
