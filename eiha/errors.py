@@ -21,6 +21,11 @@ EihaError
 │   ├── WrongSchema
 │   │   └── WrongValue        (names row and attribute)
 │   └── Overloaded            (retry later)
+├── QueryError                an on-demand query has no answer
+│   ├── UnknownPlan
+│   ├── AnswerTooLarge
+│   ├── QueryFailed           (a row cannot be evaluated)
+│   └── NotAnsweredNow        (retry later)
 ├── ClientError               the client library
 │   ├── NoNodeReachable
 │   ├── ClientClosed
@@ -156,6 +161,26 @@ class Overloaded(SubmissionError):
     def __init__(self, message: str, *, retry_after_ms: int) -> None:
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+
+
+class QueryError(EihaError):
+    """An on-demand query has no answer, or its statement was not carried out; the text says why."""
+
+
+class UnknownPlan(QueryError):
+    """No plan of that name is deployed."""
+
+
+class AnswerTooLarge(QueryError):
+    """A question found more rows than an answer may have."""
+
+
+class QueryFailed(QueryError):
+    """A row cannot be evaluated, or a statement was refused where it would have been carried out."""
+
+
+class NotAnsweredNow(QueryError):
+    """The node cannot answer now: its role or its load does not allow it."""
 
 
 class ClientError(EihaError):

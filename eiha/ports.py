@@ -13,6 +13,7 @@ from eiha.events.schema import StreamDefinition
 from eiha.ha.inputs import SnapshotFacts
 from eiha.ha.witness_row import CasOutcome, ReadOutcome, WitnessRow
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
+from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import LogEntry
 from eiha.protocol.outputs import AppliedEntry as AppliedEntry
 from eiha.protocol.outputs import OutputBatch, PublishPermit
@@ -140,3 +141,13 @@ class Engine(Protocol):
 
     def next_timer_ms(self) -> LogTimeMs | None:
         """Log time of the earliest timer."""
+
+
+class AskedEngine(Engine, Protocol):
+    """Obligation: a question changes nothing at all, so that a node may answer it without its peer."""
+
+    def ask(self, plan: str, text: str, rows_max: int) -> RowsFound | StatementFits:
+        """Answer a question from what is applied; a statement is only looked at.
+
+        Raises ``PlanError`` when it does not fit the plan, and ``UnknownPlan``, ``AnswerTooLarge``, ``QueryFailed``.
+        """

@@ -30,6 +30,7 @@ from eiha.engine.wall_clock import WallClock
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.events.schema import Schema
 from eiha.plan.nodes import FAULT_MARK, Plan, Query
+from eiha.plan.on_demand import Question, Statement
 
 _DEPTH_MAX = 128
 """How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
@@ -245,8 +246,17 @@ class PlanRuntime:
             PlanError: ``text`` is neither, or does not fit the plan.
             EngineFault: a row cannot be evaluated.
         """
+        return self.ask_bound(self.bind(text))
+
+    def bind(self, text: str) -> Question | Statement:
+        """What ``text`` asks of the plan, or tells it to change. Raises ``PlanError``."""
         assert self._questions is not None
-        return self._questions.ask(self._questions.bind(text), self._clock_ms)
+        return self._questions.bind(text)
+
+    def ask_bound(self, bound: Question | Statement) -> Answer:
+        """As ``ask``. Raises ``EngineFault``."""
+        assert self._questions is not None
+        return self._questions.ask(bound, self._clock_ms)
 
     def take_outputs(self) -> dict[str, EventBatch]:
         """What the kept streams got since the last call, in order of arrival."""
@@ -260,9 +270,11 @@ class PlanRuntime:
         more, self._fault_count = self._fault_count - len(faults), 0
         if more:
             faults.append(f"and {more} more failures of the same entry")
-        for table in self._tables.values():
-            faults += table.take_complaints()
-        return tuple(faults)
+        return (*faults, *self.take_complaints())
+
+    def take_complaints(self) -> tuple[str, ...]:
+        """What tables refused since the last call."""
+        return tuple(text for table in self._tables.values() for text in table.take_complaints())
 
     def snapshot(self) -> OperatorState:
         """The state of the clock, of all queries and of the keys already seen."""

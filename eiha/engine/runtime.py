@@ -12,21 +12,32 @@ from typing import Any, assert_never
 
 import numpy as np
 
+from eiha.engine import from_outside
 from eiha.engine.carry_over import carry_over
 from eiha.engine.expressions.rows import EntryIdentity
 from eiha.engine.lower import CompileText, lower
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state, state_digest
 from eiha.engine.wire_edge import WireEdge
-from eiha.errors import CorruptFile, MalformedBatch, PlanError, WrongSchema
+from eiha.errors import CorruptFile, MalformedBatch, PlanError, UnknownPlan, WrongSchema
 from eiha.events.batch import EventBatch
 from eiha.events.schema import StreamDefinition
 from eiha.events.strings import StringTable
 from eiha.events.wire import decode
-from eiha.kernel.ids import LogTimeMs
+from eiha.kernel.ids import LogTimeMs, Sequence
 from eiha.plan.compilation import compile_plan
 from eiha.plan.nodes import Plan
-from eiha.protocol.log_entry import DeployPlan, EpochStart, LogEntry, Publication, Publications, RemovePlan, TimeTick
+from eiha.protocol.answers import RowsFound, StatementFits
+from eiha.protocol.log_entry import (
+    DeployPlan,
+    EpochStart,
+    LogEntry,
+    Publication,
+    Publications,
+    RemovePlan,
+    TableStatement,
+    TimeTick,
+)
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
 
 EVENTS_SINK = "events"
@@ -90,12 +101,13 @@ class EngineRuntime:
         compile_text: from a plan's text and name to the bound plan.
     """
 
-    __slots__ = ("_compile", "_log_time_ms", "_notes", "_plans", "_sequence")
+    __slots__ = ("_compile", "_log_time_ms", "_notes", "_plans", "_refusal", "_sequence")
 
     def __init__(self, compile_text: CompileText = compile_plan) -> None:
         self._compile = compile_text
         self._plans: dict[str, _Deployed] = {}
         self._notes: list[str] = []
+        self._refusal = ""
         self._log_time_ms = 0
         self._sequence = 0
 
@@ -118,7 +130,15 @@ class EngineRuntime:
         for deployed in self._plans.values():
             faults += [f"plan {deployed.name!r}, {fault}" for fault in deployed.runtime.take_faults()]
         notes, self._notes = tuple(self._notes), []
-        return AppliedEntry(tuple(outputs), self.next_timer_ms(), tuple(faults), notes)
+        refusal, self._refusal = self._refusal, ""
+        return AppliedEntry(tuple(outputs), self.next_timer_ms(), tuple(faults), notes, refusal)
+
+    def ask(self, plan: str, text: str, rows_max: int) -> RowsFound | StatementFits:
+        """Answer a question from the state as it is; a statement is only looked at. See ``ports.AskedEngine``."""
+        deployed = self._plans.get(plan)
+        if deployed is None:
+            raise UnknownPlan(self._no_such_plan(plan))
+        return from_outside.answer(deployed.runtime, text, rows_max, Sequence(self._sequence))
 
     def _apply_body(self, entry: LogEntry, faults: list[str]) -> None:
         match entry.body:
@@ -130,6 +150,8 @@ class EngineRuntime:
             case RemovePlan(plan):
                 if self._plans.pop(plan, None) is None:
                     faults.append(f"plan {plan!r} cannot be removed: it is not deployed")
+            case TableStatement(plan=plan, text=text):
+                self._carry_out(plan, text, faults)
             case TimeTick() | EpochStart():
                 pass
             case _:
@@ -185,6 +207,20 @@ class EngineRuntime:
                 faults.append(f"plan {deployed.name!r}, stream {publication.stream!r}: {fault}; rows are dropped")
         if not known:
             faults.append(f"no plan defines stream {publication.stream!r}: {publication.rows} rows are dropped")
+
+    def _carry_out(self, plan: str, text: str, faults: list[str]) -> None:
+        deployed = self._plans.get(plan)
+        if deployed is None:
+            self._refusal = self._no_such_plan(plan)
+        else:
+            faults += [f"plan {plan!r}, {each}" for each in deployed.runtime.take_complaints()]
+            self._refusal = from_outside.carry_out(deployed.runtime, text)
+        if self._refusal:
+            faults.append(f"plan {plan!r}, statement: {self._refusal}")
+
+    def _no_such_plan(self, plan: str) -> str:
+        known = ", ".join(self._plans) or "none"
+        return f"no plan {plan!r} is deployed; deployed: {known}"
 
     def _deploy(self, name: str, text: str, faults: list[str]) -> None:
         """Deploy or replace. The same text again changes nothing; of another text, parts that are new begin empty."""

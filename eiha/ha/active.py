@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from eiha.ha.context import Context
-from eiha.ha.effects import OpenSink, RevokePermit
+from eiha.ha.effects import OpenSink, RejectStatement, RevokePermit
 from eiha.ha.election import Election
 from eiha.ha.fencing import Fence
 from eiha.ha.heartbeat import Heartbeat
@@ -27,6 +27,7 @@ from eiha.protocol.log_entry import (
     Publication,
     Publications,
     RemovePlan,
+    TableStatement,
     TimeTick,
 )
 from eiha.protocol.peer_messages import SwitchoverAbort, SwitchoverPropose
@@ -134,6 +135,17 @@ class Active:
             return
         self._bodies.append(change)
         self._flush = True
+
+    def carry_out(self, statement: TableStatement) -> None:
+        """A statement goes through the log, unless events could not either: it must not wait where nobody sees it."""
+        replica, policy = self._replica, self._ctx.policy
+        if not self._ctx.intake_open:
+            self._ctx.emit(RejectStatement(statement.request, self._ctx.intake_reason))
+        elif replica.uncommitted_bytes > 2 * policy.inflight_bytes_max:
+            self._ctx.emit(RejectStatement(statement.request, "as much waits to be committed as may"))
+        else:
+            self._bodies.append(statement)
+            self._flush = True
 
     def flush(self) -> None:
         """What is pending becomes an entry at the end of this step, if there is room."""
@@ -316,3 +328,7 @@ class Active:
                 Publication(client_id, expected, "", 0, b""), "this node is not active any more; resend", expected
             )
         self._pending.clear()
+        for body in self._bodies:
+            if isinstance(body, TableStatement):
+                ctx.emit(RejectStatement(body.request, "this node is not active any more"))
+        self._bodies.clear()

@@ -152,6 +152,14 @@ class SetIntake:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectStatement:
+    """The statement of ``request`` is not in the log and will not be; ``reason`` says why. It may be asked again."""
+
+    request: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSink:
     """Fence the sink's store for the permit's epoch and read its progress; retried by the shell until it answers."""
 
@@ -223,6 +231,7 @@ Effect = (
     | AckClient
     | RejectClient
     | SetIntake
+    | RejectStatement
     | OpenSink
     | Publish
     | RevokePermit

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eiha.ha.witness_row import CasOutcome, ReadOutcome
 from eiha.kernel.ids import ClientId, Epoch, Incarnation, LinkId, LogPosition, Sequence
-from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, RemovePlan
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, RemovePlan, TableStatement
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
 
@@ -205,6 +205,13 @@ class ChangePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementAsked:
+    """Somebody wants tables of a plan changed; answered by ``RejectStatement``, or by the engine that applied it."""
+
+    statement: TableStatement
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchoverAsked:
     """An operator wants the passive to become active, without loss."""
 
@@ -245,6 +252,7 @@ Input = (
     | Published
     | SinkFenced
     | ChangePlan
+    | StatementAsked
     | SwitchoverAsked
     | AcceptLossAsked
     | SnapshotAsked

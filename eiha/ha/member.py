@@ -13,7 +13,7 @@ from eiha.ha.active import Active
 from eiha.ha.candidate import Candidate
 from eiha.ha.context import Context, MemberConfig
 from eiha.ha.describe import describe
-from eiha.ha.effects import CloseLink, Effect
+from eiha.ha.effects import CloseLink, Effect, RejectStatement
 from eiha.ha.election import Election, RowSeen, Unclear, Verdict, WentBackwards, Won
 from eiha.ha.fencing import Fence
 from eiha.ha.follower import Follower
@@ -39,6 +39,7 @@ from eiha.ha.inputs import (
     SnapshotSaved,
     SnapshotTaken,
     Start,
+    StatementAsked,
     StopAsked,
     Submit,
     SwitchoverAsked,
@@ -161,6 +162,12 @@ class Member:
                     self.active.change_plan(change)
                 else:
                     self.ctx.fact("plan_change_refused", f"this node is {self.ctx.role.value}, not active", "warning")
+            case StatementAsked(statement):
+                if self.active is not None:
+                    self.active.carry_out(statement)
+                else:
+                    reason = f"this node is {self.ctx.role.value}, not active"
+                    self.ctx.emit(RejectStatement(statement.request, reason))
             case SwitchoverAsked():
                 self._switchover_asked()
             case AcceptLossAsked():

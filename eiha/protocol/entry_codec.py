@@ -8,6 +8,7 @@
     deploy plan  = [plan, text]                                                        kind 3
     remove plan  = [plan]                                                              kind 4
     epoch start  = [active, incarnation]                                               kind 5
+    statement    = [request, plan, text]                                               kind 6
 
 A new kind gets a new number; the meaning of a number never changes.
 """
@@ -24,6 +25,7 @@ from eiha.protocol.limits import (
     PLAN_TEXT_LENGTH_MAX,
     PUBLICATION_BYTES_MAX,
     PUBLICATION_ROWS_MAX,
+    STATEMENT_LENGTH_MAX,
 )
 from eiha.protocol.log_entry import (
     DeployPlan,
@@ -33,6 +35,7 @@ from eiha.protocol.log_entry import (
     Publication,
     Publications,
     RemovePlan,
+    TableStatement,
     TimeTick,
 )
 
@@ -41,6 +44,7 @@ KIND_TIME_TICK: Final = 2
 KIND_DEPLOY_PLAN: Final = 3
 KIND_REMOVE_PLAN: Final = 4
 KIND_EPOCH_START: Final = 5
+KIND_TABLE_STATEMENT: Final = 6
 
 ENTRY_OVERHEAD_BYTES: Final = 64
 """At least what an entry's envelope takes beyond its publications; for those who plan an entry's size."""
@@ -110,6 +114,8 @@ def _body_parts(body: EntryBody) -> tuple[int, Any]:
             return KIND_REMOVE_PLAN, (plan,)
         case EpochStart(active, incarnation):
             return KIND_EPOCH_START, (active, incarnation)
+        case TableStatement(request, plan, text):
+            return KIND_TABLE_STATEMENT, (request, plan, text)
         case _:
             assert_never(body)
 
@@ -136,6 +142,13 @@ def _read_body(kind: Any, value: Any) -> EntryBody:
             return EpochStart(
                 NodeId(fields.name(active, "an epoch's active")),
                 Incarnation(fields.name(incarnation, "an epoch's incarnation")),
+            )
+        case 6:
+            request, plan, text = fields.record(value, "a statement", 3)
+            return TableStatement(
+                fields.name(request, "a statement's request"),
+                fields.name(plan, "a statement's plan"),
+                fields.text(text, "a statement's text", STATEMENT_LENGTH_MAX),
             )
         case _:
             raise MalformedFrame(f"an entry of unknown kind {kind!r:.20}: was it written by a newer version?")

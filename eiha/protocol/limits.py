@@ -49,11 +49,29 @@ REASON_LENGTH_MAX: Final = 2_000
 PLAN_TEXT_LENGTH_MAX: Final = 4 << 20
 """Characters of a plan's text in a ``DeployPlan`` entry."""
 
+STATEMENT_LENGTH_MAX: Final = 256 << 10
+"""Characters of a ``TableStatement``, and of a question: it is parsed between entries. Refused above (HTTP 413)."""
+
 SNAPSHOT_CHUNK_BYTES_MAX: Final = 4 << 20
 """Data of one ``SnapshotChunk``: short enough that heartbeats between chunks are not late on a slow link."""
 
 STREAMS_PER_CONNECTION_MAX: Final = 4_096
 """Streams that one client connection may have open; further ones are refused."""
+
+WITNESS_REQUEST_BYTES_MAX: Final = 64 << 10
+"""Body of a frame from a node to the arbiter: one row with the longest names and reason. Closed above."""
+
+WITNESS_ANSWER_BYTES_MAX: Final = 4 << 20
+"""Body of a frame from the arbiter to a node: a page of history of the longest rows. Closed above."""
+
+WITNESS_HISTORY_PAGE: Final = 64
+"""Changes told in one answer; older ones are asked for by the lowest version of it."""
+
+WITNESS_REQUESTS_MAX: Final = 16
+"""Requests that one connection to the arbiter may have unanswered; a node has one. Closed above."""
+
+SWAP_NAME_BYTES: Final = 16
+"""Random bytes that name a swap."""
 
 NONCE_BYTES: Final = 32
 """Random bytes that each side of a handshake contributes."""
@@ -62,3 +80,4 @@ NUMBER_MAX: Final = (1 << 63) - 1
 """Largest number of any kind: what a database's BIGINT and NumPy's int64 hold."""
 
 assert PUBLICATION_BYTES_MAX < CLIENT_FRAME_BYTES_MAX < ENTRY_BYTES_MAX < PEER_FRAME_BYTES_MAX
+assert WITNESS_HISTORY_PAGE * WITNESS_REQUEST_BYTES_MAX <= WITNESS_ANSWER_BYTES_MAX

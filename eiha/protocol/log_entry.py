@@ -65,7 +65,19 @@ class EpochStart:
     incarnation: Incarnation
 
 
-EntryBody = Publications | TimeTick | DeployPlan | RemovePlan | EpochStart
+@dataclass(frozen=True, slots=True)
+class TableStatement:
+    """An on-demand insert, update or delete, for the tables of the plan called ``plan``.
+
+    ``request`` tells the node that was asked which entry is the one it waits for; the engine does not look at it.
+    """
+
+    request: str
+    plan: str
+    text: str
+
+
+EntryBody = Publications | TimeTick | DeployPlan | RemovePlan | EpochStart | TableStatement
 
 
 @dataclass(frozen=True, slots=True)

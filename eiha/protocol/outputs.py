@@ -38,9 +38,11 @@ class AppliedEntry:
     """What the engine says of one entry.
 
     ``faults``: what failed in which plan and query, ``notes``: what operators want to know; both for the log.
+    ``refusal``: why a ``TableStatement`` was not carried out, or not whole; empty when it was, or the entry is another.
     """
 
     outputs: tuple[OutputBatch, ...]
     next_timer_ms: int | None
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    refusal: str = ""

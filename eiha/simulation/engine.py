@@ -1,8 +1,9 @@
 """A cheap engine whose outputs are a function of the log, for volume; the real one can take its place.
 
 It keeps a running sum per key of the stream ``Ticks``, puts out one row per event with the sum so far, arms a timer
-per new key that puts out a row when log time passes it, and multiplies by a factor that plans set. So order, a lost
-or doubled event, a timer fired at another place and a deployment at another place all show in its rows.
+per new key that puts out a row when log time passes it, multiplies by a factor that plans set, and adds to all sums
+what statements say. So order, a lost or doubled event, and a timer, a deployment or a statement at another place all
+show in its rows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinitio
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.kernel.ids import LogTimeMs, Sequence
 from eiha.ports import AppliedEntry
-from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications, RemovePlan
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications, RemovePlan, TableStatement
 from eiha.protocol.outputs import OutputBatch
 
 TICKS: Final = "Ticks"
@@ -66,6 +67,8 @@ class SummingEngine:
             case RemovePlan(plan):
                 self._plans.pop(plan, None)
                 self._factor = 1
+            case TableStatement(text=text):
+                self._totals = {key: total + len(text) for key, total in self._totals.items()}
             case _:
                 pass
         if rows:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from eiha.ha.inputs import Channel, StopAsked, SwitchoverAsked
-from eiha.protocol.log_entry import DeployPlan
+from eiha.ha.inputs import Channel, StatementAsked, StopAsked, SwitchoverAsked
+from eiha.protocol.log_entry import DeployPlan, TableStatement
 from eiha.simulation.clients import Clients
 from eiha.simulation.engine import SummingEngine
 from eiha.simulation.fault_profiles import Fault, FaultOdds
@@ -349,6 +349,8 @@ class Nemesis:
             return False
         self._deployments += 1
         node.process.change_plan(DeployPlan("scale", "x" * self._deployments))
+        request = f"{node.name} {self._deployments}"
+        node.process.ask(StatementAsked(TableStatement(request, "scale", "y" * self._deployments)))
         return True
 
     def _flood(self, node: SimulatedNode) -> bool:

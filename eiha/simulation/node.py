@@ -22,6 +22,7 @@ from eiha.ha.inputs import (
     Input,
     SnapshotFacts,
     Start,
+    StatementAsked,
     StopAsked,
     Submit,
     SwitchoverAsked,
@@ -233,7 +234,7 @@ class Process:
         """A client connected."""
         self.deliver(ClientHello(client))
 
-    def ask(self, item: SwitchoverAsked | StopAsked | ChangePlan | AcceptLossAsked) -> None:
+    def ask(self, item: SwitchoverAsked | StopAsked | ChangePlan | StatementAsked | AcceptLossAsked) -> None:
         """An operator asks for something."""
         self.deliver(item)
 
@@ -352,7 +353,7 @@ class Process:
                 self._saver.run(effect)
             case fx.TakeSnapshot() | fx.RestoreSnapshot():
                 self._engine.run(effect)
-            case fx.RoleChanged() | fx.Fact():
+            case fx.RoleChanged() | fx.Fact() | fx.RejectStatement():
                 pass
             case fx.Halt(reason, failed):
                 self._halt(reason, failed=failed)

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eiha.engine.runtime import EngineRuntime
-from eiha.errors import CorruptFile
+from eiha.errors import AnswerTooLarge, CorruptFile, PlanError, UnknownPlan
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Incarnation, LogTimeMs, NodeId, Sequence
+from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import (
     DeployPlan,
     EntryBody,
@@ -22,6 +23,7 @@ from eiha.protocol.log_entry import (
     Publication,
     Publications,
     RemovePlan,
+    TableStatement,
     TimeTick,
 )
 from eiha.protocol.outputs import AppliedEntry
@@ -274,3 +276,77 @@ def test_a_restored_engine_has_the_same_digest_and_the_same_future(
         assert ours.next_timer_ms == theirs.next_timer_ms
         assert rows(ours) == rows(theirs)
     assert parts.engine.digest() == whole.engine.digest()
+
+
+TABLED = """define stream S (sym string, price double, vol int);
+@PrimaryKey('sym') define table T (sym string, vol int);
+from S select sym, vol update or insert into T on T.sym == sym;"""
+
+
+def asked(log: Log, text: str, rows_max: int = 100) -> list[list[Any]]:
+    found = log.engine.ask("p0", text, rows_max)
+    assert isinstance(found, RowsFound)
+    assert found.sequence == log.sequence
+    return [column.to_list() for column in found.batch.columns]
+
+
+def test_a_question_is_answered_and_changes_nothing() -> None:
+    log = Log(TABLED)
+    log.publish([("a", 1.0, 1), ("b", 1.0, 2)])
+    before = log.engine.digest()
+    assert asked(log, "from T on vol > 1 select sym, vol, 'new text' as note") == [["b"], [2], ["new text"]]
+    assert asked(log, "from T on vol > 9 select sym") == [[]]
+    assert log.engine.digest() == before
+
+
+def test_what_is_no_question_is_told_apart_and_does_nothing() -> None:
+    log = Log(TABLED)
+    before = log.engine.digest()
+    assert log.engine.ask("p0", "select 'a' as sym, 1 as vol insert into T", 1) == StatementFits()
+    assert log.engine.digest() == before
+    with pytest.raises(UnknownPlan, match="no plan 'q' is deployed; deployed: p0"):
+        log.engine.ask("q", "from T select sym", 1)
+    with pytest.raises(PlanError, match="line 1, column"):
+        log.engine.ask("p0", "from T select symbol", 1)
+
+
+def test_an_answer_has_a_bound() -> None:
+    log = Log(TABLED)
+    log.publish([("a", 1.0, 1), ("b", 1.0, 2)])
+    with pytest.raises(AnswerTooLarge, match="limit and offset"):
+        asked(log, "from T select sym", 1)
+    assert asked(log, "from T select sym order by sym limit 1 offset 1", 1) == [["b"]]
+
+
+def test_a_statement_of_the_log_changes_tables_the_same_way_everywhere() -> None:
+    statements = ("select 'a' as sym, 7 as vol insert into T", "update T set T.vol = 8 on T.sym == 'a'")
+    logs = Log(TABLED), Log(TABLED)
+    for log in logs:
+        for text in statements:
+            assert log.apply(TableStatement("r", "p0", text)).refusal == ""
+        assert asked(log, "from T select sym, vol") == [["a"], [8]]
+    assert logs[0].engine.digest() == logs[1].engine.digest() != Log(TABLED).engine.digest()
+    restored = EngineRuntime()
+    restored.restore(logs[0].engine.snapshot())
+    assert restored.digest() == logs[0].engine.digest()
+
+
+@pytest.mark.parametrize(
+    ("plan", "text", "refusal"),
+    [
+        ("q", "delete T", "no plan 'q' is deployed"),
+        ("p0", "delete U on U.x == 1", "'U' is not a table"),
+        ("p0", "from T select sym", "it is a question"),
+        ("p0", "select 'a' as sym, 7 as vol insert into T", "primary key"),
+    ],
+)
+def test_a_statement_that_cannot_be_carried_out_is_a_fault_that_changes_nothing(
+    plan: str, text: str, refusal: str
+) -> None:
+    log = Log(TABLED)
+    log.publish([("a", 1.0, 1)])
+    applied = log.apply(TableStatement("r", plan, text))
+    assert refusal in applied.refusal
+    assert [refusal in fault for fault in applied.faults] == [True]
+    assert asked(log, "from T select sym, vol") == [["a"], [1]]
+    assert log.apply(TimeTick()).refusal == ""

@@ -16,6 +16,7 @@ from eiha.ha.effects import (
     Persist,
     Publish,
     RejectClient,
+    RejectStatement,
     RevokePermit,
     SaveSnapshot,
     SetIntake,
@@ -37,6 +38,7 @@ from eiha.ha.inputs import (
     SnapshotSaved,
     SnapshotTaken,
     Start,
+    StatementAsked,
     Submit,
     SwitchoverAsked,
     Tick,
@@ -58,7 +60,15 @@ from eiha.kernel.ids import (
     Sequence,
     WallMs,
 )
-from eiha.protocol.log_entry import DeployPlan, EpochStart, Publication, Publications, RemovePlan, TimeTick
+from eiha.protocol.log_entry import (
+    DeployPlan,
+    EpochStart,
+    Publication,
+    Publications,
+    RemovePlan,
+    TableStatement,
+    TimeTick,
+)
 from eiha.protocol.peer_messages import PeerIdentity
 from tests.unit.ha.test_outbox import output
 
@@ -314,3 +324,28 @@ def test_publications_keep_their_payload_object_all_the_way() -> None:
     for found in (*bodies(effects), apply.entries[-1].body):
         if isinstance(found, Publications):
             assert found.items[0].payload is sent.payload
+
+
+STATEMENT = TableStatement("r1", "p", "delete T")
+
+
+def test_a_statement_goes_through_the_log() -> None:
+    alone = Alone()
+    alone.apply_all()
+    alone.later(10)
+    happened = alone.put(StatementAsked(STATEMENT))
+    assert bodies(happened) == [STATEMENT]
+    assert of(RejectStatement, happened) == []
+
+
+def test_a_statement_is_refused_at_once_where_it_cannot_go_into_the_log() -> None:
+    alone = Alone(Policy(unapplied_bytes_max=1))
+    alone.put(Submit((publication(1),)), Flush())
+    happened = alone.put(StatementAsked(STATEMENT))
+    assert bodies(happened) == []
+    assert of(RejectStatement, happened) == [RejectStatement("r1", "outputs or the engine are behind")]
+    passive = Member(MemberConfig("c", ME.node, ()))
+    now = Now(MonotonicMs(0), WallMs(0))
+    passive.step(Start(ME.incarnation, (), None, 0, ()), now)
+    (refused,) = of(RejectStatement, list(passive.step(StatementAsked(STATEMENT), now)))
+    assert refused == RejectStatement("r1", "this node is starting, not active")

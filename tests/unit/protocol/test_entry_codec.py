@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from eiha.errors import MalformedFrame, ProtocolError
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Incarnation, LogTimeMs, NodeId, Sequence
 from eiha.protocol.entry_codec import decode_entry, encode_entry
+from eiha.protocol.limits import STATEMENT_LENGTH_MAX
 from eiha.protocol.log_entry import (
     DeployPlan,
     EpochStart,
@@ -15,6 +16,7 @@ from eiha.protocol.log_entry import (
     Publication,
     Publications,
     RemovePlan,
+    TableStatement,
     TimeTick,
 )
 
@@ -34,6 +36,7 @@ bodies = st.one_of(
     st.builds(DeployPlan, names, st.text(st.characters(exclude_categories=["Cs"]))),
     st.builds(RemovePlan, names),
     st.builds(EpochStart, names.map(NodeId), names.map(Incarnation)),
+    st.builds(TableStatement, names, names, st.text(st.characters(exclude_categories=["Cs"]))),
 )
 entries = st.builds(
     LogEntry,
@@ -51,6 +54,26 @@ def test_what_is_encoded_comes_back_with_its_own_bytes(entry):
     assert decoded == entry
     assert decoded.encoded is encoded
     assert encode_entry(decoded) == encoded
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    [
+        (
+            Publications((Publication(ClientId("c"), ClientSequence(7), "S", 2, b"ab"),)),
+            "01919 5a163 07a153 02c4026162",
+        ),
+        (TimeTick(), "02c0"),
+        (DeployPlan("p", "text"), "0392a170 a474657874"),
+        (RemovePlan("p"), "0491a170"),
+        (EpochStart(NodeId("n"), Incarnation("i")), "0592a16ea169"),
+        (TableStatement("r", "p", "delete T"), "0693a172a170 a864656c6574652054"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_bytes_of_each_kind_stay_what_they_are(body, written):
+    entry = LogEntry(Epoch(2), Sequence(3), LogTimeMs(4), body)
+    assert encode_entry(entry).hex() == "95020304" + written.replace(" ", "")
 
 
 @given(st.binary(max_size=200))
@@ -97,6 +120,9 @@ GOOD = ["client", 1, "S", 2, b"payload"]
         ([1, 1, 0, 3, ["plan"]], "a deployment must be a list of 2 parts"),
         ([1, 1, 0, 3, ["x" * 256, ""]], "at most 255 characters"),
         ([1, 1, 0, 5, ["node", 5]], "an epoch's incarnation"),
+        ([1, 1, 0, 6, ["r", "p"]], "a statement must be a list of 3 parts"),
+        ([1, 1, 0, 6, ["", "p", "delete T"]], "a statement's request must not be empty"),
+        ([1, 1, 0, 6, ["r", "p", "x" * (STATEMENT_LENGTH_MAX + 1)]], "a statement's text"),
     ],
 )
 def test_each_wrong_part_is_named(parts, message):
