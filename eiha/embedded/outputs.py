@@ -12,7 +12,7 @@ from eiha.embedded.incoming import Texts
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType, Schema
-from eiha.events.strings import StringTable
+from eiha.events.strings import StringView
 
 
 class Output:
@@ -20,7 +20,7 @@ class Output:
 
     __slots__ = ("_batch", "_strings")
 
-    def __init__(self, batch: EventBatch, strings: StringTable) -> None:
+    def __init__(self, batch: EventBatch, strings: StringView) -> None:
         self._batch = batch
         self._strings = strings
 
@@ -52,8 +52,10 @@ class Output:
         column = self._column(name)
         if column.type is not AttributeType.STRING:
             return column.values
-        texts = np.array([*self._strings.texts(), ""], dtype=object)
-        found: npt.NDArray[Any] = texts.take(column.values)
+        if len(column) < len(self._strings):
+            found: npt.NDArray[Any] = np.array(self._strings.texts_of(column.values.tolist()), dtype=object)
+        else:
+            found = np.array([*self._strings.texts(), ""], dtype=object).take(column.values)
         if column.valid is not None:
             found[~column.valid] = None
         return found

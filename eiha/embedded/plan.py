@@ -15,19 +15,24 @@ from eiha.embedded.outputs import Output
 from eiha.engine import jit
 from eiha.engine.expressions.rows import EntryIdentity
 from eiha.engine.lower import lower
+from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state
+from eiha.engine.string_sweep import sweep
 from eiha.errors import CorruptFile, UnknownStream
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.compilation import compile_plan
-from eiha.plan.nodes import ENTRY_MARK
 from eiha.plan.explain import explain
+from eiha.plan.nodes import ENTRY_MARK
 from eiha.siddhiql.diagnostics import did_you_mean
 
-_STATE_FORMAT: Final = 1
+_STATE_FORMAT: Final = 2
 """Format of ``Plan.snapshot``; raised when its sections change."""
+
+_FAULTS_MAX: Final = 1_000
+"""So many faults are kept at a sweep for whoever asks for them later."""
 
 
 class Plan:
@@ -67,13 +72,25 @@ class Plan:
         self._identity = EntryIdentity(self._plan.name)
         self._sequence = 0
         self._clock_given = self._plan.playback
+        self._faults: tuple[str, ...] = ()
         self._has_started = False
         self._begin(0)
 
     def _begin(self, now_ms: int) -> None:
-        self._runtime = lower(self._plan, self._strings, self._identity, keep=self._wanted, wall_ms=now_ms)
+        self._runtime = self._lowered(now_ms)
         self._incoming = Incoming(self._strings)
         self._schemas = {each.name: each.schema for each in self._plan.streams if not each.name.startswith(ENTRY_MARK)}
+
+    def _lowered(self, now_ms: int) -> PlanRuntime:
+        return lower(self._plan, self._strings, self._identity, keep=self._wanted, wall_ms=now_ms)
+
+    def _sweep(self) -> None:
+        """Forget strings that nothing holds, if many came; outputs that were taken keep theirs."""
+        if self._strings.is_sweep_due:
+            self._faults = (self._faults + self._runtime.take_faults())[:_FAULTS_MAX]
+            clock_ms = self._runtime.clock_ms
+            self._runtime = sweep(self._strings, self._runtime, lambda: self._lowered(clock_ms))
+            self._incoming = Incoming(self._strings)
 
     def _start(self, now_ms: int) -> None:
         """The plan starts when it is first told a time: triggers and the periods of rate limits count from there."""
@@ -161,11 +178,15 @@ class Plan:
         """
         with np.errstate(all="ignore"):
             answer = self._runtime.ask(question)
-        return Output(_no_rows(answer.schema) if answer.rows is None else answer.rows, answer.strings)
+        output = Output(_no_rows(answer.schema) if answer.rows is None else answer.rows, answer.strings.view())
+        if answer.is_statement:
+            self._sweep()
+        return output
 
     def take_faults(self) -> tuple[str, ...]:
         """What failed while events were processed since the last call; the events that failed were dropped."""
-        return self._runtime.take_faults()
+        faults, self._faults = self._faults + self._runtime.take_faults(), ()
+        return faults
 
     def snapshot(self) -> bytes:
         """The whole state, to be restored into a plan of the same text."""
@@ -175,7 +196,7 @@ class Plan:
                 "text": self._text,
                 "sequence": self._sequence,
                 "has_started": self._has_started,
-                "strings": self._strings.texts(),
+                "strings": self._strings.snapshot(),
                 "state": self._runtime.snapshot(),
             }
         )
@@ -189,7 +210,7 @@ class Plan:
         state = decode_state(content)
         if state.get("format") != _STATE_FORMAT or state.get("text") != self._text:
             raise CorruptFile("the state is of another plan or another version")
-        self._strings = StringTable(state["strings"])
+        self._strings = StringTable.restored(state["strings"])
         self._sequence = state["sequence"]
         self._has_started = state["has_started"]
         self._begin(0)
@@ -204,8 +225,10 @@ class Plan:
         return max(time.time_ns() // 1_000_000, self._runtime.clock_ms)
 
     def _taken(self) -> dict[str, Output]:
-        strings = self._strings
-        return {stream: Output(batch, strings) for stream, batch in self._runtime.take_outputs().items()}
+        strings = self._strings.view()
+        taken = {stream: Output(batch, strings) for stream, batch in self._runtime.take_outputs().items()}
+        self._sweep()
+        return taken
 
     @staticmethod
     def _refuse_unknown(name: str, known: list[str]) -> None:

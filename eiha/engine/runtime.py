@@ -18,6 +18,7 @@ from eiha.engine.expressions.rows import EntryIdentity
 from eiha.engine.lower import CompileText, lower
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state, state_digest
+from eiha.engine.string_sweep import sweep
 from eiha.engine.wire_edge import WireEdge
 from eiha.errors import CorruptFile, MalformedBatch, PlanError, UnknownPlan, WrongSchema
 from eiha.events.batch import EventBatch
@@ -91,7 +92,17 @@ class _Deployed:
 
     def state(self) -> dict[str, Any]:
         """Text, strings and state: all that a restore needs."""
-        return {"text": self.text, "strings": self.strings.texts(), "state": self.runtime.snapshot()}
+        return {"text": self.text, "strings": self.strings.snapshot(), "state": self.runtime.snapshot()}
+
+    def sweep(self, log_time_ms: int) -> None:
+        """Forget strings that nothing holds, if many came. Between entries, when outputs and faults were taken."""
+        if self.strings.is_sweep_due:
+            self.runtime = sweep(
+                self.strings,
+                self.runtime,
+                lambda: lower(self.plan, self.strings, self.identity, wall_ms=log_time_ms),
+            )
+            self.edge = WireEdge(self.strings)
 
 
 class EngineRuntime:
@@ -129,6 +140,7 @@ class EngineRuntime:
             outputs = [output for deployed in self._plans.values() for output in deployed.outputs(entry)]
         for deployed in self._plans.values():
             faults += [f"plan {deployed.name!r}, {fault}" for fault in deployed.runtime.take_faults()]
+            deployed.sweep(self._log_time_ms)
         notes, self._notes = tuple(self._notes), []
         refusal, self._refusal = self._refusal, ""
         return AppliedEntry(tuple(outputs), self.next_timer_ms(), tuple(faults), notes, refusal)
@@ -228,7 +240,7 @@ class EngineRuntime:
         if before is not None and before.text == text:
             return
         try:
-            deployed = self._lowered(name, text, StringTable(() if before is None else before.strings.texts()))
+            deployed = self._lowered(name, text, StringTable() if before is None else before.strings.copied())
         except PlanError as refusal:
             faults.append(f"plan {name!r} is not deployed: {refusal}")
             return
@@ -264,7 +276,7 @@ class EngineRuntime:
         return _Deployed(name, text, plan, strings, identity, WireEdge(strings), runtime)
 
     def _restored(self, name: str, part: dict[str, Any]) -> _Deployed:
-        deployed = self._lowered(name, part["text"], StringTable(part["strings"]))
+        deployed = self._lowered(name, part["text"], StringTable.restored(part["strings"]))
         deployed.runtime.restore(part["state"])
         return deployed
 
