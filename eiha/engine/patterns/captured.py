@@ -72,8 +72,8 @@ class MatchTable:
     """Turns matches into plain values and back; each match and event stands once, so that identity survives."""
 
     def __init__(self) -> None:
-        self._match_numbers: dict[int, int] = {}
-        self._event_numbers: dict[int, int] = {}
+        self._match_numbers: dict[PartialMatch, int] = {}  # by identity, as for events
+        self._event_numbers: dict[Event, int] = {}
         self._matches: list[PartialMatch] = []
         self._events: list[Event] = []
 
@@ -82,16 +82,16 @@ class MatchTable:
         return [self._match(match) for match in matches]
 
     def _match(self, match: PartialMatch) -> int:
-        known = self._match_numbers.get(id(match))
+        known = self._match_numbers.get(match)
         if known is None:
-            known = self._match_numbers[id(match)] = len(self._matches)
+            known = self._match_numbers[match] = len(self._matches)
             self._matches.append(match)
         return known
 
     def _event(self, event: Event) -> int:
-        known = self._event_numbers.get(id(event))
+        known = self._event_numbers.get(event)
         if known is None:
-            known = self._event_numbers[id(event)] = len(self._events)
+            known = self._event_numbers[event] = len(self._events)
             self._events.append(event)
         return known
 

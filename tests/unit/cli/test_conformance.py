@@ -55,10 +55,10 @@ def test_a_difference_is_told_readably(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_an_unsupported_construct_is_named_and_is_not_a_pass(tmp_path: Path) -> None:
-    app = "define stream S (a int);\nfrom S#window.session(1 sec) select a insert into Out;"
+    app = "define stream S (a int, t long);\nfrom S#reorder:akslack(t) select a insert into Out;"
     status, report = run(tmp_path, case("new", app, []))
     assert status == 1
-    assert report["cases"] == [{"name": "new", "status": "unsupported", "detail": "window.session"}]
+    assert report["cases"] == [{"name": "new", "status": "unsupported", "detail": "streamProcessor.reorder:akslack"}]
 
 
 def test_an_app_that_must_be_refused(tmp_path: Path) -> None:

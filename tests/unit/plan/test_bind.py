@@ -135,7 +135,7 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "construct"),
     [
-        ("define function f[javascript] return int { return 1; };", "function.script"),
+        ("define function f[javascript] return int { return 1; };", "function.javascript"),
         ("from S select n insert into !O;", "stream.fault.insert"),
         ("from e1=S[sum(n) > 2] -> e2=S select e1.n insert into O;", "aggregator.inFilter"),
         ("from e1=S#log() -> e2=S select e1.n insert into O;", "pattern.streamFunction"),
