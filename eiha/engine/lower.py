@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, assert_never
+from typing import Protocol, assert_never, cast
 
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.column_pruning import KeepColumns, kept_columns
@@ -17,6 +17,7 @@ from eiha.engine.operators.filter_rows import FilterRows
 from eiha.engine.operators.select import Select
 from eiha.engine.operators.sliding_aggregates import SlidingAggregates
 from eiha.engine.operators.stream_functions import make_stream_function
+from eiha.engine.operators.tumbling_aggregates import TumblingAggregates
 from eiha.engine.partitions.factory import make_queries
 from eiha.engine.partitions.instances import Instances
 from eiha.engine.partitions.keyed_length import KeyedLength
@@ -33,10 +34,12 @@ from eiha.engine.sliding_queries import slides
 from eiha.engine.tables.actions import make_table_action
 from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
+from eiha.engine.tumbling_queries import tumbles
 from eiha.engine.wall_clock import WallClock
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
 from eiha.engine.windows.findable import FindableWindow
 from eiha.engine.windows.searched_batches import BATCH_WINDOWS, SearchedBatches
+from eiha.engine.windows.turns import TurningWindow
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import (
@@ -142,8 +145,8 @@ def _query(
     match query.input:
         case StreamInput() if query.position < len(plan.windows):
             return _window_query(query, query.input, plan, scope, windows)
-        case StreamInput() if slides(query):
-            return _sliding_query(query, query.input, plan, scope)
+        case StreamInput() if slides(query) or tumbles(query):
+            return _fused_query(query, query.input, plan, scope)
         case StreamInput():
             stages, expires, names = _stages(query, query.input, plan, scope)
             expires = expires or _sees_rows_leave(query, query.input, plan)
@@ -186,17 +189,22 @@ def _limited(runtime: QueryRuntime, scope: Scope, wall: WallClock) -> QueryRunti
     return runtime
 
 
-def _sliding_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> QueryRuntime:
-    """The window and the sums over it in one stage."""
+def _fused_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> QueryRuntime:
+    """The window and the aggregates over it in one stage."""
     before, _, names = _stages(query, source, plan, scope, lambda *_: None)
     window, schema = source.handlers[-1], source.schema
     assert isinstance(window, Window)
     kept = kept_columns(query, plan.stream(source.stream).schema)
     if kept is not None:
         window, schema = kept.window(window), kept.narrowed()
-    sums = SlidingAggregates(window, schema, query.selector, names)
+    stage: Operator
+    if slides(query):
+        stage = SlidingAggregates(window, schema, query.selector, names)
+    else:
+        turning = make_window(window, schema, plan.playback, strings=scope.strings, wants_expired=False)
+        stage = TumblingAggregates(cast("TurningWindow", turning), schema, query.selector, names)
     select = Select(query.selector, query.output.events, names, expires=False, aggregates_from=len(schema))
-    return QueryRuntime(query, None, (*before, sums), select)
+    return QueryRuntime(query, None, (*before, stage), select)
 
 
 def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -> KeyedQuery | KeyedPattern | None:

@@ -5,10 +5,11 @@ A chunk puts out the rows of the chunk before as expired ones, a reset (but for 
 
 from __future__ import annotations
 
-from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
+from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import OperatorState, RowClock, Untimed
-from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
+from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
 from eiha.engine.windows.row_store import RowStore
+from eiha.engine.windows.turns import OWN_TIME, Turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
@@ -19,55 +20,74 @@ class BatchWindow(Untimed):
     Expired rows carry the time at which they left.
     """
 
-    __slots__ = ("_begun", "_latest", "_length", "_schema", "_store", "_wants_expired")
+    __slots__ = ("_begun", "_latest", "_length", "_schema", "_wants_expired", "store")
 
     def __init__(self, schema: Schema, length: int, *, wants_expired: bool) -> None:
         self._schema = schema
         self._length = length
         self._wants_expired = wants_expired
-        self._store = RowStore(schema)
+        self.store = RowStore(schema)
         self._begun = False
         self._latest = 0  # rows held before those of the latest batch
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """A chunk for each chunk, or for each ``length`` rows of it."""
-        store = self._store
+        return self.turn(batch, clock).batch(self._schema, self.store)
+
+    def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
+        """See ``TurningWindow``."""
+        store = self.store
         first = store.append(batch)
-        emission = Emission(len(store) + 2 * len(batch))
-        rows, start, latest = _turn(
-            store.timestamps,
-            store.start,
-            first,
-            store.start + self._latest,
-            clock.now_ms,
-            batch.chunk_numbers(),
-            self._length,
-            self._begun,
-            self._wants_expired,
-            emission.positions,
-            emission.kinds,
-            emission.timestamps,
-            emission.chunks,
-        )
+        turns = Turns(3 * len(batch))
+        turns.count, turns.stays, latest = _turn(
+            store.timestamps, store.start, first, store.start + self._latest, clock.now_ms, batch.chunk_numbers(),
+            self._length, self._begun, self._wants_expired,
+            turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
+        )  # fmt: skip
         self._begun = self._begun or len(batch) > 0
-        out = emission.batch(rows, self._schema, store, collapses=True)
-        self._latest = latest - start if self._wants_expired else 0
-        store.drop(start - store.start)
-        return out
+        self._latest = latest - turns.stays if self._wants_expired else 0
+        return turns
+
+    def fire_turn(self, now_ms: int) -> Turns | None:  # noqa: ARG002
+        """Nothing: there are no timers."""
+        return None
 
     def content(self) -> EventBatch:
         """The rows held, oldest first."""
-        return self._store.rows(self._store.start, self._store.stop)
+        return self.store.rows(self.store.start, self.store.stop)
 
     def snapshot(self) -> OperatorState:
         """The rows held."""
-        return {"rows": self._store.snapshot(), "begun": self._begun, "latest": self._latest}
+        return {"rows": self.store.snapshot(), "begun": self._begun, "latest": self._latest}
 
     def restore(self, state: OperatorState) -> None:
         """Hold the rows of a snapshot."""
-        self._store.restore(state["rows"])
+        self.store.restore(state["rows"])
         self._begun = state["begun"]
         self._latest = state["latest"]
+
+
+@inlined
+def _put_out(
+    begin: int,
+    end: int,
+    kind: int,
+    timestamp: int,
+    chunk: int,
+    out: int,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
+    out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64,
+    out_chunks: WriteInt64,
+) -> int:
+    """Put out one more span; how many there are now."""
+    out_begins[out] = begin
+    out_ends[out] = end
+    out_kinds[out] = kind
+    out_timestamps[out] = timestamp
+    out_chunks[out] = chunk
+    return out + 1
 
 
 @kernel
@@ -81,12 +101,13 @@ def _turn(
     length: int,
     begun: bool,
     wants_expired: bool,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int]:
-    """Rows put out, the position of the oldest row that stays, and that of the first row of the latest batch.
+    """Spans put out, the position of the oldest row that stays, and that of the first row of the latest batch.
 
     ``begun``: there was a batch before, whose first row lies at ``latest`` if expired rows are wanted: the reset has
     its values, else those of the new batch. All batches into which a chunk is cut leave with the next chunk.
@@ -104,26 +125,24 @@ def _turn(
             index += 1
         number = chunk if chunk > last else min(last + 1, chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1)
         last = number
-        while start < chunk_first:
-            out_positions[out] = start
-            out_kinds[out] = EXPIRED
-            out_timestamps[out] = now_ms[begin]
-            out_chunks[out] = number
-            start += 1
-            out += 1 if wants_expired else 0
+        if start < chunk_first and wants_expired:
+            out = _put_out(
+                start, chunk_first, EXPIRED, now_ms[begin], number,
+                out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
+        start = chunk_first
         if begun:
             reset = latest if wants_expired else first + begin
-            out_positions[out] = reset
-            out_kinds[out] = RESET
-            out_timestamps[out] = timestamps[reset]
-            out_chunks[out] = number
-            out += 1
+            out = _put_out(
+                reset, reset + 1, RESET, timestamps[reset], number,
+                out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
         begun = True
         latest = first + begin
-        for position in range(first + begin, first + index):
-            out_positions[out] = position
-            out_kinds[out] = CURRENT
-            out_timestamps[out] = timestamps[position]
-            out_chunks[out] = number
-            out += 1
+        out_begins[out] = first + begin  # written out here: where each row is a chunk, a call would cost more
+        out_ends[out] = first + index
+        out_kinds[out] = CURRENT
+        out_timestamps[out] = OWN_TIME
+        out_chunks[out] = number
+        out += 1
     return out, start if wants_expired else first + len(now_ms), latest

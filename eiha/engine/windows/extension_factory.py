@@ -15,13 +15,15 @@ from eiha.engine.windows.unique_external import UniqueExternalTimeBatchWindow
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import Window
-from eiha.plan.windows import forms
+from eiha.plan.windows import OVERLOADS, PROCESSORS, forms
 
 
 def make_extension_window(
     window: Window, schema: Schema, playback: bool, strings: StringTable
 ) -> FindableWindow | None:
     """The operator for ``window``; None if it is none of these."""
+    if window.name not in OVERLOADS and window.name not in PROCESSORS:
+        return None
     arguments = WindowArguments(window, *forms(window.name))
     if window.name == "hopping":
         length_ms, hop_ms = arguments.duration_ms(0, "the time"), arguments.duration_ms(1, "the hop")

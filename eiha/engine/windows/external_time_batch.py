@@ -16,8 +16,9 @@ import numpy as np
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
-from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission
+from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
 from eiha.engine.windows.row_store import RowStore
+from eiha.engine.windows.turns import OWN_TIME, Turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
@@ -60,7 +61,7 @@ class ExternalTimeBatchWindow:
     A row without a timestamp is refused. Expired rows and resets carry the highest timestamp so far.
     """
 
-    __slots__ = ("_periods", "_playback", "_schema", "_state", "_store", "_wants_expired", "refused")
+    __slots__ = ("_periods", "_playback", "_schema", "_state", "_wants_expired", "refused", "store")
 
     def __init__(self, schema: Schema, periods: ExternalPeriods, *, playback: bool, wants_expired: bool) -> None:
         assert periods.length_ms > 0
@@ -68,13 +69,17 @@ class ExternalTimeBatchWindow:
         self._periods = periods
         self._playback = playback
         self._wants_expired = wants_expired
-        self._store = RowStore(schema)
+        self.store = RowStore(schema)
         self._state = _State()
         self.refused = 0
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The batches of periods that end; without rows what times out by the ticks."""
-        store, state = self._store, self._state
+        return self.turn(batch, clock).batch(self._schema, self.store)
+
+    def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
+        """See ``TurningWindow``."""
+        store, state = self.store, self._state
         now_ms = clock.now_ms
         valid = batch.columns[self._periods.attribute].valid if len(batch) else None
         if valid is not None:
@@ -84,24 +89,22 @@ class ExternalTimeBatchWindow:
         first = store.append(batch) if len(batch) else store.stop
         if len(batch) and state.end_ms == _NO_TIME:
             state.start_ms = self._first_start(first)
-        emission = Emission(0)
+        turns = Turns(0)
         if self._periods.timeout_ms > 0:
-            room = int(self._run(first, now_ms, batch, clock, emission, writes=False)[0])
+            room = int(self._run(first, now_ms, batch, clock, turns, writes=False)[0])
         else:
-            room = 2 * len(store) + len(batch) + 1
-        emission = Emission(room)
-        rows_out, start, *rest = self._run(first, now_ms, batch, clock, emission, writes=True)
+            room = 3 * (len(batch) + 1)
+        turns = Turns(room)
+        turns.count, turns.stays, *rest = self._run(first, now_ms, batch, clock, turns, writes=True)
         state.put_out, state.end_ms, state.highest_ms, state.flushed, state.timer_ms = rest
-        out = emission.batch(rows_out, self._schema, store, collapses=True)
-        store.drop(start - store.start)
-        return out
+        return turns
 
     def _first_start(self, first: int) -> int:
         """Where the first period is counted from."""
         periods = self._periods
         if periods.start_ms is not None:
             return periods.start_ms
-        row = self._store.rows(first, first + 1)
+        row = self.store.rows(first, first + 1)
         named = periods.attribute if periods.start_attribute is None else periods.start_attribute
         column = row.columns[named]
         if column.valid is not None and not column.valid[0]:
@@ -109,37 +112,45 @@ class ExternalTimeBatchWindow:
         return int(column.values[0])
 
     def _run(
-        self, first: int, now_ms: Any, batch: EventBatch, clock: RowClock, emission: Emission, *, writes: bool
+        self, first: int, now_ms: Any, batch: EventBatch, clock: RowClock, turns: Turns, *, writes: bool
     ) -> tuple[Any, ...]:
-        store, state, periods = self._store, self._state, self._periods
+        store, state, periods = self.store, self._state, self._periods
         return _run_periods(
-            store.column(periods.attribute), store.timestamps, store.start, first, store.start + state.put_out,
+            store.column(periods.attribute), store.start, first, store.start + state.put_out,
             state.end_ms, state.start_ms, periods.start_ms is not None, state.highest_ms, state.flushed, state.timer_ms,
             now_ms, batch.chunk_numbers(), clock.ticks_ms, periods.length_ms, periods.timeout_ms, periods.replaces,
             self._playback, self._wants_expired, writes,
-            emission.positions, emission.kinds, emission.timestamps, emission.chunks,
+            turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
         )  # fmt: skip
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """What the timeout puts out."""
-        store, state = self._store, self._state
+        turns = self.fire_turn(now_ms)
+        if turns is None:
+            return None
+        out = turns.batch(self._schema, self.store)
+        return out if len(out) else None
+
+    def fire_turn(self, now_ms: int) -> Turns | None:
+        """See ``TurningWindow``."""
+        store, state = self.store, self._state
         if state.timer_ms == _NO_TIME or state.timer_ms > now_ms:
             return None
-        emission = Emission(2 * len(store) + 1)
+        turns = Turns(3)
         at_ms = now_ms if self._playback else state.timer_ms
-        rows, start, current = _time_out(
-            store.timestamps, store.start, store.start + state.put_out, store.stop,
+        turns.count, turns.stays, current = _time_out(
+            store.start, store.start + state.put_out, store.stop,
             state.highest_ms, state.flushed, self._wants_expired,
-            emission.positions, emission.kinds, emission.timestamps, emission.chunks,
+            turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
         )  # fmt: skip
         state.flushed = True
         state.timer_ms = at_ms + self._periods.timeout_ms
-        if not rows and not self._playback and state.timer_ms <= now_ms:  # timeouts that put out nothing are skipped
+        if (
+            not turns.count and not self._playback and state.timer_ms <= now_ms
+        ):  # timeouts that put out nothing are skipped
             state.timer_ms += (now_ms - state.timer_ms) // self._periods.timeout_ms * self._periods.timeout_ms
-        state.put_out = current - start
-        out = emission.batch(rows, self._schema, store, collapses=True)
-        store.drop(start - store.start)
-        return out if rows else None
+        state.put_out = current - turns.stays
+        return turns
 
     def next_timer_ms(self) -> int | None:
         """The next timeout; None without one."""
@@ -147,14 +158,14 @@ class ExternalTimeBatchWindow:
 
     def content(self) -> EventBatch:
         """The rows put out last."""
-        first = self._store.start
-        return self._store.rows(first, first + self._state.put_out)
+        first = self.store.start
+        return self.store.rows(first, first + self._state.put_out)
 
     def snapshot(self) -> OperatorState:
         """The rows held and where the period stands."""
         state = self._state
         return {
-            "rows": self._store.snapshot(),
+            "rows": self.store.snapshot(),
             "put_out": int(state.put_out),
             "end_ms": int(state.end_ms),
             "start_ms": int(state.start_ms),
@@ -166,7 +177,7 @@ class ExternalTimeBatchWindow:
 
     def restore(self, state: OperatorState) -> None:
         """Hold the rows of a snapshot."""
-        self._store.restore(state["rows"])
+        self.store.restore(state["rows"])
         self.refused = state["refused"]
         names = ("put_out", "end_ms", "start_ms", "highest_ms", "flushed", "timer_ms")
         self._state = _State(**{name: state[name] for name in names})
@@ -174,7 +185,6 @@ class ExternalTimeBatchWindow:
 
 @inlined
 def _put_out(
-    timestamps: ReadInt64,
     begin: int,
     end: int,
     kind: int,
@@ -182,29 +192,26 @@ def _put_out(
     number: int,
     out: int,
     writes: bool,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> int:
-    """Put out the rows from ``begin`` to ``end``, or only count them; how many there are now.
-
-    ``at_ms``: their timestamp, ``_NO_TIME``: each its own. All at once: a call for each row would cost more than it.
-    """
-    if not writes:
-        return out + end - begin
-    for position in range(begin, end):
-        out_positions[out] = position
+    """Put out the rows from ``begin`` to ``end``, or only count; how many spans there are now."""
+    if begin == end:
+        return out
+    if writes:
+        out_begins[out] = begin
+        out_ends[out] = end
         out_kinds[out] = kind
-        out_timestamps[out] = timestamps[position] if at_ms == _NO_TIME else at_ms
+        out_timestamps[out] = at_ms
         out_chunks[out] = number
-        out += 1
-    return out
+    return out + 1
 
 
 @inlined
 def _put_out_batch(
-    timestamps: ReadInt64,
     start: int,
     current: int,
     stop: int,
@@ -215,12 +222,13 @@ def _put_out_batch(
     wants_expired: bool,
     writes: bool,
     out: int,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int]:
-    """Put out the rows from ``current`` on, as chunk ``number``: rows put out so far, oldest row that stays, next one.
+    """Put out the rows from ``current`` on, as chunk ``number``: spans put out so far, oldest row that stays, next one.
 
     Those before were put out. ``again``: in this very period, so they go out once more and stay.
     """
@@ -228,17 +236,17 @@ def _put_out_batch(
         return out, start, current
     if wants_expired:
         out = _put_out(
-            timestamps, start, current, EXPIRED, at_ms, number,
-            out, writes, out_positions, out_kinds, out_timestamps, out_chunks,
+            start, current, EXPIRED, at_ms, number,
+            out, writes, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
     if current < stop:
         out = _put_out(
-            timestamps, current, current + 1, RESET, at_ms, number,
-            out, writes, out_positions, out_kinds, out_timestamps, out_chunks,
+            current, current + 1, RESET, at_ms, number,
+            out, writes, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
     out = _put_out(
-        timestamps, start if again else current, stop, CURRENT, _NO_TIME, number,
-        out, writes, out_positions, out_kinds, out_timestamps, out_chunks,
+        start if again else current, stop, CURRENT, OWN_TIME, number,
+        out, writes, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip
     if not again:
         start = current
@@ -249,22 +257,22 @@ def _put_out_batch(
 
 @kernel
 def _time_out(
-    timestamps: ReadInt64,
     start: int,
     current: int,
     stop: int,
     highest_ms: int,
     flushed: bool,
     wants_expired: bool,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int]:
     """As ``_put_out_batch``, alone, as what a timer puts out."""
     return _put_out_batch(
-        timestamps, start, current, stop, highest_ms, FIRED_CHUNK, flushed, True, wants_expired, True,
-        0, out_positions, out_kinds, out_timestamps, out_chunks,
+        start, current, stop, highest_ms, FIRED_CHUNK, flushed, True, wants_expired, True,
+        0, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip
 
 
@@ -279,7 +287,6 @@ def _end_after(time_ms: int, start_ms: int, length_ms: int) -> int:
 
 @inlined
 def _fire_timers(
-    timestamps: ReadInt64,
     start: int,
     current: int,
     stop: int,
@@ -294,20 +301,21 @@ def _fire_timers(
     wants_expired: bool,
     writes: bool,
     out: int,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int, bool, int]:
     """Let the timeouts due by ``now`` happen, each a chunk numbered above ``number``.
 
-    Rows put out so far, oldest row that stays, next row to put out, whether any of the period were, next timeout.
+    Spans put out so far, oldest row that stays, next row to put out, whether any of the period were, next timeout.
     """
     while timer_ms != _NO_TIME and timer_ms <= now:
         number = min(number + 1, number_max)
         out, start, current = _put_out_batch(
-            timestamps, start, current, stop, highest_ms, number, flushed, True, wants_expired, writes,
-            out, out_positions, out_kinds, out_timestamps, out_chunks,
+            start, current, stop, highest_ms, number, flushed, True, wants_expired, writes,
+            out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
         flushed = True
         timer_ms = (now if playback else timer_ms) + timeout_ms
@@ -326,7 +334,6 @@ def _skip_period(times: ReadInt64, first: int, count: int, index: int, end_ms: i
 @kernel
 def _run_periods(
     times: WriteInt64,
-    timestamps: ReadInt64,
     start: int,
     first: int,
     current: int,
@@ -345,12 +352,13 @@ def _run_periods(
     playback: bool,
     wants_expired: bool,
     writes: bool,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int, int, int, bool, int]:
-    """Rows put out, oldest row that stays; how many of those that stay were put out, and the state from there on.
+    """Spans put out, oldest row that stays; how many of those that stay were put out, and the state from there on.
 
     ``writes`` False: only count the rows.
     """
@@ -373,9 +381,9 @@ def _run_periods(
         while has_timer and tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
             if timer_ms != _NO_TIME and timer_ms <= ticks_ms[tick]:
                 out, start, current, flushed, timer_ms = _fire_timers(
-                    timestamps, start, current, position, highest_ms, flushed, timer_ms, ticks_ms[tick], timeout_ms,
+                    start, current, position, highest_ms, flushed, timer_ms, ticks_ms[tick], timeout_ms,
                     playback, max((tick - 1) * CHUNK_STRIDE, seen), tick * CHUNK_STRIDE - 1, wants_expired, writes,
-                    out, out_positions, out_kinds, out_timestamps, out_chunks,
+                    out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
                 )  # fmt: skip
             tick += 1
         if index == len(now_ms):
@@ -383,9 +391,9 @@ def _run_periods(
         is_first = has_timer and chunk & _WITHIN_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1])
         if is_first and timer_ms != _NO_TIME and timer_ms <= now_ms[index]:
             out, start, current, flushed, timer_ms = _fire_timers(
-                timestamps, start, current, position, highest_ms, flushed, timer_ms, now_ms[index], timeout_ms,
+                start, current, position, highest_ms, flushed, timer_ms, now_ms[index], timeout_ms,
                 playback, max(chunk - CHUNK_STRIDE, seen), chunk - 1, wants_expired, writes,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
+                out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         time_ms = times[position]
         if end_ms == _NO_TIME:
@@ -397,8 +405,8 @@ def _run_periods(
             number = chunk if chunk > last else min(last + 1, chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1)
             before = out
             out, start, current = _put_out_batch(
-                timestamps, start, current, position, highest_ms, number, flushed, wants_expired, wants_expired,
-                writes, out, out_positions, out_kinds, out_timestamps, out_chunks,
+                start, current, position, highest_ms, number, flushed, wants_expired, wants_expired,
+                writes, out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
             if out > before:
                 last = number

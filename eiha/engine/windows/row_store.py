@@ -152,6 +152,11 @@ class RowStore:
             capacity //= 2
         while held + rows > capacity or 2 * held > capacity:
             capacity *= 2
+        if capacity == self.capacity and held <= self.start:
+            for buffer in (self.timestamps, *self._columns, *(valid for valid in self._valid if valid is not None)):
+                buffer[:held] = buffer[self.start : self.stop]
+            self.start, self.stop = 0, held
+            return
         self.timestamps = self._moved(self.timestamps, capacity)
         self._columns = [self._moved(values, capacity) for values in self._columns]
         self._valid = [None if valid is None else self._moved(valid, capacity) for valid in self._valid]

@@ -11,13 +11,15 @@ from typing import Final
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
-from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, Emission, latest
+from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, latest
 from eiha.engine.windows.row_store import RowStore
+from eiha.engine.windows.turns import OWN_TIME, Turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
 _NO_TIME: Final = -(2**62)
 _BEHIND_ALL: Final = 2**62
+_WITHIN_STRIDE: Final = CHUNK_STRIDE - 1  # the stride is a power of two: bits that chunks from outside have not
 
 
 class TimeBatchWindow:
@@ -40,9 +42,9 @@ class TimeBatchWindow:
         "_playback",
         "_schema",
         "_start_ms",
-        "_store",
         "_streams",
         "_wants_expired",
+        "store",
     )
 
     def __init__(
@@ -62,66 +64,51 @@ class TimeBatchWindow:
         self._streams = streams_current
         self._playback = playback
         self._wants_expired = wants_expired
-        self._store = RowStore(schema)
+        self.store = RowStore(schema)
         self._expired = 0
         self._end_ms = _NO_TIME
         self._clock_ms = _NO_TIME
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The batches of periods that end, and with the flag the rows themselves; without rows by the ticks."""
-        store = self._store
+        return self.turn(batch, clock).batch(self._schema, self.store)
+
+    def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
+        """See ``TurningWindow``."""
+        store = self.store
         first = store.append(batch) if len(batch) else store.stop
-        emission = Emission(self._capacity(batch, clock))
-        rows, start, self._expired, self._end_ms, self._clock_ms = _run_periods(
-            store.timestamps,
-            store.start,
-            first,
-            self._expired,
-            self._end_ms,
-            self._clock_ms,
-            clock.now_ms,
-            batch.chunk_numbers(),
-            clock.ticks_ms,
-            self._length_ms,
-            _NO_TIME if self._start_ms is None else self._start_ms,
-            self._streams,
-            self._playback,
-            self._wants_expired,
-            emission.positions,
-            emission.kinds,
-            emission.timestamps,
-            emission.chunks,
-        )
-        out = emission.batch(rows, self._schema, store, collapses=True)
-        store.drop(start - store.start)
-        return out
+        turns = Turns(self._capacity(batch, clock))
+        turns.count, turns.stays, self._expired, self._end_ms, self._clock_ms = _run_periods(
+            store.start, first, self._expired, self._end_ms, self._clock_ms,
+            clock.now_ms, batch.chunk_numbers(), clock.ticks_ms,
+            self._length_ms, _NO_TIME if self._start_ms is None else self._start_ms,
+            self._streams, self._playback, self._wants_expired, store.timestamps,
+            turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
+        )  # fmt: skip
+        return turns
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """The end of the period that runs; None if there is nothing to put out then."""
+        turns = self.fire_turn(now_ms)
+        if turns is None:
+            return None
+        out = turns.batch(self._schema, self.store)
+        return out if len(out) else None
+
+    def fire_turn(self, now_ms: int) -> Turns | None:
+        """See ``TurningWindow``."""
         if self._end_ms == _NO_TIME or self._end_ms > now_ms:
             return None
-        store = self._store
+        store = self.store
         at_ms = now_ms if self._playback else max(self._end_ms, self._clock_ms)
         self._clock_ms = max(self._clock_ms, at_ms)
-        emission = Emission(2 * len(store) + 1)
-        rows, start, self._expired = _end_one_period(
-            store.timestamps,
-            store.start,
-            store.stop,
-            self._expired,
-            at_ms,
-            self._streams,
-            self._wants_expired,
-            emission.positions,
-            emission.kinds,
-            emission.timestamps,
-            emission.chunks,
-        )
-        held = store.stop - start
-        self._end_ms = _end_after(self._end_ms, self._length_ms, now_ms, held)
-        out = emission.batch(rows, self._schema, store, collapses=True)
-        store.drop(start - store.start)
-        return out if rows else None
+        turns = Turns(3)
+        turns.count, turns.stays, self._expired = _end_one_period(
+            store.start, store.stop, self._expired, at_ms, self._streams, self._wants_expired, store.timestamps,
+            turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
+        )  # fmt: skip
+        self._end_ms = _end_after(self._end_ms, self._length_ms, now_ms, store.stop - turns.stays)
+        return turns
 
     def next_timer_ms(self) -> int | None:
         """The end of the period that runs; None before the first row."""
@@ -129,13 +116,13 @@ class TimeBatchWindow:
 
     def content(self) -> EventBatch:
         """The rows put out last; with the flag those of the batch that runs."""
-        first = self._store.start
-        return self._store.rows(first, self._store.stop if self._streams else first + self._expired)
+        first = self.store.start
+        return self.store.rows(first, self.store.stop if self._streams else first + self._expired)
 
     def snapshot(self) -> OperatorState:
         """The rows held, how many of them were put out, and the end of the period."""
         return {
-            "rows": self._store.snapshot(),
+            "rows": self.store.snapshot(),
             "expired": self._expired,
             "end_ms": self._end_ms,
             "clock_ms": self._clock_ms,
@@ -143,13 +130,13 @@ class TimeBatchWindow:
 
     def restore(self, state: OperatorState) -> None:
         """Hold the rows of a snapshot."""
-        self._store.restore(state["rows"])
+        self.store.restore(state["rows"])
         self._expired = state["expired"]
         self._end_ms = state["end_ms"]
         self._clock_ms = state["clock_ms"]
 
     def _capacity(self, batch: EventBatch, clock: RowClock) -> int:
-        """Room for what can come out: if a period ends, each held row twice at most and a reset for each row."""
+        """Room for the spans that can come out: if a period ends, three for each row and for those put out before."""
         rows = len(batch)
         last_now = latest(clock, self._clock_ms)
         end_ms = self._end_ms
@@ -157,23 +144,26 @@ class TimeBatchWindow:
             end_ms = int(clock.now_ms[0]) + 1 if rows else last_now + 1
         if last_now < end_ms:
             return rows if self._streams else 0
-        return 2 * len(self._store) + 2 * rows + 1
+        return 3 * (rows + 2)
 
 
 @inlined
 def _put_out(
-    position: int,
+    begin: int,
+    end: int,
     kind: int,
     timestamp: int,
     chunk: int,
     out: int,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> int:
-    """Put out one more row; how many there are now."""
-    out_positions[out] = position
+    """Put out one more span; how many there are now."""
+    out_begins[out] = begin
+    out_ends[out] = end
     out_kinds[out] = kind
     out_timestamps[out] = timestamp
     out_chunks[out] = chunk
@@ -182,7 +172,6 @@ def _put_out(
 
 @inlined
 def _end_period(
-    timestamps: ReadInt64,
     start: int,
     stop: int,
     expired: int,
@@ -190,27 +179,31 @@ def _end_period(
     number: int,
     streams: bool,
     wants_expired: bool,
+    timestamps: ReadInt64,
     out: int,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int]:
-    """Put out the end of a period as chunk ``number``: rows put out so far, oldest row that stays, expired ones."""
+    """Put out the end of a period as chunk ``number``: spans put out so far, oldest row that stays, expired ones."""
     current = stop if streams else start + expired
-    if wants_expired:
-        for position in range(start, current):
-            out = _put_out(
-                position, EXPIRED, at_ms, number, out, out_positions, out_kinds, out_timestamps, out_chunks
-            )  # fmt: skip
+    if wants_expired and start < current:
+        out = _put_out(
+            start, current, EXPIRED, at_ms, number,
+            out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
     reset = start if streams else current
     if reset < stop:
         out = _put_out(
-            reset, RESET, timestamps[reset], number, out, out_positions, out_kinds, out_timestamps, out_chunks
+            reset, reset + 1, RESET, timestamps[reset], number,
+            out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
-    for position in range(current, stop):
+    if current < stop:
         out = _put_out(
-            position, CURRENT, timestamps[position], number, out, out_positions, out_kinds, out_timestamps, out_chunks
+            current, stop, CURRENT, OWN_TIME, number,
+            out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
     kept = current if wants_expired else stop
     return out, kept, stop - kept
@@ -218,22 +211,23 @@ def _end_period(
 
 @kernel
 def _end_one_period(
-    timestamps: ReadInt64,
     start: int,
     stop: int,
     expired: int,
     at_ms: int,
     streams: bool,
     wants_expired: bool,
-    out_positions: WriteInt64,
+    timestamps: ReadInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int]:
     """As ``_end_period``, alone, as what a timer puts out."""
     return _end_period(
-        timestamps, start, stop, expired, at_ms, FIRED_CHUNK, streams, wants_expired,
-        0, out_positions, out_kinds, out_timestamps, out_chunks,
+        start, stop, expired, at_ms, FIRED_CHUNK, streams, wants_expired, timestamps,
+        0, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip
 
 
@@ -259,7 +253,6 @@ def _first_end(now_ms: int, length_ms: int, start_ms: int) -> int:
 
 @inlined
 def _end_periods(
-    timestamps: ReadInt64,
     start: int,
     stop: int,
     expired: int,
@@ -270,25 +263,27 @@ def _end_periods(
     streams: bool,
     playback: bool,
     wants_expired: bool,
+    timestamps: ReadInt64,
     number: int,
     number_max: int,
     out: int,
-    out_positions: WriteInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int, int, int]:
     """Put out the periods that are over by ``now``, each a chunk numbered above ``number``.
 
-    Rows put out so far, oldest row that stays, expired ones, the end of the period that runs, the latest time seen.
+    Spans put out so far, oldest row that stays, expired ones, the end of the period that runs, the latest time seen.
     """
     while end_ms != _NO_TIME and end_ms <= now:
         at = now if playback else max(end_ms, clock_ms)
         clock_ms = max(clock_ms, at)
         number = min(number + 1, number_max)
         out, start, expired = _end_period(
-            timestamps, start, stop, expired, at, number, streams, wants_expired,
-            out, out_positions, out_kinds, out_timestamps, out_chunks,
+            start, stop, expired, at, number, streams, wants_expired, timestamps,
+            out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
         end_ms = _end_after(end_ms, length_ms, now, stop - start)
     return out, start, expired, end_ms, clock_ms
@@ -296,7 +291,6 @@ def _end_periods(
 
 @kernel
 def _run_periods(
-    timestamps: ReadInt64,
     start: int,
     first: int,
     expired: int,
@@ -310,12 +304,14 @@ def _run_periods(
     streams: bool,
     playback: bool,
     wants_expired: bool,
-    out_positions: WriteInt64,
+    timestamps: ReadInt64,
+    out_begins: WriteInt64,
+    out_ends: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
 ) -> tuple[int, int, int, int, int]:
-    """Rows put out, oldest row that stays, how many of those that stay were put out, end of the period, clock."""
+    """Spans put out, oldest row that stays, how many of those that stay were put out, end of the period, clock."""
     out = 0
     last = -CHUNK_STRIDE
     index = 0
@@ -324,20 +320,23 @@ def _run_periods(
         position = first + index
         chunk = chunks[index] if index < len(now_ms) else _BEHIND_ALL
         while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
+            if end_ms == _NO_TIME or end_ms > ticks_ms[tick]:
+                tick += 1
+                continue
             out, start, expired, end_ms, clock_ms = _end_periods(
-                timestamps, start, position, expired, end_ms, clock_ms, ticks_ms[tick], length_ms, streams, playback,
-                wants_expired, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
+                start, position, expired, end_ms, clock_ms, ticks_ms[tick], length_ms, streams, playback,
+                wants_expired, timestamps, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
+                out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
             tick += 1
         if index == len(now_ms):
             return out, start, expired, end_ms, clock_ms
         now = now_ms[index]
-        if chunk % CHUNK_STRIDE == 0:
+        if chunk & _WITHIN_STRIDE == 0 and end_ms != _NO_TIME and end_ms <= now:
             out, start, expired, end_ms, clock_ms = _end_periods(
-                timestamps, start, position, expired, end_ms, clock_ms, now, length_ms, streams, playback,
-                wants_expired, max(chunk - CHUNK_STRIDE, last), chunk - 1,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
+                start, position, expired, end_ms, clock_ms, now, length_ms, streams, playback,
+                wants_expired, timestamps, max(chunk - CHUNK_STRIDE, last), chunk - 1,
+                out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         if end_ms == _NO_TIME:
             end_ms = _first_end(now, length_ms, start_ms)
@@ -346,20 +345,22 @@ def _run_periods(
             end_ms += length_ms
         if ends and streams:
             out, start, expired = _end_period(
-                timestamps, start, position, expired, now, chunk, streams, wants_expired,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
+                start, position, expired, now, chunk, streams, wants_expired, timestamps,
+                out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         while index < len(now_ms) and chunks[index] == chunk:
-            if streams:
-                out = _put_out(
-                    first + index, CURRENT, timestamps[first + index], chunk,
-                    out, out_positions, out_kinds, out_timestamps, out_chunks,
-                )  # fmt: skip
             index += 1
+        if streams:
+            out_begins[out] = position  # written out here: a call for each row would cost more than the row
+            out_ends[out] = first + index
+            out_kinds[out] = CURRENT
+            out_timestamps[out] = OWN_TIME
+            out_chunks[out] = chunk
+            out += 1
         if ends and not streams:
             out, start, expired = _end_period(
-                timestamps, start, first + index, expired, now, chunk, streams, wants_expired,
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
+                start, first + index, expired, now, chunk, streams, wants_expired, timestamps,
+                out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         last = chunk
         clock_ms = max(clock_ms, now)
