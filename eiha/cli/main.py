@@ -19,6 +19,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "explain": ("eiha.cli.explain", "show what the compiler makes of a plan"),
     "test": ("eiha.cli.conformance", "run cases against plans"),
     "status": ("eiha.cli.status", "show both nodes"),
+    "query": ("eiha.cli.query", "ask tables, windows and aggregations, or change tables"),
     "switchover": ("eiha.cli.admin", "hand over to the passive node, without loss"),
     "snapshot": ("eiha.cli.admin", "take a snapshot now"),
     "deploy": ("eiha.cli.admin", "deploy or replace a plan"),

@@ -22,6 +22,8 @@ from eiha.node.membership import http_url
 TIMEOUT_S = 15.0
 STATUS_TIMEOUT_S = 2.0
 
+_OK, _ELSEWHERE, _NOT_ACTIVE, _NOT_NOW = 200, 307, 409, 503
+
 
 class NodeUnreachable(StoreUnavailable):
     """No node answers; the text names where it was looked for."""
@@ -84,6 +86,72 @@ def act(target: Target, method: str, path: str, body: bytes = b"") -> dict[str, 
     if not target.secret:
         raise ConfigurationError("actions are signed: give --config FILE, or the secret in EIHA_CLUSTER_SECRET")
     return send_signed(find_active(target), target.secret, method, path, body)
+
+
+def query(target: Target, plan: str, text: str) -> dict[str, Any]:
+    """Ask whichever node answers first; a statement goes on to the active one. The answer's document.
+
+    Raises:
+        NodeUnreachable: no node takes the connection; or one did and then broke it off, so that a statement may have
+            been carried out.
+        NodeRefused: the node answered that it will not.
+    """
+    body = json.dumps({"plan": plan, "query": text}).encode()
+    seen: list[str] = []
+    for url in target.urls:
+        try:
+            answer = _post(url, target.secret, "/query", body)
+            if answer.status == _ELSEWHERE:
+                answer = _post(answer.location.removesuffix("/query"), target.secret, "/query", body)
+            elif answer.status == _NOT_ACTIVE:
+                answer = _post(find_active(target), target.secret, "/query", body)
+        except _NoConnection as error:
+            seen.append(str(error))
+            continue
+        if answer.status == _OK:
+            return answer.document
+        reason = str(answer.document.get("detail", f"status {answer.status}"))
+        if answer.status != _NOT_NOW:
+            raise NodeRefused(reason)
+        seen.append(f"{url}: {reason}")
+    raise NodeUnreachable("no node answers: " + "; ".join(seen))
+
+
+class _NoConnection(NodeUnreachable):
+    """The node does not take the connection: nothing was asked of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    document: dict[str, Any]
+    location: str
+
+
+def _post(url: str, secret: str, path: str, body: bytes) -> _Answer:
+    """A POST to one node, signed where a secret is known. Raises ``NodeUnreachable``."""
+    parts = urllib.parse.urlsplit(_checked(url))
+    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = make(parts.hostname or "", parts.port, timeout=STATUS_TIMEOUT_S)
+    try:
+        try:
+            connection.connect()
+        except OSError as error:
+            raise _NoConnection(f"{url}: {_reason(error)}") from error
+        assert connection.sock is not None
+        connection.sock.settimeout(TIMEOUT_S)
+        headers = {"Content-Type": "application/json"}
+        if secret:
+            time_ms = int(time.time() * 1_000)
+            headers |= {TIME_HEADER: str(time_ms), SIGNATURE_HEADER: sign(secret, "POST", path, time_ms, body)}
+        connection.request("POST", parts.path.rstrip("/") + path, body, headers)
+        answer = connection.getresponse()
+        document = json.loads(answer.read())
+        return _Answer(answer.status, document, answer.headers.get("Location", ""))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise NodeUnreachable(f"{url}: {_reason(error)}; a statement may have been carried out") from error
+    finally:
+        connection.close()
 
 
 def find_active(target: Target) -> str:

@@ -5,6 +5,8 @@ Nothing here raises anything but ``PlanError`` and ``QueryError``, so that a log
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from eiha.engine.faults import EngineFault
@@ -13,10 +15,14 @@ from eiha.engine.wire_edge import WireEdge
 from eiha.errors import AnswerTooLarge, PlanError, QueryError, QueryFailed
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column
-from eiha.events.schema import Schema
+from eiha.events.schema import AttributeType, Schema
+from eiha.events.wire import WireColumn
 from eiha.kernel.ids import Sequence
 from eiha.plan.on_demand import Question
 from eiha.protocol.answers import RowsFound, StatementFits
+
+ANSWER_TEXT_MAX: Final = 32 << 20
+"""Characters of all strings of one answer: rows are bounded in number, strings are not in length."""
 
 
 def answer(runtime: PlanRuntime, text: str, rows_max: int, sequence: Sequence) -> RowsFound | StatementFits:
@@ -41,7 +47,14 @@ def answer(runtime: PlanRuntime, text: str, rows_max: int, sequence: Sequence) -
             f"the answer has {len(rows)} rows; at most {rows_max} are given at once: ask for parts with limit and "
             "offset, or for fewer with on or group by"
         )
-    return RowsFound(found.schema, WireEdge(found.strings).leave(rows), sequence)
+    batch = WireEdge(found.strings).leave(rows)
+    length = sum(_text_length(column) for column in batch.columns)
+    if length > ANSWER_TEXT_MAX:
+        raise AnswerTooLarge(
+            f"the texts of the answer have {length} characters; at most {ANSWER_TEXT_MAX} are given at once: ask for "
+            "parts with limit and offset, or for fewer columns"
+        )
+    return RowsFound(found.schema, batch, sequence)
 
 
 def carry_out(runtime: PlanRuntime, text: str) -> str:
@@ -54,6 +67,13 @@ def carry_out(runtime: PlanRuntime, text: str) -> str:
     except (PlanError, QueryError, EngineFault) as refusal:
         return str(refusal)
     return "; ".join(runtime.take_complaints())
+
+
+def _text_length(column: WireColumn) -> int:
+    if column.type is not AttributeType.STRING or not column.dictionary:
+        return 0
+    lengths = np.array([len(text) for text in column.dictionary], dtype=np.int64)
+    return int(lengths.take(column.values, mode="clip").sum())
 
 
 def _no_rows(schema: Schema) -> EventBatch:

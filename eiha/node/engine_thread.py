@@ -2,6 +2,8 @@
 
 Results go back to the event loop in batches: one ``Applied`` for what was waiting, except that each digest position
 gets its own. After anything that changes the plans, the streams that may be published to go along.
+
+Questions from outside are answered between entries, one at a time, so that neither side waits for all of the other.
 """
 
 from __future__ import annotations
@@ -10,24 +12,55 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from eiha.errors import CorruptFile
+from eiha.errors import CorruptFile, NotAnsweredNow
 from eiha.events.schema import StreamDefinition
 from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
 from eiha.ha.inputs import Applied, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
 from eiha.kernel.ids import Sequence
-from eiha.ports import Engine
-from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan
+from eiha.ports import AskedEngine
+from eiha.protocol.answers import RowsFound, StatementFits
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan, TableStatement
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
 from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
 
 REPORT_INTERVAL_S: Final = 0.005
 """A long run of entries reports this often, so that outputs do not wait for its end."""
 
+QUESTIONS_MAX: Final = 64
+"""Questions that may wait for the engine; further ones are refused at once."""
+
+ANSWER_ROWS_MAX: Final = 10_000
+"""Rows of one answer. Entries wait while a question is answered; whoever wants more asks for parts."""
+
 EngineWork = Apply | TakeSnapshot | RestoreSnapshot
 EngineAnswer = Applied | SnapshotTaken | Restored | SnapshotRefused
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question that waits."""
+
+    plan: str
+    text: str
+    answer: Future[RowsFound | StatementFits]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wake:
+    """A question may be waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementApplied:
+    """A statement of the log was applied at ``sequence``; ``refusal`` says why it changed nothing, if so."""
+
+    request: str
+    sequence: Sequence
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +68,7 @@ class EngineReport:
     """What the engine's thread tells the event loop.
 
     ``streams``: present when plans changed. ``events`` and ``entries``: applied since the last report.
-    ``faults``: what failed in which plan. ``notes``: what operators want to know.
+    ``faults``: what failed in which plan. ``notes``: what operators want to know. ``statements``: those applied.
     """
 
     answer: EngineAnswer
@@ -44,6 +77,7 @@ class EngineReport:
     entries: int
     faults: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    statements: tuple[StatementApplied, ...] = ()
 
 
 class EngineThread:
@@ -59,7 +93,7 @@ class EngineThread:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: AskedEngine,
         newest_snapshot: Callable[[], bytes | None],
         *,
         digest_interval_entries: int,
@@ -71,7 +105,8 @@ class EngineThread:
         self._digest_interval_entries = digest_interval_entries
         self._report = report
         self._failed = failed
-        self._queue: queue.SimpleQueue[EngineWork | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[EngineWork | _Wake | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="eiha-engine", daemon=True)
         self._stopping = False
         self._queued_entries = 0
@@ -86,6 +121,19 @@ class EngineThread:
         if isinstance(work, Apply):
             self._queued_entries += len(work.entries)
         self._queue.put(work)
+
+    def ask(self, plan: str, text: str) -> Future[RowsFound | StatementFits]:
+        """Have a question answered from what is applied then; the future fails with what ``AskedEngine.ask`` raises.
+
+        Raises:
+            NotAnsweredNow: too many wait already.
+        """
+        if self._asked.qsize() >= QUESTIONS_MAX:
+            raise NotAnsweredNow(f"{QUESTIONS_MAX} questions wait already; ask again later")
+        answer: Future[RowsFound | StatementFits] = Future()
+        self._asked.put(_Asked(plan, text, answer))
+        self._queue.put(_Wake())
+        return answer
 
     @property
     def waiting_entries(self) -> int:
@@ -114,6 +162,8 @@ class EngineThread:
                         self._answer(self._take(work))
                     case RestoreSnapshot(content):
                         self._answer(self._restore(content), plans_changed=True)
+                    case _Wake():
+                        self._answer_question()
                     case _:
                         assert_never(work)
         except BaseException as error:  # noqa: BLE001  reported, and the process ends by it
@@ -127,15 +177,37 @@ class EngineThread:
             result = self._engine.apply(entry)
             batch.add(entry, result)
             self._done_entries += 1
+            self._answer_question()
             at_digest = entry.sequence % self._digest_interval_entries == 0
             if at_digest or entry is entries[-1] or time.monotonic() - batch.began_at >= REPORT_INTERVAL_S:
                 digest = self._engine.digest() if at_digest else None
                 applied = Applied(entry.sequence, tuple(batch.outputs), result.next_timer_ms, digest)
                 streams = self._engine.streams() if batch.plans_changed else None
                 self._report(
-                    EngineReport(applied, streams, batch.events, batch.entries, tuple(batch.faults), tuple(batch.notes))
+                    EngineReport(
+                        applied,
+                        streams,
+                        batch.events,
+                        batch.entries,
+                        tuple(batch.faults),
+                        tuple(batch.notes),
+                        tuple(batch.statements),
+                    )
                 )
                 batch = _Batch()
+
+    def _answer_question(self) -> None:
+        """Answer the one that waits longest. Whatever happens is its asker's: a question changes nothing here."""
+        try:
+            asked = self._asked.get_nowait()
+        except queue.Empty:
+            return
+        if not asked.answer.set_running_or_notify_cancel():
+            return
+        try:
+            asked.answer.set_result(self._engine.ask(asked.plan, asked.text, ANSWER_ROWS_MAX))
+        except Exception as error:  # noqa: BLE001  told to whoever asked
+            asked.answer.set_exception(error)
 
     def _take(self, work: TakeSnapshot) -> SnapshotTaken:
         content = SnapshotContent(work.position, work.epoch_starts, work.member_state, self._engine.snapshot())
@@ -161,12 +233,13 @@ class EngineThread:
 class _Batch:
     """Results gathered for one report."""
 
-    __slots__ = ("began_at", "entries", "events", "faults", "notes", "outputs", "plans_changed")
+    __slots__ = ("began_at", "entries", "events", "faults", "notes", "outputs", "plans_changed", "statements")
 
     def __init__(self) -> None:
         self.outputs: list[OutputBatch] = []
         self.faults: list[str] = []
         self.notes: list[str] = []
+        self.statements: list[StatementApplied] = []
         self.events = 0
         self.entries = 0
         self.plans_changed = False
@@ -181,6 +254,8 @@ class _Batch:
             self.events += sum(publication.rows for publication in entry.body.items)
         elif isinstance(entry.body, (DeployPlan, RemovePlan)):
             self.plans_changed = True
+        elif isinstance(entry.body, TableStatement):
+            self.statements.append(StatementApplied(entry.body.request, entry.sequence, result.refusal))
 
 
 def through(report: EngineReport) -> Sequence | None:

@@ -19,6 +19,7 @@ from eiha.ha.effects import (
     Publish,
     ReadWitness,
     RejectClient,
+    RejectStatement,
     RememberWitness,
     ResetLog,
     RestoreSnapshot,
@@ -38,6 +39,7 @@ from eiha.node.log_writer import LogWriter
 from eiha.node.node_intake import NodeIntake
 from eiha.node.sink_worker import SinkWorker
 from eiha.node.snapshot_saver import SnapshotSaver
+from eiha.node.statements import Statements
 from eiha.node.witness_worker import WitnessWorker
 
 
@@ -52,6 +54,7 @@ class Shells:
     witness: WitnessWorker
     sinks: Mapping[str, SinkWorker]
     intake: NodeIntake
+    statements: Statements
 
 
 class Interpreter:
@@ -93,6 +96,8 @@ class Interpreter:
                 shells.sinks[effect.sink].put(effect)
             case RejectClient():
                 shells.intake.rejected(effect)
+            case RejectStatement():
+                shells.statements.rejected(effect)
             case SetIntake():
                 shells.intake.set_state(effect)
             case SaveSnapshot():

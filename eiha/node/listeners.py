@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from eiha.net.listening import unavailable
+from eiha.node.admin_signature import SignatureCheck
 from eiha.node.config import NodeConfig
 from eiha.node.http_server import HttpServer
 from eiha.node.node_intake import NodeIntake
 from eiha.node.operations_http import Operations, operations_routes
+from eiha.node.query_http import Queries, query_routes
 from eiha.observability.logs import EventLog
 from eiha.observability.node_metrics import NodeMetrics
 from eiha.receivers.http import HttpLimits, HttpReceiver, build_app
@@ -20,10 +22,13 @@ class Listeners:
         config: addresses and bounds.
         intake: what receivers hand events to.
         operations: what operators see and do.
+        queries: answers questions, carries out statements.
         log: a line for each listener.
     """
 
-    def __init__(self, config: NodeConfig, intake: NodeIntake, operations: Operations, log: EventLog) -> None:
+    def __init__(
+        self, config: NodeConfig, intake: NodeIntake, operations: Operations, queries: Queries, log: EventLog
+    ) -> None:
         self._config = config
         self._log = log
         ingest = config.ingest
@@ -32,7 +37,8 @@ class Listeners:
         )
         self.tcp = TcpReceiver(intake, token=ingest.token, limits=limits)
         self.http = HttpReceiver(intake, HttpLimits(body_bytes_max=config.http.body_bytes_max))
-        app = build_app(self.http, operations_routes(operations, config.cluster.secret))
+        check = SignatureCheck(config.cluster.secret)
+        app = build_app(self.http, [*operations_routes(operations, check), *query_routes(queries, check, log)])
         self._server = HttpServer(app, config.http.host, config.http.port)
 
     async def start(self) -> None:

@@ -7,6 +7,7 @@ ends when the member asks for it (``Halt``), when a shell fails, or when it was 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 import time
 from collections.abc import Coroutine
@@ -31,17 +32,19 @@ from eiha.node.membership import Membership
 from eiha.node.node_facts import FactsOfNode
 from eiha.node.node_intake import NodeIntake
 from eiha.node.node_operations import NodeOperations
+from eiha.node.node_queries import NodeQueries
 from eiha.node.opened_disk import OpenedDisk
 from eiha.node.operator_log import OperatorLog
 from eiha.node.peer_channels import PeerChannels
 from eiha.node.policy_of_config import policy_of
 from eiha.node.sink_worker import SinkWorker
 from eiha.node.snapshot_saver import SnapshotSaver
+from eiha.node.statements import Statements
 from eiha.node.system_clock import read_clocks
 from eiha.node.witness_worker import WitnessWorker
 from eiha.observability.logs import EventLog, LogContext
 from eiha.observability.node_metrics import NodeMetrics
-from eiha.ports import Engine, Sink
+from eiha.ports import AskedEngine, Sink
 from eiha.protocol.log_entry import DeployPlan
 from eiha.receivers.intake import NodeFacts
 
@@ -66,7 +69,7 @@ class Node:
         self,
         config: NodeConfig,
         disk: OpenedDisk,
-        engine: Engine,
+        engine: AskedEngine,
         plans: tuple[DeployPlan, ...],
         log: EventLog,
         context: LogContext,
@@ -100,12 +103,13 @@ class Node:
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
         self._interpreter = Interpreter(self.shells, role_changed=self._role_changed, fact=self._fact, halt=self._halt)
         self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells)
-        self._listeners = Listeners(config, self.shells.intake, self._operations, log)
+        queries = NodeQueries(self.member.status, self.facts.active_http_url, self.shells)
+        self._listeners = Listeners(config, self.shells.intake, self._operations, queries, log)
         self.facts.count_refusals = self._listeners.count_refusals
         self._tick_s = policy.tick_ms / 1_000
 
     def _make_shells(
-        self, engine: Engine, sinks: tuple[Sink, ...], policy: Policy, turn: asyncio.Lock | None
+        self, engine: AskedEngine, sinks: tuple[Sink, ...], policy: Policy, turn: asyncio.Lock | None
     ) -> Shells:
         config, disk, feed = self._config, self._disk, self._member_loop.feed
         snapshots = SnapshotSaver(
@@ -134,13 +138,17 @@ class Node:
             ),
             snapshots=snapshots,
             witness=WitnessWorker(
-                open_witness(config), timeout_s=config.witness.timeout_ms / 1_000, answer=feed, log=self._log
+                open_witness(config, disk.incarnation),
+                timeout_s=config.witness.timeout_ms / 1_000,
+                answer=feed,
+                log=self._log,
             ),
             sinks={
                 sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=self._log, turn=turn)
                 for sink in sinks
             },
             intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics, plans=len(self._plans)),
+            statements=Statements(feed, disk.incarnation, secrets.token_hex(4)),
         )
 
     async def run(self) -> int:
@@ -251,6 +259,7 @@ class Node:
         applied_through = through(report)
         if applied_through is not None:
             self.shells.intake.note_applied(applied_through)
+        self.shells.statements.applied(report.statements)
         if isinstance(report.answer, Applied) and report.answer.digest is not None:
             self.facts.digest_sequence, self.facts.digest = report.answer.sequence, report.answer.digest
         self._member_loop.feed(report.answer)

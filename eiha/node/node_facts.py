@@ -145,6 +145,11 @@ class FactsOfNode:
         peer = self._membership.peer()
         return f"{peer.host}:{peer.ingest_port}" if peer is not None and peer.ingest_port else ""
 
+    def active_http_url(self) -> str:
+        """Where the active answers HTTP; empty when not known."""
+        active = self._member_status().active
+        return next((each.url for each in self._endpoints() if each.node == active), "")
+
     def _active_address(self, status: MemberStatus) -> str:
         if status.active == self._config.cluster.node:
             return ingest_address(self._config)

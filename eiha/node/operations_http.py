@@ -49,9 +49,8 @@ class Operations(Protocol):
         """Go on although acknowledged events may be lost. Raises ``EihaError``."""
 
 
-def operations_routes(operations: Operations, secret: str) -> list[Route]:
-    """The routes of one node; ``secret`` guards the actions."""
-    check = SignatureCheck(secret)
+def operations_routes(operations: Operations, check: SignatureCheck) -> list[Route]:
+    """The routes of one node; ``check`` guards the actions."""
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"live": True})
