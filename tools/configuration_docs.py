@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress
 from eiha.node.config_key import DeclaredKey, declared_keys
 from eiha.observability.node_metrics import NodeMetrics
+from eiha.witness.config import ArbiterSection, ServedCluster
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
@@ -24,7 +25,7 @@ METRICS_END = "<!-- end of metrics -->"
 
 HEAD = """# Configuration
 
-<!-- made by tools/configuration_docs.py from eiha/node/config.py; do not edit -->
+<!-- made by tools/configuration_docs.py from eiha/node/config.py and eiha/witness/config.py; do not edit -->
 
 Each node has one TOML file. `python -m eiha.node --config FILE --check` says whether it is valid, with the line of
 everything that is not, and ends with 0 or 78; it also compiles the plans that the file names. Nothing is read that is
@@ -43,8 +44,15 @@ otherwise. Paths are relative to the directory the node is started in.
 - `cold_start_wait_ms` and `slow_peer_timeout_ms` are not below `failure_timeout_ms`.
 - `durability = "disk"` needs `fsync = "every"`.
 - The four ports differ, and `members` gives this node the ports it advertises.
+- The witness is a database (`datasource`) or an arbiter (`arbiter`), not both.
 - SQLite as witness or store only works while both nodes are on one host and name the same file.
-- Both nodes have the same `domain`, `secret`, `digest_interval_entries`, plans and datasources.
+- Both nodes have the same `domain`, `secret`, `digest_interval_entries`, plans, datasources and arbiter.
+"""
+
+ARBITER = """## The arbiter's file
+
+`python -m eiha.witness --config FILE` reads a file of its own, by the same rules; `--check` checks it.
+`examples/witness.toml` is one that runs as it is. Its section `[log]` has the keys of a node's.
 """
 
 
@@ -57,6 +65,7 @@ def page() -> str:
             parts.append(_section("cluster.members", MemberAddress))
         if name == "persistence":
             parts.append(_section("[datasources.NAME]", DatasourceSection))
+    parts += [ARBITER, _section("[arbiter]", ArbiterSection), _section("arbiter.clusters", ServedCluster)]
     return "\n".join(parts)
 
 

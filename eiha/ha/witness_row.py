@@ -4,29 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eiha.kernel.ids import Epoch, Incarnation, NodeId
-from eiha.protocol.peer_messages import PeerIdentity
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessRow:
-    """Who is active, at which epoch, and who may take over. Changes only by compare-and-set on ``version``.
-
-    ``synced`` always contains the active; an entry is committed when every member of it has the entry.
-    ``version`` is raised by every change (rule R6). ``reason`` goes into the history.
-    """
-
-    cluster: str
-    epoch: Epoch
-    active: NodeId
-    active_incarnation: Incarnation
-    synced: tuple[PeerIdentity, ...]
-    version: int
-    reason: str
-
-    def names(self, node: NodeId, incarnation: Incarnation) -> bool:
-        """Whether the synced set holds this very disk."""
-        return PeerIdentity(node, incarnation) in self.synced
+from eiha.protocol.witness_messages import WitnessRow as WitnessRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,12 +182,21 @@ class DatasourceSection:
 
 @dataclass(frozen=True, slots=True)
 class WitnessSection:
-    """The third vote: one row in a database, changed only by compare-and-set."""
+    """The third vote: one row in a database or at an arbiter, changed only by compare-and-set."""
 
     datasource: str = key(
-        "", "Datasource that holds the row; empty: an SQLite file `var/<domain>/witness.db`, for two nodes on one host."
+        "",
+        "Datasource that holds the row; empty, and no `arbiter`: an SQLite file `var/<domain>/witness.db`, for two "
+        "nodes on one host.",
     )
-    timeout_ms: int = key(2_000, "Time allowed for one statement.", minimum=50, maximum=60_000)
+    arbiter: str = key(
+        "",
+        "In place of a database: where `python -m eiha.witness` listens, as `tcp://host:port`; the same on both nodes.",
+    )
+    secret: str = key(
+        "", "Shared with the arbiter, which knows no other secret; empty: `cluster.secret`.", minimum=12, secret=True
+    )
+    timeout_ms: int = key(2_000, "Time allowed for one read or change.", minimum=50, maximum=60_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from eiha.node.arbiter_location import parse_arbiter
 from eiha.node.config import NodeConfig
 
 Where = tuple[str, ...]
@@ -21,6 +22,7 @@ def check_consistency(config: NodeConfig) -> Iterator[tuple[Where, str]]:
     yield from _check_ports(config)
     yield from _check_advertised(config)
     yield from _check_datasources(config)
+    yield from _check_arbiter(config)
     if config.persistence.durability == "disk" and config.persistence.fsync != "every":
         yield ("persistence", "durability"), 'durability = "disk" promises flushed entries: set fsync = "every"'
 
@@ -115,7 +117,7 @@ def _check_datasources(config: NodeConfig) -> Iterator[tuple[Where, str]]:
     known = dict(config.datasources)
     apart = len({member.host for member in config.cluster.members if member.host not in LOOPBACK_HOSTS}) > 1
     for section, name, value in (
-        ("witness", "datasource", config.witness.datasource),
+        *((("witness", "datasource", config.witness.datasource),) if not config.witness.arbiter else ()),
         ("analytics", "event_store", config.analytics.event_store),
         ("analytics", "processed_store", config.analytics.processed_store),
     ):
@@ -133,3 +135,24 @@ def _check_datasources(config: NodeConfig) -> Iterator[tuple[Where, str]]:
                     "so name a MySQL or MariaDB datasource"
                 ),
             )
+
+
+def _check_arbiter(config: NodeConfig) -> Iterator[tuple[Where, str]]:
+    witness = config.witness
+    if not witness.arbiter:
+        if witness.secret:
+            yield ("witness", "secret"), "witness.secret is for an arbiter, and witness.arbiter names none"
+        return
+    if witness.datasource:
+        yield (
+            ("witness", "arbiter"),
+            (
+                "witness.datasource and witness.arbiter are both given, but the row has one place; give one, and the "
+                "same on both nodes"
+            ),
+        )
+    location = parse_arbiter(witness.arbiter)
+    if isinstance(location, str):
+        yield ("witness", "arbiter"), f"witness.arbiter must be tcp://host:port; {location}"
+    elif location.host in WILDCARD_HOSTS:
+        yield ("witness", "arbiter"), f"witness.arbiter: {location.host} is an address to bind, nobody can dial it"

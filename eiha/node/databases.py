@@ -1,9 +1,12 @@
-"""The databases a node uses: witness, event store, processed-data store, from their configuration."""
+"""The witness and the databases a node uses: event store, processed-data store, from their configuration."""
 
 from __future__ import annotations
 
 from eiha.engine.runtime import EVENTS_SINK, PROCESSED_SINK
 from eiha.errors import ConfigurationError
+from eiha.kernel.ids import Incarnation, NodeId
+from eiha.net.arbiter_witness import ArbiterAddress, ArbiterWitness
+from eiha.node.arbiter_location import ArbiterLocation, parse_arbiter
 from eiha.node.config import NodeConfig
 from eiha.ports import Sink, Witness
 from eiha.storage.datasource import DataSource, parse_datasource
@@ -11,10 +14,13 @@ from eiha.storage.sql_sink import SqlSink
 from eiha.storage.witness_sql import SqlWitness
 
 
-def open_witness(config: NodeConfig) -> Witness:
-    """The witness. It connects when it is first asked."""
+def open_witness(config: NodeConfig, incarnation: Incarnation) -> Witness:
+    """The witness, a database's or an arbiter's. It connects when it is first asked."""
+    timeout_s = config.witness.timeout_ms / 1_000
+    if config.witness.arbiter:
+        return ArbiterWitness(_arbiter(config, incarnation), timeout_s=timeout_s)
     source = _source(config, config.witness.datasource, "witness")
-    return SqlWitness(source, config.cluster.domain, timeout_s=config.witness.timeout_ms / 1_000)
+    return SqlWitness(source, config.cluster.domain, timeout_s=timeout_s)
 
 
 def open_sinks(config: NodeConfig) -> tuple[Sink, ...]:
@@ -45,6 +51,15 @@ def check_datasources(config: NodeConfig) -> None:
             parse_datasource(section.url)
         except ConfigurationError as error:
             raise ConfigurationError(f"{config.source}: datasources.{name}.url: {error}") from error
+
+
+def _arbiter(config: NodeConfig, incarnation: Incarnation) -> ArbiterAddress:
+    location = parse_arbiter(config.witness.arbiter)
+    assert isinstance(location, ArbiterLocation), "checked when the configuration was read"
+    secret = config.witness.secret or config.cluster.secret
+    return ArbiterAddress(
+        location.host, location.port, config.cluster.domain, NodeId(config.cluster.node), incarnation, secret.encode()
+    )
 
 
 def _source(config: NodeConfig, name: str, embedded: str) -> DataSource:

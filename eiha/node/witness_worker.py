@@ -87,6 +87,6 @@ class WitnessWorker:
                 self._log.warning(
                     "witness_unreachable",
                     f"the witness does not answer: {self.cause}. The pair goes on, but membership cannot change: "
-                    "check [witness] and its datasource",
+                    "check [witness], and its datasource or arbiter",
                 )
         return outcome

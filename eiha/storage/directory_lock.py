@@ -22,6 +22,7 @@ class DirectoryLock:
 
     Args:
         directory: made if it is not there.
+        remedy: what to give each process of its own.
 
     Raises:
         DirectoryInUse: another process (or another store of this one) uses the directory; the text names it.
@@ -29,7 +30,7 @@ class DirectoryLock:
 
     __slots__ = ("_descriptor", "_path")
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, remedy: str = "every node its own persistence.location") -> None:
         make_directory(directory)
         self._path = directory / LOCK_FILE
         try:
@@ -42,8 +43,7 @@ class DirectoryLock:
             holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise DirectoryInUse(
-                f"{directory} is in use by process {holder}: give every node its own persistence.location, "
-                "or stop that process first"
+                f"{directory} is in use by process {holder}: give {remedy}, or stop that process first"
             ) from cause
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

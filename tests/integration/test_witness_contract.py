@@ -1,4 +1,4 @@
-"""What every witness promises, asked of MariaDB, SQLite and the simulator's."""
+"""What every witness promises, asked of MariaDB, SQLite, an arbiter and the simulator's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,15 +15,20 @@ import pymysql
 import pytest
 from sqlalchemy import make_url
 
+from benchmarks.local_arbiter import LocalArbiter
+from benchmarks.local_pair import free_ports
 from eiha.errors import ConfigurationError
 from eiha.ha.witness_row import CasOutcome, Mine, Others, Read, ReadOutcome, Unknown, WitnessRow
 from eiha.kernel.ids import Epoch, Incarnation, NodeId
+from eiha.net.arbiter_witness import ArbiterAddress, ArbiterWitness
 from eiha.ports import Witness
 from eiha.protocol.peer_messages import PeerIdentity
 from eiha.simulation.scheduler import Scheduler
 from eiha.simulation.witness import TIMEOUT_US, SimulatedWitness
 from eiha.storage.datasource import parse_datasource
 from eiha.storage.witness_sql import SqlWitness
+
+SECRET = "a secret for tests"
 
 Make = Callable[[], Witness]
 MakeSql = Callable[[], SqlWitness]
@@ -94,10 +100,22 @@ async def make_sql(url: str) -> AsyncIterator[MakeSql]:
         await witness.close()
 
 
-@pytest.fixture(params=[pytest.param("mariadb", marks=pytest.mark.mariadb), "sqlite", "simulated"])
+KINDS = [
+    pytest.param("mariadb", marks=pytest.mark.mariadb),
+    "sqlite",
+    pytest.param("arbiter", marks=pytest.mark.processes),
+    "simulated",
+]
+
+
+@pytest.fixture(params=KINDS)
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
     if request.param == "simulated":
         yield make_simulated()
+        return
+    if request.param == "arbiter":
+        async with arbiter_witnesses(tmp_path) as make_one:
+            yield make_one
         return
     address = request.getfixturevalue("mysql_url") if request.param == "mariadb" else sqlite_url(tmp_path)
     made: list[Witness] = []
@@ -109,6 +127,24 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     yield one_more
     for witness in made:
         await witness.close()
+
+
+@asynccontextmanager
+async def arbiter_witnesses(folder: Path) -> AsyncIterator[Make]:
+    """Witnesses at a real arbiter process, each as another node."""
+    made: list[ArbiterWitness] = []
+    with LocalArbiter(folder / "arbiter", {"c": SECRET}, free_ports(1)[0]) as arbiter:
+        arbiter.start()
+
+        def one_more() -> Witness:
+            node, disk = NodeId(f"node{len(made)}"), Incarnation("disk")
+            address = ArbiterAddress("127.0.0.1", arbiter.port, "c", node, disk, SECRET.encode())
+            made.append(ArbiterWitness(address, timeout_s=10.0))
+            return made[-1]
+
+        yield one_more
+        for witness in made:
+            await witness.close()
 
 
 def sqlite_url(folder: Path) -> str:

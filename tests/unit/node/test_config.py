@@ -15,7 +15,7 @@ from eiha.node.config_reader import read_config
 from eiha.node.policy_of_config import policy_of
 
 ROOT = Path(__file__).parents[3]
-DECLARING = {"config.py", "config_key.py", "config_reader.py", "config_check.py"}
+DECLARING = {"config.py", "config_key.py", "config_reader.py", "config_check.py", "toml_document.py"}
 KEYS = sorted(
     {
         declared.name

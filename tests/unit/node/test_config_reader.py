@@ -50,6 +50,8 @@ def other_value(declared: DeclaredKey) -> Any:
         return not declared.default
     if declared.type is int:
         return declared.default + 2  # no default is at its upper bound, and no port next but one to another's
+    if declared.name == "arbiter":
+        return "tcp://third:11226"
     return "x" * max(facts.minimum or 1, 2)
 
 
@@ -70,6 +72,8 @@ def test_each_key_is_read_into_its_field(tmp_path: Path, section: str, declared:
     text = with_key(section, declared.name, literal(value))
     if declared.name in {"datasource", "event_store", "processed_store"}:
         text += f'[datasources.{value}]\nurl = "sqlite+aiosqlite:///x.db"\n'
+    if (section, declared.name) == ("witness", "secret"):
+        text += 'arbiter = "tcp://third:11226"\n'
     if (section, declared.name) == ("persistence", "durability"):
         text += 'fsync = "every"\n'
     assert getattr(getattr(read(tmp_path, text), section), declared.name) == value
@@ -228,6 +232,17 @@ def test_members_that_cannot_be_right_are_refused(tmp_path: Path, rows: tuple[st
         (
             'membership_scheme = "multicast"\n[event_sync]\nhost = "0.0.0.0"',
             "set event_sync.advertised_host to what others dial",
+        ),
+        ('[witness]\narbiter = "third:11226"', "witness.arbiter must be tcp://host:port; 'third:11226' does not begin"),
+        ('[witness]\narbiter = "tcp://third"', "'tcp://third' names no port"),
+        ('[witness]\narbiter = "tcp://third:x"', "witness.arbiter must be tcp://host:port; 'tcp://third:x' is none"),
+        ('[witness]\narbiter = "tcp://:11226"', "names no host"),
+        ('[witness]\narbiter = "tcp://me@third:11226"', "the secret has a key of its own"),
+        ('[witness]\narbiter = "tcp://0.0.0.0:11226"', "nobody can dial it"),
+        ('[witness]\nsecret = "long enough a secret"', "witness.arbiter names none"),
+        (
+            '[witness]\narbiter = "tcp://third:1"\ndatasource = "db"\n[datasources.db]\nurl = "sqlite+aiosqlite:///x"',
+            "witness.datasource and witness.arbiter are both given",
         ),
         (
             'members = [{ node = "node1", host = "10.0.0.1" }, { node = "node2", host = "10.0.0.2" }]',
