@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from eiha.engine.runtime import EngineRuntime
+from eiha.errors import NotAnsweredNow, PlanError, UnknownPlan
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
 from eiha.ha.inputs import Applied, Restored, SnapshotRefused, SnapshotTaken
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, LogTimeMs, Sequence
-from eiha.node.engine_thread import EngineReport, EngineThread, through
-from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications
+from eiha.node.engine_thread import QUESTIONS_MAX, EngineReport, EngineThread, StatementApplied, through
+from eiha.protocol.answers import RowsFound, StatementFits
+from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications, TableStatement
 
 TIMEOUT_S = 60.0
 PLAN = "define stream S (x long); from S[x > 1] select x, sum(x) as total insert into Out;"
@@ -119,3 +121,42 @@ def test_an_engine_that_raises_ends_the_thread_and_is_reported(running: Running)
     running.apply(DEPLOY)
     running.thread.put(Apply((DEPLOY,)))  # its sequence was applied before: an invariant is broken
     assert isinstance(running.failures.get(timeout=TIMEOUT_S), AssertionError)
+
+
+TABLED = """define stream S (x long); @PrimaryKey('x') define table T (x long);
+from S select x insert into T;"""
+
+
+def test_questions_are_answered_between_entries_and_harm_nobody(running: Running) -> None:
+    running.apply(entry(1, DeployPlan("p", TABLED)), rows(2, 5, 6))
+    found = running.thread.ask("p", "from T on x > 5 select x").result(TIMEOUT_S)
+    assert isinstance(found, RowsFound)
+    assert (found.batch.columns[0].to_list(), found.sequence) == ([6], 2)
+    assert running.thread.ask("p", "delete T on T.x > 5").result(TIMEOUT_S) == StatementFits()
+    with pytest.raises(PlanError, match="line 1"):
+        running.thread.ask("p", "from T select y").result(TIMEOUT_S)
+    with pytest.raises(UnknownPlan):
+        running.thread.ask("q", "from T select x").result(TIMEOUT_S)
+    assert running.failures.empty()
+
+
+def test_a_statement_of_the_log_is_reported_with_its_outcome(running: Running) -> None:
+    reports = running.apply(
+        entry(1, DeployPlan("p", TABLED)),
+        entry(2, TableStatement("r1", "p", "select 7L as x insert into T")),
+        entry(4, TableStatement("r2", "p", "select 7L as x insert into T")),
+    )
+    done, refused = (statement for report in reports for statement in report.statements)
+    assert done == StatementApplied("r1", Sequence(2), "")
+    assert (refused.request, "primary key" in refused.refusal) == ("r2", True)
+
+
+def test_only_so_many_questions_wait() -> None:
+    idle = Running()
+    waiting = [idle.thread.ask("p", "from T select x") for _ in range(QUESTIONS_MAX)]
+    with pytest.raises(NotAnsweredNow, match="wait already"):
+        idle.thread.ask("p", "from T select x")
+    waiting[0].cancel()  # whoever asked it has gone
+    idle.thread.start()
+    assert all(isinstance(each.exception(TIMEOUT_S), UnknownPlan) for each in waiting[1:])
+    assert idle.thread.stop(TIMEOUT_S)
