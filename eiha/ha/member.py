@@ -56,7 +56,7 @@ from eiha.ha.startup import load_disk
 from eiha.ha.status import MemberStatus
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, Now
-from eiha.protocol.log_entry import DeployPlan
+from eiha.protocol.log_entry import DeployPlan, TableStatement
 
 __all__ = ["Member", "MemberConfig"]
 
@@ -163,11 +163,7 @@ class Member:
                 else:
                     self.ctx.fact("plan_change_refused", f"this node is {self.ctx.role.value}, not active", "warning")
             case StatementAsked(statement):
-                if self.active is not None:
-                    self.active.carry_out(statement)
-                else:
-                    reason = f"this node is {self.ctx.role.value}, not active"
-                    self.ctx.emit(RejectStatement(statement.request, reason))
+                self._statement_asked(statement)
             case SwitchoverAsked():
                 self._switchover_asked()
             case AcceptLossAsked():
@@ -405,6 +401,13 @@ class Member:
         self.ask_to_join()
 
     # -- switchover and operators ------------------------------------------------------------------------------
+
+    def _statement_asked(self, statement: TableStatement) -> None:
+        if self.active is not None:
+            self.active.carry_out(statement)
+        else:
+            reason = f"this node is {self.ctx.role.value}, not active"
+            self.ctx.emit(RejectStatement(statement.request, reason))
 
     def _switchover_asked(self) -> None:
         if self.active is not None:
