@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from eiha.engine.operator import OperatorState
 from eiha.events.batch import Kinds
-from eiha.events.column import Column
+from eiha.events.column import Column, Mask
 
 Numbers = npt.NDArray[np.int64]
 
@@ -40,6 +40,12 @@ class Aggregator(Protocol):
 
     def update(self, touched: Touched, argument: Column | None) -> Column:
         """The value after each row; ``argument`` None for ``count()`` only."""
+
+    def in_use(self, epoch: int) -> Mask:
+        """By group, whether its accumulator is not as it began, seen from ``epoch`` on; False behind the end."""
+
+    def keep(self, groups: Numbers) -> None:
+        """Forget all groups but these (rising), which are numbered anew from 0; the others are not in use."""
 
     def snapshot(self) -> OperatorState:
         """The accumulators."""

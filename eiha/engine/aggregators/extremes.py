@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.growth import grown
@@ -10,7 +11,7 @@ from eiha.engine.aggregators.sums import ArrayState
 from eiha.engine.kernels.aggregates import extreme_so_far, extreme_until_it_leaves
 from eiha.engine.kernels.extremes import extreme_in_window
 from eiha.engine.operator import OperatorState
-from eiha.events.column import Column, make_column
+from eiha.events.column import Column, Mask, make_column
 from eiha.events.schema import AttributeType
 
 
@@ -123,6 +124,33 @@ class ExtremeInWindow:
         )
         return make_column(self._type, out, valid)
 
+    def in_use(self, epoch: int) -> Mask:
+        """See ``Aggregator``: a value is in."""
+        state = self._groups.reserve(0)
+        used = self._groups.count
+        found: Mask = state["heads"][:used] != -1
+        found &= state["seen"][:used] == epoch
+        return found
+
+    def keep(self, groups: npt.NDArray[np.int64]) -> None:
+        """See ``Aggregator``; what a reset left in groups that go is given back to the pool."""
+        heads = self._groups.reserve(0)["heads"][: self._groups.count].copy()
+        heads[groups[: np.searchsorted(groups, len(heads))]] = -1
+        for head in heads[heads != -1].tolist():
+            node = head
+            while node != -1:
+                following = int(self._next[node])
+                self._next[node] = self._pool[0]
+                self._pool[0] = node
+                node = following
+        self._groups.keep(groups)
+        self._no_nodes_behind(self._groups.count)
+
+    def _no_nodes_behind(self, used: int) -> None:
+        arrays = self._groups.reserve(0)
+        arrays["heads"][used:] = -1
+        arrays["tails"][used:] = -1
+
     def snapshot(self) -> OperatorState:
         """Heads and tails by group, the pool of nodes."""
         used = int(self._pool[1])
@@ -137,10 +165,7 @@ class ExtremeInWindow:
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
         self._groups.restore(state["groups"])
-        arrays = self._groups.reserve(0)
-        used = len(state["groups"]["seen"])
-        arrays["heads"][used:] = -1
-        arrays["tails"][used:] = -1
+        self._no_nodes_behind(len(state["groups"]["seen"]))
         self._values = np.array(state["values"])
         self._next = np.array(state["next"])
         self._previous = np.array(state["previous"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 
 Numbers = npt.NDArray[np.int64]
+
+_LOW_HALF: Final = (1 << 32) - 1
 
 
 class LongIndex:
@@ -114,6 +116,16 @@ class ValueIndex:
             return column.values
         return _bits(to_text(column, self._strings) if self._type is AttributeType.OBJECT else column)
 
+    def keep(self, kept: npt.NDArray[np.bool_]) -> Numbers:
+        """Forget the values whose numbers are not ``kept`` (bool, by number); the new number by the old one.
+
+        Null stays 0, the order stays; what is given for a number that was forgotten means nothing.
+        """
+        renumbered: Numbers = np.zeros(len(kept), dtype=np.int64)
+        renumbered[1:] = np.cumsum(kept[1:])
+        self._index.restore(self._index.keys()[kept[1:]])
+        return renumbered
+
     def snapshot(self) -> OperatorState:
         """The keys by number."""
         return {"keys": self._index.keys()}
@@ -146,6 +158,33 @@ class GroupIndex:
             groups = pairs.find((groups << 32) | values.find(self._by_text(column)))
         return groups
 
+    def keep(self, kept: npt.NDArray[np.bool_]) -> Numbers:
+        """Forget the groups that are not ``kept`` (bool, by number); the old numbers of those that stay, rising.
+
+        They are numbered anew, from 0, in the same order. A single key column keeps the number of null, 0.
+        """
+        assert len(kept) == self.count
+        if not self._pairs:
+            kept = kept.copy()
+            kept[0] = True
+            self._columns[0].keep(kept)
+            return np.flatnonzero(kept)
+        left = np.flatnonzero(kept)
+        wanted = kept
+        for level in range(len(self._pairs) - 1, -1, -1):
+            keys = self._pairs[level].keys()[wanted]
+            values, before = keys & _LOW_HALF, keys >> 32
+            column = self._columns[level + 1]
+            values = column.keep(_marked(values, column.count)).take(values)
+            if level:
+                wanted = _marked(before, self._pairs[level - 1].count)
+                before = (np.cumsum(wanted) - 1).take(before)
+            else:
+                first = self._columns[0]
+                before = first.keep(_marked(before, first.count)).take(before)
+            self._pairs[level].restore((before << 32) | values)
+        return left
+
     def _by_text(self, column: Column) -> Column:
         if column.type is not AttributeType.STRING or column.valid is None:
             return column
@@ -164,6 +203,12 @@ class GroupIndex:
             column.restore(part)
         for pairs, keys in zip(self._pairs, state["pairs"], strict=True):
             pairs.restore(keys)
+
+
+def _marked(numbers: Numbers, count: int) -> npt.NDArray[np.bool_]:
+    marked = np.zeros(count, dtype=np.bool_)
+    marked[numbers] = True
+    return marked
 
 
 def _bits(column: Column) -> Numbers:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.expressions.boxes import boxed, unboxed
 from eiha.engine.faults import EngineFault
 from eiha.engine.operator import OperatorState
 from eiha.events.batch import Kind
-from eiha.events.column import Column
+from eiha.events.column import Column, Mask
 from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 
@@ -93,6 +96,21 @@ class RowWise:
                 raise
             raise EngineFault(f"aggregator {self._foreign} failed: {cause!r}") from cause
         return unboxed(self._type, found, self._strings, self._foreign or "an aggregator")
+
+    def in_use(self, epoch: int) -> Mask:
+        """See ``Aggregator``: what would be saved is not what would be saved of a fresh one."""
+        found: Mask = np.zeros(max(self._states, default=-1) + 1, dtype=np.bool_)
+        fresh = self._make().snapshot()
+        for group, state in self._states.items():
+            found[group] = self._epochs[group] == epoch and state.snapshot() != fresh
+        return found
+
+    def keep(self, groups: npt.NDArray[np.int64]) -> None:
+        """See ``Aggregator``."""
+        numbers = {group: number for number, group in enumerate(groups.tolist())}
+        kept = [group for group in self._states if group in numbers]
+        self._epochs = {numbers[group]: self._epochs[group] for group in kept}
+        self._states = {numbers[group]: self._states[group] for group in kept}
 
     def snapshot(self) -> OperatorState:
         """The state of each group, in order of first sight."""

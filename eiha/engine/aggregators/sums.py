@@ -12,7 +12,7 @@ from eiha.engine.aggregators.growth import grown
 from eiha.engine.faults import EngineFault
 from eiha.engine.kernels.aggregates import add_doubles, add_longs, count_rows, deviate
 from eiha.engine.operator import OperatorState
-from eiha.events.column import Column, make_column
+from eiha.events.column import Column, Mask, make_column
 from eiha.events.schema import AttributeType
 
 NEVER = -1
@@ -29,6 +29,11 @@ class ArrayState:
         self._arrays: dict[str, npt.NDArray[Any]] = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
         self._arrays["seen"] = np.zeros(0, np.int64)
 
+    @property
+    def count(self) -> int:
+        """How many groups there is room for, all of them in use or as they begin."""
+        return self._groups
+
     def reserve(self, groups: int) -> dict[str, npt.NDArray[Any]]:
         """The arrays, with room for ``groups``."""
         if groups > self._groups:
@@ -36,6 +41,20 @@ class ArrayState:
             for name, array in self._arrays.items():
                 self._arrays[name] = grown(array, groups, NEVER if name == "seen" else 0)
         return self._arrays
+
+    def in_use(self, epoch: int) -> Mask:
+        """See ``Aggregator``: something is not zero."""
+        found: Mask = np.zeros(self._groups, dtype=np.bool_)
+        for name, array in self._arrays.items():
+            if name != "seen":
+                found |= array[: self._groups] != 0
+        found &= self._arrays["seen"][: self._groups] == epoch
+        return found
+
+    def keep(self, groups: npt.NDArray[np.int64]) -> None:
+        """See ``Aggregator``."""
+        groups = groups[: np.searchsorted(groups, self._groups)]
+        self.restore({name: array.take(groups) for name, array in self._arrays.items()})
 
     def snapshot(self) -> OperatorState:
         """The arrays, cut to the groups in use."""

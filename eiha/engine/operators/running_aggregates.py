@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from eiha.engine.aggregators.aggregator import Aggregator, Touched
 from eiha.engine.aggregators.factory import make_aggregator
+from eiha.engine.aggregators.key_index import GroupIndex
 from eiha.engine.expressions.compile_expression import aggregate_indices, compile_column, compile_condition
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.events.column import Column
@@ -69,6 +70,17 @@ class RunningAggregates:
         taken = rows.take(reached)
         found = self._aggregators[number].update(touched.take(reached), None if argument is None else argument(taken))
         return scattered(found, reached, len(touched))
+
+    def forget(self, index: GroupIndex, epoch: int) -> None:
+        """Forget, here and in ``index``, the groups that are as they began in all aggregates: nobody can tell."""
+        kept = np.zeros(index.count, dtype=np.bool_)
+        for aggregator in self._aggregators:
+            in_use = aggregator.in_use(epoch)
+            kept[: len(in_use)] |= in_use
+        if 2 * int(np.count_nonzero(kept)) < len(kept):
+            groups = index.keep(kept)
+            for aggregator in self._aggregators:
+                aggregator.keep(groups)
 
     def snapshot(self) -> list[dict[str, Any]]:
         """The state of each aggregator."""

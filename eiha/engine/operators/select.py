@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.factory import aggregator_may_fail
-from eiha.engine.aggregators.growth import grown
+from eiha.engine.aggregators.growth import FORGET_MIN, grown, next_look
 from eiha.engine.aggregators.key_index import GroupIndex
 from eiha.engine.expressions.compile_expression import (
     aggregate_indices,
@@ -91,6 +91,7 @@ class Select:
         "_keeps",
         "_left_groups",
         "_limited",
+        "_look_at",
         "_needed",
         "_nothing",
         "_one_by_one",
@@ -142,6 +143,7 @@ class Select:
         self._left_groups = _NO_GROUPS
         self._resets = NO_RESETS
         self._epoch = 0
+        self._look_at = FORGET_MIN
         self._nothing = _no_rows(selector.schema)
         self.turned_ms = None
         # scratch of the collapse: what is in it does not outlive a call
@@ -159,8 +161,12 @@ class Select:
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The output rows of ``batch``."""
+        epoch = self._epoch
         left, epochs = self._without_resets(batch, clock)
         if self._group_index is not None:
+            if self._group_index.count >= self._look_at and not self._limited:  # a rate limit holds group numbers
+                self._aggregates.forget(self._group_index, epoch)
+                self._look_at = next_look(self._group_index.count)
             left.groups = self._group_index.find(tuple(key(left.rows) for key in self._group_keys))
         if self._aggregates_from is not None:
             left.rows = replace(left.rows, aggregates=batch.columns[self._aggregates_from :])
@@ -311,6 +317,7 @@ class Select:
             "groups": None if self._group_index is None else self._group_index.snapshot(),
             "aggregators": self._aggregates.snapshot(),
             "having": self._having_aggregates.snapshot(),
+            "look_at": self._look_at,
         }
 
     def restore(self, state: OperatorState) -> None:
@@ -320,6 +327,7 @@ class Select:
             self._group_index.restore(state["groups"])
         self._aggregates.restore(state["aggregators"])
         self._having_aggregates.restore(state["having"])
+        self._look_at = state["look_at"]
 
 
 _NO_GROUPS: Final[Numbers] = np.empty(0, dtype=np.int64)

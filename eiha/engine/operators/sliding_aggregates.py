@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from eiha.engine.aggregators.growth import grown
+from eiha.engine.aggregators.growth import FORGET_MIN, grown, next_look
 from eiha.engine.aggregators.key_index import GroupIndex
 from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
@@ -16,7 +16,7 @@ from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.operators.stateless import rows_of
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import EventBatch
-from eiha.events.column import Column
+from eiha.events.column import Column, Mask
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.plan.expressions import AttributeRef, Literal
 from eiha.plan.nodes import Aggregate, Selector, Window
@@ -45,6 +45,7 @@ class SlidingAggregates(Untimed):
         "_group_index",
         "_group_keys",
         "_length",
+        "_look_at",
         "_schema",
         "_store",
         "_sums",
@@ -71,6 +72,7 @@ class SlidingAggregates(Untimed):
             *(Attribute(f"argument{place}", type_) for place, type_ in _held(self._sums)),
         ]
         self._store = RowStore(Schema(tuple(held)))
+        self._look_at = FORGET_MIN
         added = (Attribute(f"aggregate{number}", each.type) for number, each in enumerate(selector.aggregates))
         self._schema = Schema((*schema.attributes, *added))
 
@@ -87,6 +89,8 @@ class SlidingAggregates(Untimed):
         if not len(batch):
             return EventBatch(self._schema, batch.timestamps, (*batch.columns, *self._no_aggregates()))
         store = self._store
+        if self._group_index is not None and self._group_index.count >= self._look_at:
+            self._forget_groups(self._group_index)
         start, first = self._hold(rows_of(batch, clock), times)
         oldest = np.empty(len(batch), dtype=np.int64)
         by_rows, length = self._length
@@ -115,6 +119,22 @@ class SlidingAggregates(Untimed):
         first = self._store.append(EventBatch(self._store.schema, times, tuple(held)))
         return self._store.start, first
 
+    def _forget_groups(self, index: GroupIndex) -> None:
+        """Forget groups of which no row is held and whose sums are as they began, if they are most of all."""
+        store = self._store
+        held = store.column(_GROUPS)[store.start : store.stop]
+        kept = np.zeros(index.count, dtype=np.bool_)
+        kept[held] = True
+        for each in self._sums:
+            in_use = each.in_use()[: len(kept)]
+            kept[: len(in_use)] |= in_use
+        if 2 * int(np.count_nonzero(kept)) < len(kept):
+            groups = index.keep(kept)
+            store.replace(_GROUPS, np.searchsorted(groups, held))
+            for each in self._sums:
+                each.keep(groups)
+        self._look_at = next_look(index.count)
+
     def _no_aggregates(self) -> tuple[Column, ...]:
         return tuple(
             Column(each.type, np.empty(0, dtype=each.type.dtype))
@@ -127,6 +147,7 @@ class SlidingAggregates(Untimed):
             "rows": self._store.snapshot(),
             "groups": None if self._group_index is None else self._group_index.snapshot(),
             "sums": [each.snapshot() for each in self._sums],
+            "look_at": self._look_at,
         }
 
     def restore(self, state: OperatorState) -> None:
@@ -136,6 +157,7 @@ class SlidingAggregates(Untimed):
             self._group_index.restore(state["groups"])
         for each, part in zip(self._sums, state["sums"], strict=True):
             each.restore(part)
+        self._look_at = state["look_at"]
 
 
 class _Sum:
@@ -172,6 +194,17 @@ class _Sum:
                 groups, values, valid, has_nulls, start, first, oldest, sums, counts, self._is_mean, out, out_valid
             )
         return Column(self.type, out, out_valid if nulls else None)
+
+    def in_use(self) -> Mask:
+        """By group, whether its sum is not as it began."""
+        found: Mask = self._counts != 0
+        found[: len(self._sums)] |= self._sums[: len(found)] != 0
+        return found
+
+    def keep(self, groups: Longs) -> None:
+        """Keep these groups (rising), numbered anew from 0."""
+        self._counts = self._counts.take(groups[: np.searchsorted(groups, len(self._counts))])
+        self._sums = self._sums.take(groups[: np.searchsorted(groups, len(self._sums))])
 
     def snapshot(self) -> OperatorState:
         """Sums and counts by group."""

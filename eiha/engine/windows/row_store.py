@@ -73,6 +73,10 @@ class RowStore:
         """The validity of attribute ``index``, as ``column``; None while no row was null."""
         return self._valid[index]
 
+    def replace(self, index: int, values: npt.NDArray[Any]) -> None:
+        """Give all rows held other values of attribute ``index``, in order."""
+        self._columns[index][self.start : self.stop] = values
+
     def take(self, positions: Indices) -> tuple[Column, ...]:
         """The columns of the rows at ``positions``."""
         taken = []
@@ -111,15 +115,16 @@ class RowStore:
         self.append(kept)
 
     def snapshot(self) -> OperatorState:
-        """The rows held, oldest first."""
+        """The rows held, oldest first. A mask of rows that left does not show: equal rows give equal states."""
         held = slice(self.start, self.stop)
         columns = []
         for attribute, values, valid in zip(self.schema.attributes, self._columns, self._valid, strict=True):
+            is_full = valid is None or bool(valid[held].all())
             is_object = attribute.type is AttributeType.OBJECT
             columns.append(
                 {
                     "values": values[held].tolist() if is_object else values[held].copy(),
-                    "valid": None if valid is None else valid[held].copy(),
+                    "valid": None if is_full or valid is None else valid[held].copy(),
                 }
             )
         return {
