@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from eiha.engine.conformance.case import Advance, Case, Send
-from eiha.engine.conformance.run_case import listened_streams
+from eiha.engine.conformance.run_case import listened_streams, without_purges
 from eiha.engine.conformance.values import batch_of, events_of
 from eiha.engine.expressions.rows import EntryIdentity
 from eiha.engine.lower import lower
@@ -28,7 +28,8 @@ BATCH_ROWS_MAX = 64
 
 
 def bound(case: Case) -> Plan:
-    return replace(compile_plan(case.app, name=case.name), playback=True)
+    plan = replace(compile_plan(case.app, name=case.name), playback=True)
+    return plan if case.purging else without_purges(plan)
 
 
 def is_batched_somewhere(case: Case) -> bool:
@@ -56,14 +57,21 @@ def sends(case: Case, rows_max: int = BATCH_ROWS_MAX) -> list[Send | Advance]:
     return gathered
 
 
+def _goes_by_the_wall(plan: Plan, case: Case) -> bool:
+    """Whether the clock on the wall matters, which each step moves: to triggers, cron windows, and to the first period
+    of a limit that begins with a key of a partition.
+    """
+    begins_late = any(each.rate is not None and each.partition is not None for each in plan.queries)
+    return bool(plan.triggers) or "#window.cron" in case.app or begins_late
+
+
 def run_as_batches(case: Case, *, restore_between: bool = False) -> dict[str, list[list[Any]]]:
     """Events by stream. ``restore_between``: after each step the state is saved and restored into a new runtime."""
     plan, strings = bound(case), StringTable()
     keep = frozenset(listened_streams(case, plan))
     runtime = lower(plan, strings, EntryIdentity(case.name), keep=keep, wall_ms=case.start_ms)
     streams: dict[str, list[list[Any]]] = {stream: [] for stream in sorted(keep)}
-    # triggers go by the clock on the wall, which each step moves
-    steps = sends(case, 1) if plan.triggers else sends(case)
+    steps = sends(case, 1) if _goes_by_the_wall(plan, case) else sends(case)
     with np.errstate(all="ignore"):
         runtime.start(case.start_ms, event_clock_ms=case.playback_start_ms)
         take_rows(runtime, streams, strings)
