@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from eiha.events.schema import AttributeType
 from eiha.plan.nodes import PartitionKey, RangeKey, ValueKey
 
 Texts = npt.NDArray[np.integer]
+
+_REMEMBERED_MAX: Final = 1 << 16
+"""So many values are remembered with the ids of their texts; then it begins anew."""
 
 
 class KeyReader(Protocol):
@@ -37,13 +40,17 @@ def make_reader(key: PartitionKey, scope: Scope) -> KeyReader:
 class ValueReader:
     """``expression of S``."""
 
-    __slots__ = ("_ids", "_index", "_key", "_strings")
+    __slots__ = ("_ids", "_index", "_key", "_strings", "_type")
 
     def __init__(self, key: ValueKey, scope: Scope) -> None:
         self._key = compile_column(key.expression, scope)
         self._strings = scope.strings
+        self._type = key.expression.type
+        self._remember_nothing()
+
+    def _remember_nothing(self) -> None:
         # text ids by number of the value; what is in it can be had again, so no snapshot holds it
-        self._index = ValueIndex(key.expression.type, scope.strings)
+        self._index = ValueIndex(self._type, self._strings)
         self._ids: npt.NDArray[np.int64] = np.full(16, -1, dtype=np.int64)
 
     def read(self, rows: Rows) -> tuple[Indices | None, Texts]:
@@ -60,6 +67,8 @@ class ValueReader:
             return column.values
         if column.type is AttributeType.OBJECT:
             return to_text(column, self._strings).values
+        if self._index.count > _REMEMBERED_MAX:
+            self._remember_nothing()
         numbers = self._index.find(column)
         self._ids = grown(self._ids, self._index.count, -1)
         ids = self._ids.take(numbers)
