@@ -30,7 +30,7 @@ from eiha.plan.nodes import Aggregate, OutputEvents, Query, StreamInput, Window
 AGGREGATORS: Final = frozenset({"sum", "avg", "count", "min", "max"})
 """Aggregators of which only the last value in a batch counts."""
 
-_WINDOWS: Final = frozenset({"lengthBatch", "timeBatch", "externalTimeBatch", "batch"})
+_WINDOWS: Final = frozenset({"lengthBatch", "timeBatch", "externalTimeBatch", "batch", "hopping"})
 _FUNCTIONS: Final = frozenset({"ifThenElse", "coalesce", "convert", "maximum", "minimum", "default"})
 """Functions of the row alone: an argument is read when its batch goes out, not when the row comes."""
 

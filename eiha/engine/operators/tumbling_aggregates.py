@@ -35,12 +35,13 @@ Longs = npt.NDArray[np.int64]
 _WHOLE: Final = frozenset({AttributeType.INT, AttributeType.LONG})
 _NO_MASK: Final = np.ones(1, dtype=np.bool_)
 _NO_GROUPS: Final[Longs] = np.empty(0, dtype=np.int64)
+_GROUPS_MAX: Final = 1 << 16
 
 
 class TumblingAggregates:
     """The window says which rows go out together; nothing else is remembered from one batch to the next.
 
-    Group numbers are known from row to row, but what comes out does not depend on them: they are no state.
+    Group numbers are known from batch to batch, but what comes out does not depend on them: they are no state.
 
     Args:
         window: made without the wish for expired rows.
@@ -50,8 +51,8 @@ class TumblingAggregates:
     """
 
     __slots__ = (
-        "_aggregates", "_chosen", "_group_index", "_group_keys", "_key_types", "_known", "_numbers", "_places", "_schema", "_stamp",
-        "_stamps", "_strings", "_window",
+        "_aggregates", "_chosen", "_group_index", "_group_keys", "_key_types", "_known", "_numbers", "_places",
+        "_schema", "_stamp", "_stamps", "_strings", "_window",
     )  # fmt: skip
 
     def __init__(self, window: TurningWindow, schema: Schema, selector: Selector, scope: Scope) -> None:
@@ -113,6 +114,8 @@ class TumblingAggregates:
         """The rows to put out, their chunks, and for each row the place of the one that stands for it."""
         groups = _NO_GROUPS
         if self._group_index is not None:
+            if self._group_index.count > max(_GROUPS_MAX, 8 * rows.count):  # keys that come no more are forgotten
+                self._group_index = GroupIndex(self._key_types, self._strings)
             groups = self._group_index.find(tuple([key(rows) for key in self._group_keys]))
             self._stamps = grown(self._stamps, self._group_index.count)
             self._known = grown(self._known, self._group_index.count)

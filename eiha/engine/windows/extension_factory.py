@@ -19,7 +19,7 @@ from eiha.plan.windows import OVERLOADS, PROCESSORS, forms
 
 
 def make_extension_window(
-    window: Window, schema: Schema, playback: bool, strings: StringTable
+    window: Window, schema: Schema, playback: bool, strings: StringTable, *, wants_expired: bool = True
 ) -> FindableWindow | None:
     """The operator for ``window``; None if it is none of these."""
     if window.name not in OVERLOADS and window.name not in PROCESSORS:
@@ -27,7 +27,7 @@ def make_extension_window(
     arguments = WindowArguments(window, *forms(window.name))
     if window.name == "hopping":
         length_ms, hop_ms = arguments.duration_ms(0, "the time"), arguments.duration_ms(1, "the hop")
-        return HoppingWindow(schema, length_ms, hop_ms, playback=playback)
+        return HoppingWindow(schema, length_ms, hop_ms, playback=playback, wants_expired=wants_expired)
     if window.name == "unique:deduplicate":
         return DeduplicateRows(schema, arguments.attribute(0), arguments.duration_ms(1, "the interval"), strings)
     if window.name == "reorder:kslack":

@@ -93,7 +93,7 @@ def make_window(
             arguments.require_count(1, 1)
             return CronWindow(schema, parse_cron(arguments.text(0)), by_wall_clock=playback)
         case _:
-            made = make_extension_window(window, schema, playback, strings)
+            made = make_extension_window(window, schema, playback, strings, wants_expired=wants_expired)
             if made is None:
                 raise UnsupportedConstruct(f"window.{window.name}", line=window.span.line, column=window.span.column)
             return made

@@ -136,26 +136,6 @@ class LossyFrequentWindow(_CountingWindow):
 
 
 @inlined
-def _put_out(
-    position: int,
-    kind: int,
-    timestamp: int,
-    chunk: int,
-    out: int,
-    out_positions: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> int:
-    """Put out one more row; how many there are now."""
-    out_positions[out] = position
-    out_kinds[out] = kind
-    out_timestamps[out] = timestamp
-    out_chunks[out] = chunk
-    return out + 1
-
-
-@inlined
 def _sort_as_listed(slots: WriteInt64, count: int, hashes: ReadInt64, order: ReadInt64, table: int) -> None:
     """Bring the first ``count`` of ``slots`` into the order in which the table lists them."""
     for index in range(1, count):
@@ -276,10 +256,11 @@ def _count(
                     continue
                 _sort_as_listed(work, gone, hashes, order, table)
                 for place in range(gone):
-                    out = _put_out(
-                        positions[work[place]], EXPIRED, now_ms[index], chunks[index],
-                        out, out_positions, out_kinds, out_timestamps, out_chunks,
-                    )  # fmt: skip
+                    out_positions[out] = positions[work[place]]
+                    out_kinds[out] = EXPIRED
+                    out_timestamps[out] = now_ms[index]
+                    out_chunks[out] = chunks[index]
+                    out += 1
                 size = _forget(size, keys, hashes, counts, counts, positions, order, codes, slots)
             keys[size] = distinct[code]
             hashes[size] = distinct_hashes[code]
@@ -292,10 +273,11 @@ def _count(
             came += 1
             if 4 * size >= 3 * table:
                 table = _double(hashes, order, work, size, table)
-        out = _put_out(
-            position, CURRENT, timestamps[position], chunks[index],
-            out, out_positions, out_kinds, out_timestamps, out_chunks,
-        )  # fmt: skip
+        out_positions[out] = position
+        out_kinds[out] = CURRENT
+        out_timestamps[out] = timestamps[position]
+        out_chunks[out] = chunks[index]
+        out += 1
     return out, size, table, came
 
 
@@ -352,10 +334,11 @@ def _count_lossy(
         counts[slot] += 1
         positions[slot] = position
         if counts[slot] >= threshold * total:
-            out = _put_out(
-                position, CURRENT, timestamps[position], chunks[index],
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
-            )  # fmt: skip
+            out_positions[out] = position
+            out_kinds[out] = CURRENT
+            out_timestamps[out] = timestamps[position]
+            out_chunks[out] = chunks[index]
+            out += 1
         if total % width != 0:
             continue
         gone = 0
@@ -365,10 +348,11 @@ def _count_lossy(
                 gone += 1
         _sort_as_listed(work, gone, hashes, order, table)
         for place in range(gone):
-            out = _put_out(
-                positions[work[place]], EXPIRED, now_ms[index], chunks[index],
-                out, out_positions, out_kinds, out_timestamps, out_chunks,
-            )  # fmt: skip
+            out_positions[out] = positions[work[place]]
+            out_kinds[out] = EXPIRED
+            out_timestamps[out] = now_ms[index]
+            out_chunks[out] = chunks[index]
+            out += 1
             counts[work[place]] = 0
         size = _forget(size, keys, hashes, counts, buckets, positions, order, codes, slots)
     return out, size, table, came

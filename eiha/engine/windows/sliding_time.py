@@ -166,26 +166,6 @@ class TimeWindow:
 
 
 @inlined
-def _put_out(
-    position: int,
-    kind: int,
-    timestamp: int,
-    chunk: int,
-    out: int,
-    out_positions: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> int:
-    """Put out one more row; how many there are now."""
-    out_positions[out] = position
-    out_kinds[out] = kind
-    out_timestamps[out] = timestamp
-    out_chunks[out] = chunk
-    return out + 1
-
-
-@inlined
 def _fire_timers(
     timestamps: ReadInt64,
     start: int,
@@ -217,9 +197,11 @@ def _fire_timers(
         if start < stop and timestamps[start] + length_ms <= at:
             number = min(number + 1, number_max)
         while start < stop and timestamps[start] + length_ms <= at:
-            out = _put_out(
-                start, leaving_kind, at, number, out, out_positions, out_kinds, out_timestamps, out_chunks
-            )  # fmt: skip
+            out_positions[out] = start
+            out_kinds[out] = leaving_kind
+            out_timestamps[out] = at
+            out_chunks[out] = number
+            out += 1
             start += 1
     return out, start, fired, clock_ms
 

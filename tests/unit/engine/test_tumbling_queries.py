@@ -29,6 +29,8 @@ WINDOWS = (
     "externalTimeBatch(t, 10, 0, 7)",
     "externalTimeBatch(t, 10, 0, 7, true)",
     "batch()",
+    "hopping(20, 7)",
+    "hopping(5, 12)",
 )
 SELECTS = (
     "sum(i) as a",
