@@ -19,10 +19,13 @@ class ChunkClock:
 
     ``now_ms``: one reading for all chunks, or int64[n], one for each chunk from outside (numbers 0, stride, ...).
     ``ticks_ms``: as in ``RowClock``; empty if timers fire outside of the operators.
+    ``timers_inside``: whether numbers between those of two chunks from outside are those of timers, which belong to the
+    second one; else one of several chunks that the first one causes has them.
     """
 
     now_ms: int | Longs
     ticks_ms: Longs = field(default_factory=lambda: NO_TICKS)
+    timers_inside: bool = True
 
     def of(self, batch: EventBatch) -> RowClock:
         """The clock of each row of ``batch``. What a timer put out has the time of the chunk before which it fired."""
@@ -33,7 +36,7 @@ class ChunkClock:
             return RowClock(readings, self.ticks_ms)
         if batch.chunks is None:
             return RowClock(now_ms[: len(batch)], self.ticks_ms)
-        causes = -(-batch.chunks // CHUNK_STRIDE)
+        causes = -(-batch.chunks // CHUNK_STRIDE) if self.timers_inside else batch.chunks // CHUNK_STRIDE
         return RowClock(now_ms.take(causes, mode="clip"), self.ticks_ms)
 
     def reaches(self, due_ms: int | None) -> bool:

@@ -368,7 +368,8 @@ class PlanRuntime:
     def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs) -> None:
         if batch.chunks is None and self._listener is None and self._is_batched(stream, batch):
             ticks_ms = np.array([now_ms]) if isinstance(now_ms, int) else now_ms
-            self._deliver_batched(stream, batch, ChunkClock(now_ms, ticks_ms))
+            timers_inside = bool(self._route(stream).timed)
+            self._deliver_batched(stream, batch, ChunkClock(now_ms, ticks_ms, timers_inside))
         elif len(batch) == 1 or batch.chunks is not None:
             self._deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
         else:

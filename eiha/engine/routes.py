@@ -181,7 +181,8 @@ def route(plan: Plan, source: str) -> Route:
     order = _topological(plan, reached, feeders)
     # the timers of a partition are those of its instances, which fire one after the other
     within = any(plan.queries[index].partition is not None for index in timed)
-    fires_inside = not within and _timers_keep_order(plan, order, feeders, timed)
+    splits = any(_splits_chunks(plan, source, index, arrivals, readers) for index in order)
+    fires_inside = not within and not splits and _timers_keep_order(plan, order, feeders, timed)
     direct = all(index in readers.get(source, ()) and _fires_at_its_times(plan.queries[index]) for index in timed)
     streams = {source, *feeders}
     steps = tuple(
@@ -424,6 +425,23 @@ def _timers_keep_order(
         for queries in feeders.values()
         if len(queries) > 1
     )
+
+
+def _splits_chunks(
+    plan: Plan,
+    source: str,
+    index: int,
+    arrivals: Mapping[str, list[int]],
+    readers: Mapping[str, tuple[int, ...]],
+) -> bool:
+    """Whether one chunk may make a query put out several, by whose numbers its readers cannot tell the time.
+
+    The numbers behind a chunk's own may as well be those of timers, which belong to the chunk that comes next.
+    """
+    query = plan.queries[index]
+    if query.output.target not in readers:
+        return False
+    return not isinstance(query.input, StreamInput) or not _comes_row_by_row(plan, source, query.input.stream, arrivals)
 
 
 _LEAVE_IN_ORDER: Final = frozenset({"length", "time", "timeLength", "externalTime"})

@@ -40,7 +40,7 @@ FORMS = (
     Form("whole batches", "whole"),
     Form("random cuts", "random"),
     Form("random cuts, restored", "random", restores=0.3),
-    Form("single events, restored", "singles", restores=0.3),
+    Form("single events, restored", "singles", restores=0.1),
     Form("whole batches, restored", "whole", restores=1.0),
     Form("whole batches, interpreted", "whole", interpreted=True),
     Form("random cuts, restored, interpreted", "random", restores=0.3, interpreted=True),

@@ -83,6 +83,12 @@ def difference(case: FuzzCase, forms: tuple[Form, ...] = FORMS) -> Difference | 
     return None
 
 
+def difference_of(text: str, *feed: Entry, questions: tuple[str, ...] = ()) -> str | None:
+    """How the forms of feeding a plan differ, None for not at all: what a pasted case is tested with."""
+    found = difference(FuzzCase(1, PlanText(False, (text,), (), questions), feed))
+    return None if found is None else f"{found.form.name}: {found.what}"
+
+
 def _run(case: FuzzCase, plan: Plan, form: Form) -> tuple[Any, bytes]:
     signal.alarm(_SECONDS_MAX)
     try:

@@ -43,6 +43,7 @@ class PerKeyQuery:
         "_playback",
         "_purge",
         "_runtimes",
+        "_wall_ms",
         "query",
         "quiet_calls",
         "turned_ms",
@@ -74,6 +75,7 @@ class PerKeyQuery:
         self._alarms_seen = 0
         self._dues: list[tuple[int, int, int]] = []  # a heap of (timer, order, instance); may hold old ones
         self._now_firing: int | None = None
+        self._wall_ms: int | None = None
 
     def forgets_by(self, forget: Callable[[list[int]], None]) -> None:
         """Let ``forget`` tell all queries of the partition which instances are gone."""
@@ -119,6 +121,9 @@ class PerKeyQuery:
         runtime = self._runtimes.get(instance)
         if runtime is None:
             runtime = self._runtimes[instance] = self._make()
+            if self._wall_ms is not None:
+                out = runtime.pass_wall_time(self._wall_ms, self._wall_ms)
+                assert out is None, "what is new has nothing to put out"
         return runtime
 
     def _put_out(self, instance: int, runtime: QueryProcess, out: EventBatch | None) -> EventBatch | None:
@@ -136,12 +141,14 @@ class PerKeyQuery:
 
     def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:
         """What the instances put out by the wall clock, each a chunk, in order of the instances."""
+        self._wall_ms = wall_ms
         self.turned_ms = None
         self.quiet_calls = 0
         pieces: list[EventBatch] = []
         for instance in sorted(self._runtimes):
             runtime = self._runtimes[instance]
             out = self._put_out(instance, runtime, runtime.pass_wall_time(wall_ms, now_ms))
+            self._note_alarm(instance, runtime)
             if out is not None and len(out):
                 pieces.append(replace(out, chunks=np.full(len(out), len(pieces), dtype=np.int64)))
         return concatenate_batches(pieces) if pieces else None
@@ -222,11 +229,13 @@ class PerKeyQuery:
             "states": [self._runtimes[instance].snapshot() for instance in instances],
             "alarms": [[instance, *self._alarms[instance]] for instance in sorted(self._alarms)],
             "alarms_seen": self._alarms_seen,
+            "wall_ms": self._wall_ms,
         }
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
         self._clear()
+        self._wall_ms = state["wall_ms"]
         for instance, part in zip(state["instances"].tolist(), state["states"], strict=True):
             self._runtime(instance).restore(part)
         self._alarms = {instance: (due_ms, order) for instance, due_ms, order in state["alarms"]}
