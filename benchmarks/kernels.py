@@ -1,4 +1,4 @@
-"""Rows a second through the engine's loops, alone: windows and patterns, batches of two sizes, medians of repeats.
+"""Rows a second through the loops of windows, alone: batches of three sizes, medians of repeats.
 
 python benchmarks/kernels.py [--rows 400000] [--repeats 5]
 """
@@ -14,16 +14,14 @@ from collections.abc import Callable
 import numpy as np
 
 from eiha.engine import jit
-from eiha.engine.expressions.rows import Scope
 from eiha.engine.operator import RowClock
-from eiha.engine.patterns.factory import make_pattern
 from eiha.engine.windows.factory import make_window
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.events.strings import StringTable
-from eiha.plan.expressions import AttributeRef, Compare, CompareOp, Expression, Literal
-from eiha.plan.nodes import EveryNode, NextNode, PatternInput, PatternStep, StepNode, Window
+from eiha.plan.expressions import AttributeRef, Expression, Literal
+from eiha.plan.nodes import Window
 
 SCHEMA = Schema((Attribute("key", AttributeType.STRING), Attribute("value", AttributeType.DOUBLE)))
 
@@ -41,29 +39,8 @@ def batch(rows: int, start_ms: int, rows_per_ms: int, keys: int) -> EventBatch:
 
 
 def window(name: str, *arguments: Expression) -> Callable[[EventBatch], object]:
-    operator = make_window(Window(name, arguments), SCHEMA, True)
+    operator = make_window(Window(name, arguments), SCHEMA, True, strings=StringTable())
     return lambda rows: operator.process(rows, RowClock(rows.timestamps))
-
-
-def pattern(pending: int) -> Callable[[EventBatch], object]:
-    """``every e1=A -> e2=B[key == e1.key] within t``, so that about ``pending`` matches wait when a B comes."""
-    condition = Compare(
-        CompareOp.EQUAL,
-        AttributeRef(1, 0, "key", AttributeType.STRING),
-        AttributeRef(0, 0, "key", AttributeType.STRING),
-    )
-    steps = (PatternStep("e1", "A", SCHEMA, None), PatternStep("e2", "B", SCHEMA, condition))
-    chain = NextNode((EveryNode(StepNode(0)), StepNode(1)))
-    operator = make_pattern(PatternInput(False, steps, chain, 10**9), Scope(StringTable()))
-    begun = batch(pending, 0, 100, pending)
-    operator.receive("A", begun, RowClock(begun.timestamps))
-
-    def run(rows: EventBatch) -> object:
-        unmatched = Column(AttributeType.STRING, rows.columns[0].values + np.int32(pending))
-        rows = EventBatch(SCHEMA, rows.timestamps, (unmatched, rows.columns[1]))
-        return operator.receive("B", rows, RowClock(rows.timestamps))
-
-    return run
 
 
 def number(value: int) -> Literal:
@@ -75,7 +52,7 @@ CASES: dict[str, Callable[[], Callable[[EventBatch], object]]] = {
     "time(1000), 100 rows a ms": lambda: window("time", number(1000)),
     "lengthBatch(1000)": lambda: window("lengthBatch", number(1000)),
     "timeBatch(100), 100 rows a ms": lambda: window("timeBatch", number(100)),
-    "pattern, 80 waiting": lambda: pattern(80),
+    "sort(100)": lambda: window("sort", number(100), AttributeRef(0, 1, "value", AttributeType.DOUBLE)),
 }
 
 
