@@ -328,7 +328,3 @@ class Active:
                 Publication(client_id, expected, "", 0, b""), "this node is not active any more; resend", expected
             )
         self._pending.clear()
-        for body in self._bodies:
-            if isinstance(body, TableStatement):
-                ctx.emit(RejectStatement(body.request, "this node is not active any more"))
-        self._bodies.clear()

@@ -19,7 +19,7 @@ def choose_workload(options: SimulationOptions) -> Workload:
         from eiha.simulation.real_engine import real_workload  # loads Numba, which most runs do not need
 
         return real_workload(options.plan)
-    return Workload(SummingEngine, (EVENTS_SINK, PROCESSED_SINK), (), _payload)
+    return Workload(SummingEngine, (EVENTS_SINK, PROCESSED_SINK), (), _payload, lambda number: ("scale", "y" * number))
 
 
 def _payload(rng: random.Random) -> tuple[str, int, bytes]:

@@ -33,6 +33,7 @@ class Nemesis:
         rng: random.Random,
         *,
         boot_counts: bool,
+        make_statement: Callable[[int], tuple[str, str]],
     ) -> None:
         self._world = world
         self._nodes = nodes
@@ -40,6 +41,7 @@ class Nemesis:
         self._odds = odds
         self._rng = rng
         self._boot_counts = boot_counts
+        self._make_statement = make_statement
         self._undo: dict[int, Callable[[], None]] = {}
         self._undo_count = 0
         self._on = True
@@ -350,7 +352,7 @@ class Nemesis:
         self._deployments += 1
         node.process.change_plan(DeployPlan("scale", "x" * self._deployments))
         request = f"{node.name} {self._deployments}"
-        node.process.ask(StatementAsked(TableStatement(request, "scale", "y" * self._deployments)))
+        node.process.ask(StatementAsked(TableStatement(request, *self._make_statement(self._deployments))))
         return True
 
     def _flood(self, node: SimulatedNode) -> bool:

@@ -19,9 +19,17 @@ from eiha.simulation.workload import Workload
 
 PLAN_NAME: Final = "simulated"
 
+DEFAULT_TABLE: Final = "Limits"
+
+_SET_LIMIT: Final = (
+    "select '{room}' as room, {degrees}.0 as degrees update or insert into Limits "
+    "set Limits.degrees = degrees on Limits.room == room"
+)
+
 DEFAULT_PLAN: Final = """
 @store(type='events')
 define stream Readings (room string, degrees double, number int);
+@PrimaryKey('room') define table Limits (room string, degrees double);
 
 from Readings#window.length(20)
 select room, avg(degrees) as average, count() as readings group by room insert into Averages;
@@ -31,6 +39,9 @@ select room, sum(number) as total group by room insert into Totals;
 
 from every first=Readings[degrees > 80.0] -> second=Readings[room == first.room and degrees < 20.0] within 2 sec
 select first.room as room, first.number as before, second.number as after insert into Drops;
+
+from Readings join Limits on Readings.room == Limits.room and Readings.degrees > Limits.degrees
+select Readings.room as room, Readings.number as number, Limits.degrees as degrees insert into Above;
 """
 
 _WORDS: Final = ("", "a", "b", "c", "hall", "attic")
@@ -51,7 +62,18 @@ def real_workload(plan: str) -> Workload:
         rows = rng.choice((1, 1, 2, 5))
         return stream.name, rows, encode(_random_batch(rng, stream, rows))
 
-    return Workload(EngineRuntime, (EVENTS_SINK, PROCESSED_SINK), (DeployPlan(PLAN_NAME, text),), make_payload)
+    tables = [table.name for table in compiled.tables]
+
+    def make_statement(number: int) -> tuple[str, str]:
+        """Limits come and go in the default plan; tables of other plans are emptied, as nothing else fits them all."""
+        if not plan and number % 4:
+            room, degrees = _WORDS[number % len(_WORDS)], (37 * number) % 200 - 100
+            return PLAN_NAME, _SET_LIMIT.format(room=room, degrees=degrees)
+        return PLAN_NAME, f"delete {tables[number % len(tables)] if tables else DEFAULT_TABLE} on 1 == 1"
+
+    return Workload(
+        EngineRuntime, (EVENTS_SINK, PROCESSED_SINK), (DeployPlan(PLAN_NAME, text),), make_payload, make_statement
+    )
 
 
 def _random_batch(rng: random.Random, stream: StreamDefinition, rows: int) -> WireBatch:

@@ -80,6 +80,7 @@ class Simulator:
             draw_odds(profile, setup),
             randomness.stream("faults"),
             boot_counts=boot_counts,
+            make_statement=self.workload.make_statement,
         )
         self._setup = setup
         self._healed_at_us = 0

@@ -12,9 +12,14 @@ from eiha.protocol.log_entry import DeployPlan
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An engine with what feeds it. ``make_payload`` gives stream, rows and payload of one publication."""
+    """An engine with what feeds it.
+
+    ``make_payload`` gives stream, rows and payload of one publication; ``make_statement`` plan and text of the n-th
+    statement from outside.
+    """
 
     make_engine: Callable[[], Engine]
     sinks: tuple[str, ...]
     plans: tuple[DeployPlan, ...]
     make_payload: Callable[[random.Random], tuple[str, int, bytes]]
+    make_statement: Callable[[int], tuple[str, str]]

@@ -338,6 +338,14 @@ def test_a_statement_goes_through_the_log() -> None:
     assert of(RejectStatement, happened) == []
 
 
+def test_statements_do_not_pile_up_where_nothing_is_committed() -> None:
+    alone = Alone(Policy(inflight_bytes_max=20))
+    alone.answer = lambda _effect: []  # type: ignore[method-assign]  # the disk does not answer any more
+    taken = [of(RejectStatement, alone.put(StatementAsked(STATEMENT))) for _ in range(4)]
+    assert [len(refused) for refused in taken] == [0, 0, 1, 1]
+    assert "as much waits" in taken[-1][0].reason
+
+
 def test_a_statement_is_refused_at_once_where_it_cannot_go_into_the_log() -> None:
     alone = Alone(Policy(unapplied_bytes_max=1))
     alone.put(Submit((publication(1),)), Flush())
