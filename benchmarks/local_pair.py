@@ -153,6 +153,7 @@ class LocalPair:
         directory: made if missing; holds configuration, logs and data.
         plans: directory of plans to deploy.
         database_url: SQLAlchemy URL of a database for witness and stores; None: SQLite files under ``directory``.
+        arbiter: ``tcp://host:port`` of an arbiter as the witness; None: the database.
         nodes: 2, or 1 for an undisturbed reference run.
         overrides: TOML lines added to sections, e.g. ``{"cluster": "failure_timeout_ms = 400"}``.
     """
@@ -163,6 +164,7 @@ class LocalPair:
         plans: Path,
         *,
         database_url: str | None = None,
+        arbiter: str | None = None,
         nodes: int = 2,
         overrides: dict[str, str] | None = None,
     ) -> None:
@@ -176,6 +178,7 @@ class LocalPair:
             NodeProcess(f"node{index + 1}", directory, Ports(*ports[4 * index : 4 * index + 4]))
             for index in range(nodes)
         ]
+        self._arbiter = arbiter
         witness = database_url or _sqlite(directory / "witness.db")
         for node in self.nodes:
             node.config.write_text(self._config(node, plans, witness, overrides or {}))
@@ -198,7 +201,7 @@ class LocalPair:
             "datasources.witness": f'url = "{witness}"',
             "datasources.events": f'url = "{self.event_store_url}"',
             "datasources.processed": f'url = "{self.processed_store_url}"',
-            "witness": 'datasource = "witness"',
+            "witness": f'arbiter = "{self._arbiter}"' if self._arbiter else 'datasource = "witness"',
             "analytics": f'plans = "{plans.resolve()}"\nevent_store = "events"\nprocessed_store = "processed"\n'
             'event_table_prefix = "event_"',
             "log": 'format = "json"',

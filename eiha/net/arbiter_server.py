@@ -200,7 +200,7 @@ class Asker:
         if idle_s >= limit_s and not self._waiting:
             self._expire(f"nothing was asked for {limit_s:g} s")
             return
-        self._alarm = self._loop.call_later(max(limit_s - idle_s, 1.0), self._watch_idleness)
+        self._alarm = self._loop.call_later(max(limit_s - idle_s, 0.1), self._watch_idleness)
 
     def _expire(self, reason: str) -> None:
         self.connection.abort(reason)
