@@ -83,8 +83,9 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 async def running() -> AsyncIterator[Running]:
-    logger, lines = logging.Logger("arbiter", logging.DEBUG), Lines()
-    logger.addHandler(lines)
+    logger, lines = logging.getLogger("test.arbiter"), Lines()
+    logger.setLevel(logging.DEBUG)
+    logger.handlers[:] = [lines]
     settings = ArbiterSettings("127.0.0.1", 0, {"c": SECRET, "d": b"another secret of d"}, "the arbiter", 60.0)
     made: list[Running] = []
 
