@@ -148,7 +148,7 @@ def _test(part: Expression, step: int, scope: Scope) -> Test | None:
         inner, negated = inner.operand, _ALL_OUTCOMES - negated
     if isinstance(inner, Compare) and AttributeType.OBJECT not in (inner.left.type, inner.right.type):
         left, right = _sources(inner.left, step), _sources(inner.right, step)
-        common = _compared_as(inner.left.type, inner.right.type)
+        common = compared_as(inner.left.type, inner.right.type)
         if right <= {step} and _is_one_captured(left, step):
             return Test(
                 OUTCOMES[inner.op] ^ negated,
@@ -173,7 +173,12 @@ def _is_one_captured(sources: frozenset[int], step: int) -> bool:
     return len(sources) == 1 and step not in sources
 
 
-def _compared_as(left: AttributeType, right: AttributeType) -> AttributeType:
+def reads_the_moment(expression: Expression) -> bool:
+    """Whether it reads the clock or the arriving event's time, in whatever place."""
+    return -1 in _sources(expression, -1)
+
+
+def compared_as(left: AttributeType, right: AttributeType) -> AttributeType:
     """The type in which two values are compared: int and long as floats with a float, all as doubles with a double."""
     for type_ in (AttributeType.DOUBLE, AttributeType.FLOAT):
         if type_ in (left, right):

@@ -15,6 +15,8 @@ from eiha.engine.patterns.general_pattern import GeneralPattern, PatternProgram
 from eiha.engine.patterns.layout import match_schema, match_scope
 from eiha.engine.patterns.match_columns import match_columns
 from eiha.engine.patterns.references import reads_one_event_only
+from eiha.engine.patterns.step_program import step_program
+from eiha.engine.patterns.stepped_pattern import SteppedPattern
 from eiha.plan.nodes import PatternInput
 
 
@@ -27,7 +29,8 @@ class PatternMaker:
 
 
 def pattern_maker(source: PatternInput, read_by_query: Any, scope: Scope) -> PatternMaker:
-    """The operators for ``source``: rows in a row, a compiled scan for plain chains, else the general machine.
+    """The operators for ``source``: rows in a row, a compiled scan for plain chains, else the
+    machine, compiled where that can be done.
 
     Args:
         source: as bound.
@@ -42,4 +45,7 @@ def pattern_maker(source: PatternInput, read_by_query: Any, scope: Scope) -> Pat
         chain, schema = make_chain(source), match_schema(source)
         return PatternMaker(lambda: FollowPattern(chain, schema, scope), match_scope(source, scope))
     program = PatternProgram(source, columns, scope)
+    stepped = step_program(program, scope)
+    if stepped is not None:
+        return PatternMaker(lambda: SteppedPattern(stepped, scope.strings), columns.scope(scope))
     return PatternMaker(lambda: GeneralPattern(program), columns.scope(scope))

@@ -95,7 +95,7 @@ class Reader:
 
     def _all_values(self, reference: AttributeRef, place: int) -> Read:
         step = reference.source
-        present = self._presenter(self._steps[step].schema.attributes[reference.attribute].type)
+        present = presenter(self._steps[step].schema.attributes[reference.attribute].type, self._strings)
 
         def read(match: PartialMatch, _arriving: Event) -> Any:
             held = match.events[step]
@@ -106,14 +106,15 @@ class Reader:
 
         return read
 
-    def _presenter(self, type_: AttributeType) -> Callable[[Any], Any]:
-        """How a value of ``type_`` shows within an object."""
-        match type_:
-            case AttributeType.STRING:
-                return lambda value: None if value is None else self._strings.text(value)
-            case AttributeType.LONG:
-                return lambda value: None if value is None else JavaLong(value)
-            case AttributeType.FLOAT:
-                return lambda value: None if value is None else JavaFloat(value)
-            case _:
-                return lambda value: value
+
+def presenter(type_: AttributeType, strings: StringTable) -> Callable[[Any], Any]:
+    """How a value of ``type_`` shows within an object."""
+    match type_:
+        case AttributeType.STRING:
+            return lambda value: None if value is None else strings.text(value)
+        case AttributeType.LONG:
+            return lambda value: None if value is None else JavaLong(value)
+        case AttributeType.FLOAT:
+            return lambda value: None if value is None else JavaFloat(value)
+        case _:
+            return lambda value: value

@@ -1,0 +1,192 @@
+"""The operator of patterns and sequences that the compiled machine runs: counts, quantifiers, pairs.
+
+Cost: what a row says of itself is computed by columns; a row that no step can take costs next to nothing, others a
+compiled pass over the partial matches that wait for their steps. State: the matches begun, within ``within`` if there
+is one, and of their events the values that are read later.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from eiha.engine.expressions.rows import Rows
+from eiha.engine.operator import OperatorState, RowClock, Untimed
+from eiha.engine.patterns import step_layout as s
+from eiha.engine.patterns.references import presenter
+from eiha.engine.patterns.step_program import StepProgram
+from eiha.engine.patterns.step_state import StepState
+from eiha.engine.patterns.stepping import step
+from eiha.events.batch import EventBatch, concatenate_batches
+from eiha.events.column import Column
+from eiha.events.schema import AttributeType
+from eiha.events.strings import StringTable
+from eiha.plan.expressions import LAST_EVENT, WHOLE_LIST, AttributeRef
+
+Longs = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.uint8]
+
+_FOUND_MIN: Final = 256
+
+
+class SteppedPattern(Untimed):
+    """One instance at work; matches and their chunks are those of ``GeneralPattern``."""
+
+    def __init__(self, program: StepProgram, strings: StringTable) -> None:
+        self._program = program
+        self._strings = strings
+        self._state = StepState(program)
+
+    def receive(self, stream: str, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The matches that the rows of ``stream`` complete."""
+        count = len(batch)
+        if not count:
+            return self._put_out(np.zeros((0, self._program.stride - s.SLOT + 2), dtype=np.int64))
+        rows = Rows(count, (batch.columns,), batch.timestamps, clock.now_ms)
+        masks, active = self._masks(stream, rows)
+        chosen = np.flatnonzero(active)
+        numbers = np.zeros(count, dtype=np.int64)
+        if len(chosen):
+            everything = len(chosen) == count
+            first = self._state.events.append(stream, batch, chosen, rows if everything else rows.take(chosen))
+            numbers[chosen] = np.arange(first, first + len(chosen), dtype=np.int64)
+        found = self._step(stream, batch, rows, masks, active, numbers)
+        self._state.compact()
+        return concatenate_batches(found) if len(found) > 1 else found[0]
+
+    def snapshot(self) -> OperatorState:
+        """The matches begun."""
+        return self._state.snapshot()
+
+    def restore(self, state: OperatorState) -> None:
+        """Take over what ``snapshot`` gave."""
+        self._state = StepState(self._program)
+        self._state.restore(state)
+
+    def _masks(self, stream: str, rows: Rows) -> tuple[Flags, Flags]:
+        """[steps that the stream feeds, rows] what a row may serve by what it says of itself; and any of them."""
+        program = self._program
+        served = program.served[stream]
+        masks = np.empty((len(served), rows.count), dtype=np.uint8)
+        for place, position in enumerate(served.tolist()):
+            masks[place] = program.program.checks[position].mask(rows)
+        active: Flags = np.max(masks, axis=0)
+        return masks, active
+
+    def _step(
+        self, stream: str, batch: EventBatch, rows: Rows, masks: Flags, active: Flags, numbers: Longs
+    ) -> list[EventBatch]:
+        program, state = self._program, self._state
+        served = program.served[stream]
+        at_start = np.flatnonzero(served == program.idles_at)
+        begins = masks[at_start[0]] if len(at_start) else np.zeros(rows.count, dtype=np.uint8)
+        arriving, arriving_valid = self._arriving(stream, rows)
+        state.world[s.LAST_CHUNK] = -1
+        state.make_output(max(_FOUND_MIN, len(batch)))
+        found: list[EventBatch] = []
+        row = 0
+        while True:
+            status, row = step(
+                row,
+                program.streams.index(stream),
+                served,
+                program.settles[stream],
+                begins,
+                active,
+                masks.ravel(),
+                batch.timestamps,
+                batch.chunk_numbers(),
+                numbers,
+                state.restless,
+                program.clauses_of,
+                program.atoms_of,
+                program.atoms,
+                state.events.terms,
+                state.events.terms_valid,
+                state.events.width,
+                arriving,
+                arriving_valid,
+                state.memory,
+            )
+            if status == s.NEEDS_SLOTS:
+                state.grow()
+            elif status == s.NEEDS_CELLS:
+                state.make_cells(max(state.waiting(), len(batch)))
+            else:
+                if state.world[s.FOUND] or (status == s.DONE and not found):
+                    found.append(self._put_out(state.found()))
+                if status == s.DONE:
+                    return found
+                state.make_output(2 * state.waiting())
+
+    def _arriving(self, stream: str, rows: Rows) -> tuple[Longs, Flags]:
+        """int64, uint8[arriving terms * rows]; zeros for those of other streams."""
+        terms = self._program.arriving
+        values = np.zeros((len(terms), rows.count), dtype=np.int64)
+        valid = np.zeros((len(terms), rows.count), dtype=np.uint8)
+        for place, term in enumerate(terms):
+            if term.stream == stream:
+                values[place], valid[place] = term.evaluate(rows)
+        values[valid == 0] = 0
+        return values.ravel(), valid.ravel()
+
+    def _put_out(self, found: Longs) -> EventBatch:
+        """Matches as rows."""
+        columns = self._program.program.columns
+        out: list[Column] = []
+        for value in columns.values:
+            stream = self._program.program.source.steps[value.source].stream
+            if value.event_index == WHOLE_LIST:
+                out.append(self._lists(found, stream, value))
+            else:
+                numbers = self._events(found, value.source, value.event_index)
+                out.append(self._state.events.column(stream, value.attribute, numbers))
+        out += [
+            Column(AttributeType.BOOL, self._events(found, flag.source, flag.event_index) < 0)
+            for flag in columns.events
+        ]
+        timestamps, chunks = np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
+        return EventBatch(columns.schema, timestamps, tuple(out), chunks=chunks)
+
+    def _events(self, found: Longs, step: int, index: int) -> Longs:
+        """The number of the event at ``index`` of ``step`` in each match; -1 for none."""
+        at = 2 + step * s.STEP
+        count = found[:, at + s.COUNT]
+        if index in (0, LAST_EVENT):
+            return np.where(count > 0, found[:, at + (s.LAST if index else s.FIRST)], -1)
+        back = count - 1 - index if index > 0 else np.full(len(found), -1 - index, dtype=np.int64)
+        known = np.flatnonzero((back >= 0) & (back < count))
+        numbers = np.full(len(found), -1, dtype=np.int64)
+        if self._program.listed[step] and len(known):
+            cells, steps = found[known, at + s.CELL], back[known]
+            while len(moving := np.flatnonzero(steps)):
+                cells[moving] = self._state.cells[2 * cells[moving] + 1]
+                steps[moving] -= 1
+            numbers[known] = self._state.cells[2 * cells]
+        return numbers
+
+    def _lists(self, found: Longs, stream: str, value: AttributeRef) -> Column:
+        """The list of all values of a step in each match."""
+        at, cells = 2 + value.source * s.STEP, self._state.cells
+        chains: list[list[int]] = []
+        for count, first, cell in found[:, [at + s.COUNT, at + s.FIRST, at + s.CELL]].tolist():
+            chain = [first] if count and not self._program.listed[value.source] else []
+            while self._program.listed[value.source] and len(chain) < count:
+                chain.append(int(cells[2 * cell]))
+                cell = int(cells[2 * cell + 1])
+            chains.append(chain[::-1])
+        numbers = np.array([each for chain in chains for each in chain], dtype=np.int64)
+        column = self._state.events.column(stream, value.attribute, numbers)
+        present = presenter(column.type, self._strings)
+        plain: list[Any] = column.values.tolist()
+        valid = column.mask().tolist()
+        shown = [present(each if known else None) for each, known in zip(plain, valid, strict=True)]
+        lists = np.empty(len(found), dtype=np.object_)
+        begin = 0
+        for row, chain in enumerate(chains):
+            lists[row] = tuple(shown[begin : begin + len(chain)]) if chain else None
+            begin += len(chain)
+        known = np.array([bool(chain) for chain in chains], dtype=np.bool_)
+        return Column(AttributeType.OBJECT, lists, None if known.all() else known)
