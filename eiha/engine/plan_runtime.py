@@ -21,7 +21,7 @@ from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.faults import EngineFault, with_error
 from eiha.engine.heartbeat import Heartbeat
 from eiha.engine.on_demand import OnDemand
-from eiha.engine.operator import AT_ONCE, OperatorState
+from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
 from eiha.engine.operators.select import as_batch, as_current, without_resets
 from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.routes import Route, route, subscribers, timed_queries, wall_driven_queries
@@ -140,18 +140,19 @@ class PlanRuntime:
             zeros = np.zeros(len(batch), dtype=np.int64)
             batch = EventBatch(batch.schema, batch.timestamps, batch.columns, None, zeros)
         if not self.plan.playback:
-            if self._fires_inside(stream, batch):
+            fires_inside = self._fires_inside(stream, batch)
+            if fires_inside:
                 self._clock_ms = max(self._clock_ms, log_time_ms)
             else:
                 self.advance(log_time_ms)
-            self._feed(stream, batch, self._clock_ms)
+            self._feed(stream, batch, self._clock_ms, fires_inside=fires_inside)
             self._note_alarms()
             return
         if self._heartbeat is not None and int(batch.timestamps.max()) >= self._clock_ms:
             self._heartbeat.hear(log_time_ms)
         if one_chunk:
             self.advance(int(batch.timestamps[-1]))
-            self._feed(stream, batch, self._clock_ms)
+            self._feed(stream, batch, self._clock_ms, fires_inside=False)
         else:
             self._play_back(stream, batch)
 
@@ -359,16 +360,31 @@ class PlanRuntime:
                     due = self._next_timer_of(outside)
                 if not fires_inside:
                     stop = int(np.searchsorted(now_ms, now_ms[start], side="right"))
+                    if stop - start > 1 and self._may_set_past_timers(outside, batch, now_ms, start, stop):
+                        stop = start + 1
                 elif due is not None:
                     stop = max(start + 1, int(np.searchsorted(now_ms, due, side="left")))
-            self._feed(stream, plain_rows(batch, start, stop), now_ms[start:stop])
+            self._feed(stream, plain_rows(batch, start, stop), now_ms[start:stop], fires_inside=fires_inside)
             self._clock_ms = max(self._clock_ms, int(now_ms[stop - 1]))
             start = stop
 
-    def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs) -> None:
+    def _may_set_past_timers(
+        self, outside: frozenset[int], batch: EventBatch, now_ms: Longs, start: int, stop: int
+    ) -> bool:
+        """Whether one of these rows of one time may set a timer that is due before the next: by its own time, which is
+        earlier, or because a new instance of a partition counts its periods from the clock on the wall.
+        """
+        if bool((batch.timestamps[start:stop] < now_ms[start:stop]).any()):
+            return True
+        queries = (self.plan.queries[index] for index in outside)
+        return any(each.partition is not None and each.rate is not None for each in queries)
+
+    def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs, *, fires_inside: bool) -> None:
         if batch.chunks is None and self._listener is None and self._is_batched(stream, batch):
-            ticks_ms = np.array([now_ms]) if isinstance(now_ms, int) else now_ms
-            timers_inside = bool(self._route(stream).timed)
+            timers_inside = fires_inside and bool(self._route(stream).timed)
+            ticks_ms = NO_TICKS
+            if timers_inside:
+                ticks_ms = np.full(len(batch), now_ms) if isinstance(now_ms, int) else now_ms
             self._deliver_batched(stream, batch, ChunkClock(now_ms, ticks_ms, timers_inside))
         elif len(batch) == 1 or batch.chunks is not None:
             self._deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)

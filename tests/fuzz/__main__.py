@@ -26,7 +26,7 @@ def judged(seed: int, *, shrink: bool) -> tuple[str, str]:
             return "passed", ""
         if shrink:
             case = shrunk(case, found.form)
-            found = difference(case, (found.form,)) or found
+            found = difference(case, (FORMS[0], found.form)) or found
     except PlanError as error:
         return "refused", f"seed {seed}: {error}"
     return "failed", report(case, found)

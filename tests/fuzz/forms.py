@@ -17,6 +17,7 @@ from eiha.engine.expressions.rows import EntryIdentity
 from eiha.engine.faults import EngineFault
 from eiha.engine.lower import lower
 from eiha.engine.snapshot import decode_state, encode_state
+from eiha.errors import PlanError
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import ENTRY_MARK, Plan
 from tests.fuzz.draw_events import Entry, Row
@@ -108,7 +109,7 @@ class Run:
     def _answer(self, question: str) -> Any:
         try:
             answer: Answer = self._runtime.ask(question)
-        except EngineFault as fault:
+        except (EngineFault, PlanError) as fault:
             return f"fails: {fault}"
         return None if answer.rows is None else events_of(answer.rows, answer.strings)
 

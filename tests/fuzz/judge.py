@@ -68,15 +68,15 @@ def difference(case: FuzzCase, forms: tuple[Form, ...] = FORMS) -> Difference | 
         PlanError: the plan is refused.
     """
     plan = case.compiled()
-    expected, _ = _run(case, plan, REFERENCE)
+    expected, state = _run(case, plan, REFERENCE)
     if isinstance(expected, str):
         return Difference(REFERENCE, expected)
-    states: dict[tuple[str, bool], bytes] = {}
+    states = {REFERENCE.cut: state}
     for form in forms:
         got, state = _run(case, plan, form)
         what = got if isinstance(got, str) else _first_difference(expected, got)
         if what is None and form.cut != "random":
-            known = states.setdefault((form.cut, False), state)
+            known = states.setdefault(form.cut, state)
             what = None if known == state else "the state at the end differs from that of an undisturbed run"
         if what is not None:
             return Difference(form, what)
@@ -119,12 +119,14 @@ def _first_difference(expected: list[dict[str, Any]], got: list[dict[str, Any]])
 def shrunk(case: FuzzCase, form: Form) -> FuzzCase:
     """A smaller case in which ``form`` still differs."""
     left = _TRIES_MAX
+    forms = (form,) if form.cut != "whole" else (FORMS[0], form)
 
     def fails(smaller: FuzzCase) -> bool:
         nonlocal left
         left -= 1
         try:
-            return difference(smaller, (form,)) is not None
+            found = difference(smaller, forms)
+            return found is not None and found.form == form
         except PlanError:
             return False
 

@@ -139,7 +139,11 @@ def deviate(
             before = means[group]
             if kinds[row] == 0:
                 counts[group] += 1
-                if counts[group] == 1:
+                if counts[group] == 0:  # joins may let rows leave that never came in
+                    sums[group] = 0.0
+                    means[group] = 0.0
+                    squares[group] = 0.0
+                elif counts[group] == 1:
                     sums[group] = value
                     means[group] = value
                     squares[group] = 0.0
