@@ -151,3 +151,6 @@ class AskedEngine(Engine, Protocol):
 
         Raises ``PlanError`` when it does not fit the plan, and ``UnknownPlan``, ``AnswerTooLarge``, ``QueryFailed``.
         """
+
+    def strings(self) -> Mapping[str, int]:
+        """How many different strings each plan holds, by name."""

@@ -198,6 +198,10 @@ class EngineRuntime:
                     found.setdefault(definition.name, definition)
         return found
 
+    def strings(self) -> Mapping[str, int]:
+        """How many different strings each plan holds."""
+        return {name: deployed.strings.count for name, deployed in self._plans.items()}
+
     def digest(self) -> bytes:
         """16 bytes that are equal iff the states are."""
         return state_digest(self._state())

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from eiha.errors import CorruptFile, NotAnsweredNow
@@ -69,6 +69,7 @@ class EngineReport:
 
     ``streams``: present when plans changed. ``events`` and ``entries``: applied since the last report.
     ``faults``: what failed in which plan. ``notes``: what operators want to know. ``statements``: those applied.
+    ``strings``: how many each plan holds.
     """
 
     answer: EngineAnswer
@@ -78,6 +79,7 @@ class EngineReport:
     faults: tuple[str, ...]
     notes: tuple[str, ...] = ()
     statements: tuple[StatementApplied, ...] = ()
+    strings: Mapping[str, int] = field(default_factory=dict)
 
 
 class EngineThread:
@@ -192,6 +194,7 @@ class EngineThread:
                         tuple(batch.faults),
                         tuple(batch.notes),
                         tuple(batch.statements),
+                        self._engine.strings(),
                     )
                 )
                 batch = _Batch()

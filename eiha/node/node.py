@@ -249,6 +249,7 @@ class Node:
     def _take_report(self, report: EngineReport) -> None:
         self.metrics.entries_applied.add(report.entries)
         self.metrics.events_applied.add(report.events)
+        self.metrics.tell_strings(report.strings)
         for fault in report.faults:
             self.metrics.plan_faults.add(1)
             self._log.error("plan_fault", fault)

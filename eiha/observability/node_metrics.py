@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from eiha.observability.metrics import Registry
 
 ROLES = ("starting", "joining", "passive", "promoting", "active", "halted")
@@ -12,6 +14,7 @@ class NodeMetrics:
 
     def __init__(self) -> None:
         registry = self.registry = Registry()
+        self._plans: dict[str, None] = {}
         counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
         self.build_info = gauge("eiha_build_info", "Always 1; the version is in the label.", ("version",))
         self.events_received = counter("eiha_events_received_total", "Events taken from clients.", ("stream",))
@@ -32,6 +35,9 @@ class NodeMetrics:
         )
         self.fence_rejections = counter(
             "eiha_fence_rejections_total", "Writes that a store refused because a newer epoch owns it.", ("sink",)
+        )
+        self.plan_strings = gauge(
+            "eiha_plan_strings", "Different strings that a plan holds, those not yet swept included.", ("plan",)
         )
         self.plan_faults = counter("eiha_plan_faults_total", "Entries on which a plan failed.")
         self.digest_mismatches = counter("eiha_digest_mismatch_total", "Differences between the two nodes' states.")
@@ -56,3 +62,11 @@ class NodeMetrics:
         self.loop_lag = histogram("eiha_loop_lag_seconds", "How late the event loop came back to a timer.")
         self.ack_latency = histogram("eiha_ack_latency_seconds", "From a client's batch to its acknowledgement.")
         self.takeover = histogram("eiha_takeover_seconds", "From the loss of the peer to being active.")
+
+    def tell_strings(self, counts: Mapping[str, int]) -> None:
+        """How many strings each plan holds; a plan that is gone holds none."""
+        for plan in self._plans.keys() - counts.keys():
+            self.plan_strings.set(0, plan)
+        for plan, count in counts.items():
+            self.plan_strings.set(count, plan)
+        self._plans = dict.fromkeys(counts)

@@ -84,6 +84,11 @@ def test_streams_come_with_the_deployment_and_not_again(running: Running) -> Non
     assert running.apply(rows(2, 1))[-1].streams is None
 
 
+def test_reports_tell_how_many_strings_each_plan_holds(running: Running) -> None:
+    wordy = entry(2, DeployPlan("q", "define stream S (x long); from S select 'one' as a, 'two' as b insert into Out;"))
+    assert running.apply(DEPLOY, wordy, rows(3, 1))[-1].strings == {"p": 0, "q": 2}
+
+
 def test_each_digest_position_has_its_own_report(running: Running) -> None:
     reports = running.apply(DEPLOY, *(rows(sequence, sequence) for sequence in range(2, 8)))
     digests = {answer.sequence: answer.digest for report in reports if isinstance(answer := report.answer, Applied)}

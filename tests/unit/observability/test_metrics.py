@@ -84,3 +84,12 @@ def test_every_metric_of_a_node_has_a_prefix_and_a_sentence() -> None:
     assert {"eiha_epoch", "eiha_role", "eiha_failover_cover", "eiha_events_acked_total"} <= {
         name for name, _, _ in names
     }
+
+
+def test_a_plan_that_is_gone_holds_no_strings() -> None:
+    metrics = NodeMetrics()
+    metrics.tell_strings({"p": 3, "q": 4})
+    metrics.tell_strings({"q": 5})
+    lines = metrics.registry.render().splitlines()
+    told = [line for line in lines if line.startswith("eiha_plan_strings")]
+    assert told == ['eiha_plan_strings{plan="p"} 0', 'eiha_plan_strings{plan="q"} 5']
