@@ -34,13 +34,15 @@ _ROW_PARTS: Final = 7
 _CHANGE_PARTS: Final = 5
 
 
-def _row_parts(row: WitnessRow) -> list[Any]:
+def row_parts(row: WitnessRow) -> list[Any]:
+    """A row as plain parts, in the order of its fields."""
     members = [(member.node, member.incarnation) for member in row.synced]
     reason = row.reason[:REASON_LENGTH_MAX]
     return [row.cluster, row.epoch, row.active, row.active_incarnation, members, row.version, reason]
 
 
-def _read_row(value: Any, what: str) -> WitnessRow:
+def read_row(value: Any, what: str) -> WitnessRow:
+    """The row that ``row_parts`` took apart. Raises ``MalformedFrame`` naming the part that cannot be."""
     cluster, epoch, active, incarnation, synced, version, reason = fields.record(value, what, _ROW_PARTS)
     members = []
     for member in fields.sequence(synced, f"{what}.synced"):
@@ -71,7 +73,7 @@ _SWAP: Final = FieldCodec(lambda swap: swap, _read_swap)
 _SWAP_OR_EMPTY: Final = FieldCodec(
     lambda swap: swap, lambda value, what: b"" if value == b"" else _read_swap(value, what)
 )
-_ROW: Final = FieldCodec(_row_parts, _read_row)
+_ROW: Final = FieldCodec(row_parts, read_row)
 _OPTIONAL_ROW: Final = optional_field(_ROW)
 _VERSION: Final = optional_field(NUMBER)
 

@@ -202,6 +202,6 @@ def _position(number: int, change: RowChange) -> LogPosition:
 def _corrupt(path: Path, offset: int, reason: str) -> CorruptFile:
     return CorruptFile(
         f"{path} is damaged at byte {offset}: {reason}. Who may be active is written there, so nothing is guessed. "
-        "A pair that runs goes on without the arbiter. Put the disk right; or stop both nodes of each cluster, start "
-        "them anew with a witness that is empty, as docs/operations.md says under Restoring"
+        "A pair that runs goes on without the arbiter. Move the file away and put the last row of each cluster back "
+        "with --put, as docs/operations.md says under The arbiter"
     )

@@ -18,7 +18,7 @@ from eiha.node.exit_status import CONFIGURATION, FAILED, OK, exit_status_of
 from eiha.observability.logs import EventLog, LogContext, configure_logs
 from eiha.witness.arbiter_process import ArbiterProcess
 from eiha.witness.config import ArbiterConfig, read_arbiter_config
-from eiha.witness.recovery import history_lines, remove_row
+from eiha.witness.recovery import history_lines, put_row, remove_row
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return OK
         if options.remove is not None:
             return _remove(config, options.remove)
+        if options.put is not None:
+            row = put_row(config, options.put)
+            sys.stdout.write(f"the row of {row.cluster} has version {row.version}; {row.active} is active\n")
+            return OK
     except EihaError as error:
         sys.stderr.write(f"{error}\n")
         return exit_status_of(error)
@@ -74,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--history", action="store_true", help="show every change that is kept, then end")
     instead.add_argument(
         "--remove", metavar="DOMAIN", help="remove the row of a cluster that is started anew (the arbiter is stopped)"
+    )
+    instead.add_argument(
+        "--put", metavar="ROW", help="put a row by hand, as --history shows one (the arbiter is stopped)"
     )
     return parser
 

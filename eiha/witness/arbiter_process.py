@@ -20,7 +20,7 @@ from eiha.observability.logs import EventLog
 from eiha.protocol.witness_messages import NotDone, RowChange, WitnessAnswer, WitnessRequest
 from eiha.storage.witness_file import WitnessFile
 from eiha.witness.config import ArbiterConfig
-from eiha.witness.recovery import recover
+from eiha.witness.recovery import recover, shown_row
 
 FORGOTTEN_MAX: Final = 1_000
 """The file is written anew when it holds this many changes that are not kept, and more of them than are kept."""
@@ -125,13 +125,5 @@ class ArbiterProcess:
     def _say(self, change: RowChange) -> None:
         row = change.row
         assert row is not None, "no node can remove a row"
-        synced = ", ".join(member.node for member in row.synced)
-        self._log.info(
-            "row_changed",
-            f"{row.cluster}: {row.reason}",
-            cluster=row.cluster,
-            version=row.version,
-            row_epoch=row.epoch,
-            active=row.active,
-            synced=synced,
-        )
+        # with the row as --put takes it: should the file be lost, it can be put back
+        self._log.info("row_changed", f"{row.cluster}: {row.reason}", row=shown_row(row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -247,9 +248,11 @@ async def test_the_history_is_shown_beside_an_arbiter_that_runs(arbiter: LocalAr
     await asked.close()
     done = run(arbiter, "--history")
     assert done.returncode == 0
-    assert [line.partition(" ")[2] for line in done.stdout.splitlines()] == [
-        f"c: version {version}, epoch {version}, active node1, synced node1: v{version}" for version in (1, 2, 3)
+    shown = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["cluster"], line["version"], line["epoch"], line["reason"]) for line in shown] == [
+        ("c", version, version, f"v{version}") for version in (1, 2, 3)
     ]
+    assert shown[0]["synced"] == [["node1", "disk"]]
 
 
 async def test_the_file_of_many_changes_is_shortened(tmp_path: Path) -> None:
@@ -272,8 +275,28 @@ async def test_a_row_is_removed_while_the_arbiter_is_stopped(arbiter: LocalArbit
     assert arbiter.stop() == 0
     assert run(arbiter, "--remove", "e").returncode == 1
     assert run(arbiter, "--remove", "c").returncode == 0
-    assert "version 2 removed by an operator" in run(arbiter, "--history").stdout
+    assert '"removed_version": 2' in run(arbiter, "--history").stdout
     arbiter.start()
     assert await asked.read() == Read(None)
     await swap_through(asked, 1)
+    await asked.close()
+
+
+async def test_a_row_is_put_by_hand_only_above_the_one_there_is(stopped: LocalArbiter) -> None:
+    parts = {"cluster": "c", "epoch": 7, "active": "node1", "active_incarnation": "disk", "reason": "from a database"}
+    text = json.dumps(parts | {"synced": [["node1", "disk"]], "version": 7})
+    assert run(stopped, "--put", text).returncode == 0
+    done = run(stopped, "--put", text)
+    assert done.returncode == 78
+    assert "has version 7; the new one must have a higher one" in done.stderr
+    for wrong in ("7", "{}", text[:-1], text.replace('"epoch": 7', '"epoch": -7')):
+        assert run(stopped, "--put", wrong).returncode == 78
+    stopped.start()
+    asked = witness(stopped.port)
+    held = await asked.read()
+    assert isinstance(held, Read)
+    assert held.row is not None
+    assert (held.row.version, held.row.active, held.row.reason) == (7, "node1", "from a database")
+    assert await asked.compare_and_set(7, row(8)) == Mine(row(8))
+    assert run(stopped, "--put", text).returncode == 69, "not while it runs"
     await asked.close()

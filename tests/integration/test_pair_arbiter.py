@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +77,11 @@ def events(node: NodeProcess) -> list[str]:
     return [json.loads(line)["event"] for line in node.log.read_text().splitlines() if line.startswith("{")]
 
 
+def history(arbiter: LocalArbiter) -> list[dict[str, Any]]:
+    shown = subprocess.run(arbiter.command("--history"), check=True, timeout=60, capture_output=True, text=True)
+    return [json.loads(line) for line in shown.stdout.splitlines()]
+
+
 def active_and_passive(pair: LocalPair) -> tuple[NodeProcess, NodeProcess]:
     active, passive = pair.active(), pair.passive()
     assert active is not None
@@ -93,11 +100,11 @@ def test_a_killed_active_is_replaced_without_loss_and_comes_back(pair: LocalPair
     pair.wait_until_covered(120)
     publish(pair, 1_000, 100)
     assert_stored_once(pair, 1_100)
-    rows = [line for line in arbiter.lines() if line["event"] == "row_changed"]
-    assert [line["version"] for line in rows] == list(range(1, len(rows) + 1))
-    assert rows[-1]["row_epoch"] == 2
-    assert rows[-1]["active"] == passive.name
-    assert rows[-1]["synced"].split(", ") == [passive.name, active.name]
+    rows = [line["row"] for line in arbiter.lines() if line["event"] == "row_changed"]
+    assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+    assert rows == [{name: line[name] for name in line if name != "changed_at"} for line in history(arbiter)]
+    assert (rows[-1]["epoch"], rows[-1]["active"]) == (2, passive.name)
+    assert [node for node, _ in rows[-1]["synced"]] == [passive.name, active.name]
 
 
 def test_an_arbiter_that_is_away_does_no_harm_while_the_pair_is_whole(pair: LocalPair, arbiter: LocalArbiter) -> None:
@@ -137,3 +144,24 @@ def test_a_failover_while_the_arbiter_is_away_waits_for_it_and_then_goes_on(
     wait_until(lambda: passive.role() == ("active", "solo"), "the passive to take over")
     publish(pair, 500, 500)
     assert_stored_once(pair, 1_000)
+
+
+def test_an_arbiter_that_forgot_stops_the_nodes_and_a_row_put_back_lets_them_start(
+    pair: LocalPair, arbiter: LocalArbiter
+) -> None:
+    pair.start()
+    publish(pair, 0, 100)
+    active, passive = active_and_passive(pair)
+    arbiter.kill()
+    last = history(arbiter)[-1]
+    (arbiter.data / "witness.rows").unlink()
+    arbiter.start()
+    for node in (active, passive):
+        wait_until(lambda node=node: not node.alive(), f"{node.name} to stop")
+        assert "it lost what it had promised" in node.tail()
+    arbiter.stop()
+    subprocess.run(arbiter.command("--put", json.dumps(last)), check=True, timeout=60)
+    arbiter.start()
+    pair.start()
+    publish(pair, 100, 100)
+    assert_stored_once(pair, 200)

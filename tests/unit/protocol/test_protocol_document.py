@@ -11,6 +11,7 @@ from eiha.protocol.client_codec import CLIENT_TABLE
 from eiha.protocol.handshake import HANDSHAKE_TABLE, REFUSALS
 from eiha.protocol.log_entry import EntryBody
 from eiha.protocol.peer_codec import PEER_TABLE
+from eiha.protocol.witness_codec import WITNESS_TABLE
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
 
@@ -21,7 +22,12 @@ def section(title):
 
 @pytest.mark.parametrize(
     ("title", "table"),
-    [("Handshake", HANDSHAKE_TABLE), ("Client protocol", CLIENT_TABLE), ("Peer messages", PEER_TABLE)],
+    [
+        ("Handshake", HANDSHAKE_TABLE),
+        ("Client protocol", CLIENT_TABLE),
+        ("Peer messages", PEER_TABLE),
+        ("Witness messages", WITNESS_TABLE),
+    ],
 )
 def test_each_message_is_listed_under_its_number(title, table):
     listed = {
