@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eiha.engine.windows.arguments import WindowArguments
 from eiha.engine.windows.deduplicate_rows import DeduplicateRows
 from eiha.engine.windows.expression import ExpressionBatchWindow, ExpressionWindow
 from eiha.engine.windows.external_time_batch import ExternalPeriods
 from eiha.engine.windows.findable import FindableWindow
 from eiha.engine.windows.hopping import HoppingWindow
+from eiha.engine.windows.length import LengthWindow
 from eiha.engine.windows.reorder import KSlack
 from eiha.engine.windows.unique import UniqueWindow
 from eiha.engine.windows.unique_batch import UniqueBatches, UniqueBatchWindow
 from eiha.engine.windows.unique_external import UniqueExternalTimeBatchWindow
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
+from eiha.plan.expressions import AttributeRef, Call, Compare, CompareOp, Expression, Literal
 from eiha.plan.nodes import Window
+from eiha.plan.window_expressions import AGGREGATES
 from eiha.plan.windows import OVERLOADS, PROCESSORS, forms
 
 
@@ -33,6 +38,9 @@ def make_extension_window(
     if window.name == "reorder:kslack":
         return _kslack(arguments, schema, playback)
     if window.name == "expression":
+        most = _most_rows(window.arguments[1:])
+        if most is not None:
+            return LengthWindow(schema, most)
         return ExpressionWindow(schema, window.arguments[1:], strings, playback=playback)
     if window.name == "expressionBatch":
         return ExpressionBatchWindow(schema, window.arguments, strings, playback=playback)
@@ -54,6 +62,18 @@ def make_extension_window(
             return UniqueExternalTimeBatchWindow(schema, key, _periods(arguments, schema), strings, playback=playback)
         case _:
             return UniqueBatchWindow(schema, key, _batches(kind, arguments), strings, playback=playback)
+
+
+def _most_rows(arguments: Sequence[Expression]) -> int | None:
+    """The n of the condition ``count() <= n`` (or ``< n + 1``); None: it is another condition, or lets no row stay."""
+    match arguments:
+        case (Compare(op, AttributeRef(source=source), Literal(value=int(value))), Call("count")) if (
+            source == AGGREGATES
+        ):
+            most = value if op is CompareOp.LESS_EQUAL else value - 1
+            return most if op in (CompareOp.LESS, CompareOp.LESS_EQUAL) and most > 0 else None
+        case _:
+            return None
 
 
 def _kslack(arguments: WindowArguments, schema: Schema, playback: bool) -> KSlack:
