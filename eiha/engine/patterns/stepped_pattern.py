@@ -110,15 +110,17 @@ class SteppedPattern(Untimed):
                 arriving_valid,
                 state.memory,
             )
+            if state.world[s.FOUND] or (status == s.DONE and not found):
+                # before anything moves: what was found is not carried along, and it names cells by their numbers
+                found.append(self._put_out(state.found()))
+                state.world[s.FOUND] = 0
+            if status == s.DONE:
+                return found
             if status == s.NEEDS_SLOTS:
                 state.grow()
             elif status == s.NEEDS_CELLS:
                 state.make_cells(max(state.waiting(), len(batch)))
             else:
-                if state.world[s.FOUND] or (status == s.DONE and not found):
-                    found.append(self._put_out(state.found()))
-                if status == s.DONE:
-                    return found
                 state.make_output(2 * state.waiting())
 
     def _arriving(self, stream: str, rows: Rows) -> tuple[Longs, Flags]:
