@@ -93,7 +93,8 @@ class Kernel(Generic[P, R]):
                 tuple(_numba_type(numba, argument, number) for argument in self._arguments)
                 for number in (NUMBER_TYPES if self._is_generic() else ("",))
             ]
-            self._compiled = numba.njit(signatures, cache=True, nogil=True)(self.plain)
+            # kernels allocate nothing: without counts of references, which are atomic, calls within them cost nothing
+            self._compiled = numba.njit(signatures, cache=True, nogil=True, _nrt=False)(self.plain)
         return self._compiled
 
     def bind(self) -> None:
