@@ -96,10 +96,13 @@ class PerKeyQuery:
         order = np.argsort(keys, kind="stable")
         sorted_keys = keys.take(order)
         cuts = np.flatnonzero(sorted_keys[1:] != sorted_keys[:-1]) + 1
-        bounds = [0, *cuts.tolist(), len(batch)]
+        bounds = list(pairwise([0, *cuts.tolist(), len(batch)]))
+        bounds.sort(
+            key=lambda bound: int(order[bound[0]])
+        )  # alarms of one time fire in the order in which they were set
         plain = replace(batch, keys=None)
         pieces: list[EventBatch] = []
-        for start, stop in pairwise(bounds):
+        for start, stop in bounds:
             rows = plain.take(order[start:stop])
             out = self._receive_one(int(sorted_keys[start]), stream, rows, clock)
             if out is not None and len(out):
