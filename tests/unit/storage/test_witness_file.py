@@ -162,8 +162,10 @@ def test_on_a_full_disk_the_file_is_as_it_was(tmp_path: Path, monkeypatch: pytes
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", half)
+        size = file.path.stat().st_size
         with pytest.raises(StoreUnavailable, match="make room"):
             file.append(CHANGES[1])
+        assert file.path.stat().st_size == size
     file.append(CHANGES[1])
     file.close()
     assert read(tmp_path) == (CHANGES[:2], "")
