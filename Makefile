@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help setup demo demo-mysql lint types layers unit bounds simulation integration test soak kills bench docs clean
+.PHONY: help setup demo demo-mysql lint types layers unit fuzz bounds simulation integration test soak kills bench docs clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +37,9 @@ layers: setup
 unit: setup ## tests without real processes
 	@$(BIN)/python -m pytest tests/unit tests/golden tests/tidy tests/conformance -n $(JOBS) -q
 
+fuzz: setup ## random plans, fed in every form
+	@$(BIN)/python -m pytest tests/fuzz -n $(JOBS) -q
+
 bounds: setup ## the engine's tests with every array access of the compiled kernels checked
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/var/bounds $(BIN)/python -m pytest tests/unit/engine tests/conformance -n $(JOBS) -q
 
@@ -49,7 +52,8 @@ integration: setup ## real processes, sockets, MariaDB
 test: lint types layers ## everything CI runs
 	@$(BIN)/python tools/mariadb.py run -- sh tools/run_tests.sh $(BIN)/python $(JOBS)
 
-soak: setup ## 100,000 seeds and 500 kills; hours
+soak: setup ## 20,000 random plans, 100,000 seeds and 500 kills; hours
+	@$(BIN)/python -m tests.fuzz --seeds 0..20000 --jobs $(JOBS)
 	@$(BIN)/python -m eiha.simulation --seeds 0..100000 --jobs $(JOBS)
 	@$(BIN)/python -m benchmarks.takeovers --kills 500
 
