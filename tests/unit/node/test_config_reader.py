@@ -84,7 +84,7 @@ def test_a_value_of_another_type_is_refused_with_its_line(tmp_path: Path, sectio
     wrong = '"soon"' if declared.type is not str else "17"
     text = with_key(section, declared.name, wrong)
     message = problem(tmp_path, text)
-    line = next(n for n, row in enumerate(text.splitlines(), 1) if row.startswith(f"{declared.name} ="))
+    line = max(n for n, row in enumerate(text.splitlines(), 1) if row.startswith(f"{declared.name} ="))
     assert f"node.toml:{line}: {section}.{declared.name} must be" in message
 
 
