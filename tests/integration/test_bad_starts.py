@@ -178,7 +178,7 @@ def test_an_unreachable_witness_is_waited_for_and_said(tmp_path: Path, plans: Pa
         node = pair.nodes[0]
         node.start()
         wait_until(lambda: node.log.exists() and messages(node, "witness_unreachable"), "the warning", node)
-        assert "check [witness] and its datasource" in messages(node, "witness_unreachable")[0]
+        assert "check [witness], and its datasource or arbiter" in messages(node, "witness_unreachable")[0]
         wait_until(lambda: node.get("/live")[0] == 200, "the node to answer", node)
         status, answer = node.get("/ready")
         assert status == 503
