@@ -94,7 +94,8 @@ class Kernel(Generic[P, R]):
                 for number in (NUMBER_TYPES if self._is_generic() else ("",))
             ]
             # kernels allocate nothing: without counts of references, which are atomic, calls within them cost nothing
-            self._compiled = numba.njit(signatures, cache=True, nogil=True, _nrt=False)(self.plain)
+            options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+            self._compiled = numba.njit(signatures, **options)(self.plain)
         return self._compiled
 
     def bind(self) -> None:

@@ -84,7 +84,7 @@ class WallDriven(Protocol):
     """A stage that the wall clock drives even in playback."""
 
     def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:
-        """What the way of the wall clock to ``wall_ms`` makes it put out, as one chunk (``FIRED_CHUNK``); None: nothing.
+        """What the way of the wall clock to ``wall_ms`` makes it put out, one chunk (``FIRED_CHUNK``); None: nothing.
 
         ``now_ms`` is the event clock. Does nothing in a live plan, where both clocks are one.
         """

@@ -1,8 +1,8 @@
 r"""Regular expressions as Java writes them, for Python's ``re``.
 
 Most of the two languages is one. Translated here: named groups, ``\p{...}`` of ASCII, ``\Q...\E``, ``\h``, ``\R``,
-``\z``, ``\Z``, ``\x{...}``, and ``.``, which in Java stops at every kind of line end. ``\d``, ``\w``, ``\s`` and ``\b`` are
-ASCII. Not known: class intersections (``[a-z&&[^x]]``) and properties of scripts and blocks.
+``\z``, ``\Z``, ``\x{...}``, and ``.``, which in Java stops at every kind of line end. ``\d``, ``\w``, ``\s`` and
+``\b`` are ASCII. Not known: class intersections (``[a-z&&[^x]]``) and properties of scripts and blocks.
 """
 
 from __future__ import annotations

@@ -80,10 +80,8 @@ def pattern_warnings(pattern: PatternInput) -> tuple[str, ...]:
     if pattern.is_sequence or pattern.within_ms is not None or not _piles_up(pattern.root):
         return ()
     place = f"line {pattern.span.line}" if pattern.span.line else "a pattern"
-    return (
-        f"{place}: every match that begins is held until it is complete, since there is no within; "
-        "add within if matches may stay incomplete",
-    )
+    held = f"{place}: every match that begins is held until it is complete, since there is no within"
+    return (f"{held}; add within if matches may stay incomplete",)
 
 
 def _piles_up(node: PatternNode) -> bool:

@@ -536,6 +536,7 @@ class Plan:
     def window(self, name: str) -> NamedWindow | None:
         """The window called ``name``, if there is one."""
         return next((each for each in self.windows if each.name == name), None)
+
     def stream(self, name: str) -> StreamDefinition:
         """The definition of ``name``, which must exist."""
         for definition in self.streams:

@@ -1,6 +1,6 @@
 """How to test a plan: send events with times of your own, look at what comes out.
 
-    python -m pytest examples/python
+python -m pytest examples/python
 """
 
 from pathlib import Path

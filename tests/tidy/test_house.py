@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
+KERNEL_LINES_MAX = 110
+"""Of a compiled loop: a call that takes arrays costs tens of ns a row, so its parts are not functions."""
 CORE = ("errors", "kernel", "events", "protocol", "siddhiql", "plan", "engine", "ha")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".yml", ".sh"}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "managers", "manager", "misc", "common", "stuff"}
@@ -42,10 +44,14 @@ def test_a_file_is_small_has_a_docstring_and_a_telling_name(path: Path) -> None:
 def test_a_function_fits_on_a_screen(path: Path) -> None:
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            is_kernel = any(isinstance(each, ast.Name) and each.id == "kernel" for each in node.decorator_list)
+            # of a kernel the parameters, one a line, are no part of what is read as a whole
+            first = node.body[0].lineno if is_kernel else node.lineno
+            lines = (node.end_lineno or first) - first + 1
             docstring = ast.get_docstring(node, clean=False)
             lines -= len(docstring.splitlines()) if docstring else 0
-            assert lines <= FUNCTION_LINES_MAX, f"{node.name} at line {node.lineno} has {lines} lines"
+            most = KERNEL_LINES_MAX if is_kernel else FUNCTION_LINES_MAX
+            assert lines <= most, f"{node.name} at line {node.lineno} has {lines} lines"
 
 
 @pytest.mark.parametrize("path", [p for d in CORE for p in _sources(f"eiha/{d}")], ids=_name)

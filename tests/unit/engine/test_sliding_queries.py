@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -49,7 +50,7 @@ def run(text: str, events: list[tuple[Any, ...]], cuts: list[int], *, playback: 
     plan = Plan(text, playback=playback)
     found = []
     bounds = [0, *sorted({min(cut, len(events)) for cut in cuts}), len(events)]
-    for first, stop in zip(bounds, bounds[1:], strict=False):
+    for first, stop in itertools.pairwise(bounds):
         if restores:
             saved = plan.snapshot()
             plan = Plan(text, playback=playback)

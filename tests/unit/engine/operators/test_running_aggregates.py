@@ -92,8 +92,8 @@ def test_aggregates_wherever_they_stand_do_as_recorded(
             "insert all events into Out;"
         ),
         (
-            "from S#window.lengthBatch(2) select sizeOfSet(unionSet(createSet(a))) as n, first(a) as f, last(a) as l, c "
-            "group by c having count() < 3 or max(n) > 1 insert all events into Out;"
+            "from S#window.lengthBatch(2) select sizeOfSet(unionSet(createSet(a))) as n, first(a) as f, last(a) as l, c"
+            " group by c having count() < 3 or max(n) > 1 insert all events into Out;"
         ),
     ],
 )
