@@ -1,11 +1,138 @@
-"""Patterns with counts in the compiled loop, where room runs out in the middle of a batch."""
+"""The compiled machine puts out what the machine of Python objects does: in either mode, from any cut or snapshot."""
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from unittest.mock import patch
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eiha.engine import jit
+from eiha.engine.patterns import factory
+from eiha.engine.patterns.general_pattern import GeneralPattern
+from eiha.engine.patterns.stepped_pattern import SteppedPattern
+from eiha.events.strings import StringTable
+from eiha.plan.compilation import compile_plan
+from eiha.plan.nodes import PatternInput
 from tests.fuzz.draw_events import Entry
 from tests.fuzz.judge import difference_of
+from tests.unit.engine.patterns.test_general_pattern import DEFINITIONS, Event, Found, run, scripts, start
+
+PIECES = (
+    "A",
+    "A[n > 1]",
+    "B",
+    "B[k == 1]",
+    "C[n <= 2]",
+)
+REFERRING = (
+    "",
+    "[n >= {first}.n]",
+    "[k == {first}.k and not (n == {first}.n)]",
+    "[n > {first}.n or {first} is null or k is null]",
+    "[{first}.n + 1 > n and {first}.k is null]",
+)
+QUANTIFIERS = ("", "", "<2>", "<1:3>", "<2:>", "<0:2>")
+GREEDY = ("", "", "+", "*", "?", "<1:2>")
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> str:
+    is_sequence = draw(st.booleans())
+    steps = []
+    first = ""
+    count = draw(st.integers(2, 3))
+    for place in range(1, count + 1):
+        stream = draw(st.sampled_from(PIECES)) if place == 1 else draw(st.sampled_from("AABC"))
+        condition = "" if place == 1 else draw(st.sampled_from(REFERRING)).format(first=first)
+        form = draw(st.sampled_from(["step", "step", "count", "pair", "absent"]))
+        if place == 1:
+            first = "e1[0]" if form == "count" else "e1"
+        if form == "pair":
+            word, other = draw(st.sampled_from(["and", "or"])), draw(st.sampled_from(PIECES))
+            steps.append(f"e{place}={stream}{condition} {word} f{place}={other}")
+        elif form == "absent" and place > 1:
+            steps.append(f"not {draw(st.sampled_from(PIECES))} and e{place}={stream}{condition}")
+        else:
+            quantifier = draw(st.sampled_from(GREEDY if is_sequence else QUANTIFIERS)) if form == "count" else ""
+            steps.append(f"e{place}={stream}{condition}{quantifier}")
+    every = draw(st.sampled_from(["every ", "every ", ""]))
+    within = draw(st.sampled_from(["", " within 20 milliseconds"]))
+    chain = (", " if is_sequence else " -> ").join(steps)
+    # lists are read by their members, so that one form of select serves single events and lists
+    reads = ", ".join(
+        f"e{place}[0].n as a{place}, e{place}[last].n as b{place}, e{place}[1].k as c{place}, "
+        f"e{place}[last - 1].k as d{place}"
+        for place in range(1, count + 1)
+    )
+    return f"{every}{chain}{within} select {reads}"
+
+
+def by_objects(query: str, events: list[Event]) -> list[Found]:
+    with patch.object(factory, "step_program", lambda _program, _scope: None):
+        return run(query, events)
+
+
+def pattern_of(query: str) -> object:
+    return start(query, StringTable())._queries[0].pattern
+
+
+@given(query=queries(), events=scripts(), cuts=st.frozensets(st.integers(1, 30)))
+@settings(deadline=None, max_examples=60)
+def test_the_compiled_machine_finds_what_the_other_one_finds(
+    query: str, events: list[Event], cuts: frozenset[int]
+) -> None:
+    expectation = by_objects(query, events)
+    assert run(query, events) == expectation
+    assert run(query, events, cuts) == expectation
+    assert run(query, events, cuts, carry=True) == expectation
+    with jit.interpreted():
+        assert run(query, events, cuts) == expectation
+
+
+LISTS = (
+    "every e1=A<1:4> -> e2=B select e1.n as a, e2.n as b",
+    "every e1=A, e2=A[n >= e2[last].n or e2[last].n is null]+, e3=A[n < e2[last].n] select e2.n as a, e3.n as b",
+    "every e1=A, e2=B*, e3=C[n > e2[last - 1].n] select e2.n as a, e2[1].k as b, e3.n as c",
+    "every e1=A -> e2=B[e2[last].n < n or e2[last] is null]<2:> -> e3=C select e2.n as a, e2[3].n as b",
+)
+
+
+@pytest.mark.parametrize("query", LISTS)
+@given(events=scripts(), cuts=st.frozensets(st.integers(1, 30)))
+@settings(deadline=None, max_examples=25)
+def test_lists_of_events_are_kept_as_the_other_machine_keeps_them(
+    query: str, events: list[Event], cuts: frozenset[int]
+) -> None:
+    expectation = by_objects(query, events)
+    assert run(query, events, cuts, carry=True) == expectation
+    assert run(query, [replace(event) for event in events]) == expectation
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("every e1=A+, e2=B select e2.n as b", SteppedPattern),
+        ("every e1=A -> e2=B[n > e1.n] and e3=C select e2.n as b", SteppedPattern),
+        ("every e1=A -> not B and e2=C select e2.n as b", SteppedPattern),
+        ("every e1=A -> not B for 1 sec select e1.n as b", GeneralPattern),
+        ("every e1=A<2> -> e2=B -> e3=C[n > e1[0].n + e2.n] select e3.n as b", GeneralPattern),
+        ("e1=A*, e2=B* select e1.n as b", GeneralPattern),
+    ],
+)
+def test_what_sets_no_alarm_and_compares_pairs_of_events_is_compiled(query: str, kind: type) -> None:
+    source = compile_plan(f"{DEFINITIONS} from {query} insert into Out;", name="p").queries[0].input
+    assert isinstance(source, PatternInput)
+    assert isinstance(pattern_of(query), kind)
+
+
+def test_rings_and_cells_grow_while_rows_come() -> None:
+    events = [Event(1000 + place, "A", 0, place % 5) for place in range(3000)] + [Event(9000, "B", 0, 1)]
+    query = "every e1=A<2:> -> e2=B select e1[0].n as a, e1[1].n as b, e1[last - 1].n as c"
+    assert run(query, events[-120:]) == by_objects(query, events[-120:])
+    assert len(run(query, events)) == 1500
 
 
 @pytest.mark.parametrize(
