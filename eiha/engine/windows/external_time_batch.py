@@ -333,31 +333,12 @@ def _skip_period(times: ReadInt64, first: int, count: int, index: int, end_ms: i
 
 @kernel
 def _run_periods(
-    times: WriteInt64,
-    start: int,
-    first: int,
-    current: int,
-    end_ms: int,
-    start_ms: int,
-    is_aligned: bool,
-    highest_ms: int,
-    flushed: bool,
-    timer_ms: int,
-    now_ms: ReadInt64,
-    chunks: ReadInt64,
-    ticks_ms: ReadInt64,
-    length_ms: int,
-    timeout_ms: int,
-    replaces: bool,
-    playback: bool,
-    wants_expired: bool,
-    writes: bool,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
+    times: WriteInt64, start: int, first: int, current: int, end_ms: int, start_ms: int, is_aligned: bool,
+    highest_ms: int, flushed: bool, timer_ms: int, now_ms: ReadInt64, chunks: ReadInt64, ticks_ms: ReadInt64,
+    length_ms: int, timeout_ms: int, replaces: bool, playback: bool, wants_expired: bool, writes: bool,
+    out_begins: WriteInt64, out_ends: WriteInt64, out_kinds: WriteUInt8, out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
-) -> tuple[int, int, int, int, int, bool, int]:
+) -> tuple[int, int, int, int, int, bool, int]:  # fmt: skip
     """Spans put out, oldest row that stays; how many of those that stay were put out, and the state from there on.
 
     ``writes`` False: only count the rows.

@@ -283,33 +283,12 @@ def _count(
 
 @kernel
 def _count_lossy(
-    row_codes: ReadInt64,
-    distinct: ReadInt64,
-    distinct_hashes: ReadInt64,
-    threshold: float,
-    width: float,
-    total: int,
-    size: int,
-    table: int,
-    came: int,
-    keys: WriteInt64,
-    hashes: WriteInt64,
-    counts: WriteInt64,
-    buckets: WriteInt64,
-    positions: WriteInt64,
-    order: WriteInt64,
-    codes: WriteInt64,
-    slots: WriteInt64,
-    work: WriteInt64,
-    first: int,
-    timestamps: ReadInt64,
-    now_ms: ReadInt64,
-    chunks: ReadInt64,
-    out_positions: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> tuple[int, int, int, int]:
+    row_codes: ReadInt64, distinct: ReadInt64, distinct_hashes: ReadInt64, threshold: float, width: float,
+    total: int, size: int, table: int, came: int, keys: WriteInt64, hashes: WriteInt64, counts: WriteInt64,
+    buckets: WriteInt64, positions: WriteInt64, order: WriteInt64, codes: WriteInt64, slots: WriteInt64,
+    work: WriteInt64, first: int, timestamps: ReadInt64, now_ms: ReadInt64, chunks: ReadInt64,
+    out_positions: WriteInt64, out_kinds: WriteUInt8, out_timestamps: WriteInt64, out_chunks: WriteInt64,
+) -> tuple[int, int, int, int]:  # fmt: skip
     """Rows put out; keys held, bins of the table, keys that ever came."""
     out = 0
     for index in range(len(row_codes)):

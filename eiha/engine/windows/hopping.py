@@ -270,27 +270,11 @@ def _hop_until(
 
 @kernel
 def _run_hops(
-    timestamps: ReadInt64,
-    begin: int,
-    end: int,
-    latest: int,
-    first: int,
-    next_ms: int,
-    clock_ms: int,
-    now_ms: ReadInt64,
-    chunks: ReadInt64,
-    ticks_ms: ReadInt64,
-    length_ms: int,
-    hop_ms: int,
-    playback: bool,
-    wants_expired: bool,
-    writes: bool,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> tuple[int, int, int, int, int, int]:
+    timestamps: ReadInt64, begin: int, end: int, latest: int, first: int, next_ms: int, clock_ms: int,
+    now_ms: ReadInt64, chunks: ReadInt64, ticks_ms: ReadInt64, length_ms: int, hop_ms: int, playback: bool,
+    wants_expired: bool, writes: bool, out_begins: WriteInt64, out_ends: WriteInt64, out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64, out_chunks: WriteInt64,
+) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     """Spans put out, bounds of the batch put out last, the oldest of the latest rows, the next hop, the clock."""
     out = 0
     last = -CHUNK_STRIDE

@@ -217,26 +217,11 @@ def _send_all(
 
 @kernel
 def _reorder(
-    times: ReadInt64,
-    valid: ReadBool,
-    has_nulls: bool,
-    first: int,
-    heap: WriteInt64,
-    waiting: int,
-    slack_ms: int,
-    greatest_ms: int,
-    sent_ms: int,
-    earliest_ms: int,
-    next_ms: int,
-    now_ms: ReadInt64,
-    chunks: ReadInt64,
-    ticks_ms: ReadInt64,
-    timeout_ms: int,
-    most_ms: int,
-    discards: bool,
-    out_positions: WriteInt64,
+    times: ReadInt64, valid: ReadBool, has_nulls: bool, first: int, heap: WriteInt64, waiting: int, slack_ms: int,
+    greatest_ms: int, sent_ms: int, earliest_ms: int, next_ms: int, now_ms: ReadInt64, chunks: ReadInt64,
+    ticks_ms: ReadInt64, timeout_ms: int, most_ms: int, discards: bool, out_positions: WriteInt64,
     out_chunks: WriteInt64,
-) -> tuple[int, int, int, int, int, int, int]:
+) -> tuple[int, int, int, int, int, int, int]:  # fmt: skip
     """Rows put out, rows that wait; k, greatest time, time of the last row put out, earliest since, next timeout.
 
     ``timeout_ms`` 0, ``most_ms`` below 0: there is none.

@@ -208,26 +208,11 @@ def _fire_timers(
 
 @kernel
 def _slide(
-    timestamps: ReadInt64,
-    start: int,
-    first: int,
-    timers: WriteInt64,
-    fired: int,
-    pending: int,
-    record_ms: int,
-    clock_ms: int,
-    playback: bool,
-    now_ms: ReadInt64,
-    chunks: ReadInt64,
-    ticks_ms: ReadInt64,
-    length_ms: int,
-    rows_max: int,
-    leaving_kind: int,
-    out_positions: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
+    timestamps: ReadInt64, start: int, first: int, timers: WriteInt64, fired: int, pending: int, record_ms: int,
+    clock_ms: int, playback: bool, now_ms: ReadInt64, chunks: ReadInt64, ticks_ms: ReadInt64, length_ms: int,
+    rows_max: int, leaving_kind: int, out_positions: WriteInt64, out_kinds: WriteUInt8, out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
-) -> tuple[int, int, int, int, int, int]:
+) -> tuple[int, int, int, int, int, int]:  # fmt: skip
     """Rows put out, position of the oldest row that stays, timers fired and set so far, highest timestamp, clock.
 
     ``timers``: those from ``fired`` to ``pending`` are set; there is room for one more a row. Rows from ``first`` on

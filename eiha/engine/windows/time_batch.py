@@ -291,26 +291,11 @@ def _end_periods(
 
 @kernel
 def _run_periods(
-    start: int,
-    first: int,
-    expired: int,
-    end_ms: int,
-    clock_ms: int,
-    now_ms: ReadInt64,
-    chunks: ReadInt64,
-    ticks_ms: ReadInt64,
-    length_ms: int,
-    start_ms: int,
-    streams: bool,
-    playback: bool,
-    wants_expired: bool,
-    timestamps: ReadInt64,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> tuple[int, int, int, int, int]:
+    start: int, first: int, expired: int, end_ms: int, clock_ms: int, now_ms: ReadInt64, chunks: ReadInt64,
+    ticks_ms: ReadInt64, length_ms: int, start_ms: int, streams: bool, playback: bool, wants_expired: bool,
+    timestamps: ReadInt64, out_begins: WriteInt64, out_ends: WriteInt64, out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64, out_chunks: WriteInt64,
+) -> tuple[int, int, int, int, int]:  # fmt: skip
     """Spans put out, oldest row that stays, how many of those that stay were put out, end of the period, clock."""
     out = 0
     last = -CHUNK_STRIDE

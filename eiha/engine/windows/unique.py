@@ -252,31 +252,53 @@ def _let_leave(
     return out, start
 
 
-@kernel
-def _slide(
+@inlined
+def _fire(
     timestamps: ReadInt64,
     keys: ReadInt64,
     numbers: WriteInt64,
     offset: int,
     start: int,
-    first: int,
+    stop: int,
     held: int,
     timers: WriteInt64,
+    fired: int,
     pending: int,
-    record_ms: int,
     clock_ms: int,
-    now_ms: ReadInt64,
-    chunks: ReadInt64,
-    ticks_ms: ReadInt64,
-    most: int,
+    by_ms: int,
     length_ms: int,
-    keeps_first: bool,
     playback: bool,
+    number: int,
+    number_max: int,
+    out: int,
     out_positions: WriteInt64,
     out_kinds: WriteUInt8,
     out_timestamps: WriteInt64,
     out_chunks: WriteInt64,
-) -> tuple[int, int, int, int, int, int, int]:
+) -> tuple[int, int, int, int, int]:
+    """Let the timers due by ``by_ms`` fire, each a chunk numbered above ``number``."""
+    while fired < pending and timers[fired] <= by_ms:
+        at = by_ms if playback else max(timers[fired], clock_ms)
+        clock_ms = max(clock_ms, at)
+        fired += 1
+        before = out
+        out, start = _let_leave(
+            timestamps, keys, numbers, offset, start, stop, at - length_ms, at, min(number + 1, number_max),
+            out, out_positions, out_kinds, out_timestamps, out_chunks,
+        )  # fmt: skip
+        held -= out - before
+        if out > before:
+            number = min(number + 1, number_max)
+    return out, start, held, fired, clock_ms
+
+
+@kernel
+def _slide(
+    timestamps: ReadInt64, keys: ReadInt64, numbers: WriteInt64, offset: int, start: int, first: int, held: int,
+    timers: WriteInt64, pending: int, record_ms: int, clock_ms: int, now_ms: ReadInt64, chunks: ReadInt64,
+    ticks_ms: ReadInt64, most: int, length_ms: int, keeps_first: bool, playback: bool, out_positions: WriteInt64,
+    out_kinds: WriteUInt8, out_timestamps: WriteInt64, out_chunks: WriteInt64,
+) -> tuple[int, int, int, int, int, int, int]:  # fmt: skip
     """Rows put out, the oldest row that may be held, how many are; timers fired and set, highest timestamp, clock.
 
     ``most`` and ``length_ms`` below 0: no bound. The first ``pending`` timers are set; there is room for
@@ -291,28 +313,20 @@ def _slide(
         chunk = chunks[index] if index < len(now_ms) else _BEHIND_ALL
         now = now_ms[index] if index < len(now_ms) else _NO_TIME
         is_first = index < len(now_ms) and chunk & _WITHIN_STRIDE == 0 and (index == 0 or chunk != chunks[index - 1])
-        while True:  # by ticks, then by the time of the row
-            is_tick = tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk
-            if not is_tick and not is_first:
-                break
-            by = ticks_ms[tick] if is_tick else now
-            number = max((tick - 1) * CHUNK_STRIDE, last) if is_tick else max(chunk - CHUNK_STRIDE, last)
-            number_max = tick * CHUNK_STRIDE - 1 if is_tick else chunk - 1
-            while fired < pending and timers[fired] <= by:
-                at = by if playback else max(timers[fired], clock_ms)
-                clock_ms = max(clock_ms, at)
-                fired += 1
-                before = out
-                out, start = _let_leave(
-                    timestamps, keys, numbers, offset, start, position, at - length_ms, at, min(number + 1, number_max),
+        while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
+            if fired < pending and timers[fired] <= ticks_ms[tick]:
+                out, start, held, fired, clock_ms = _fire(
+                    timestamps, keys, numbers, offset, start, position, held, timers, fired, pending, clock_ms,
+                    ticks_ms[tick], length_ms, playback, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
                     out, out_positions, out_kinds, out_timestamps, out_chunks,
                 )  # fmt: skip
-                held -= out - before
-                if out > before:
-                    number = min(number + 1, number_max)
-            if not is_tick:
-                break
             tick += 1
+        if is_first and fired < pending and timers[fired] <= now:
+            out, start, held, fired, clock_ms = _fire(
+                timestamps, keys, numbers, offset, start, position, held, timers, fired, pending, clock_ms, now,
+                length_ms, playback, max(chunk - CHUNK_STRIDE, last), chunk - 1,
+                out, out_positions, out_kinds, out_timestamps, out_chunks,
+            )  # fmt: skip
         if index == len(now_ms):
             break
         clock_ms = max(clock_ms, now)
@@ -321,18 +335,15 @@ def _slide(
         if keeps_first and numbers[key] != 0:
             continue
         if length_ms >= 0:
-            while start < position:  # written out here: a call for each row would cost more than the row
-                if numbers[keys[start]] == start + offset:
-                    if timestamps[start] + length_ms > now:
-                        break
-                    numbers[keys[start]] = 0
-                    held -= 1
-                    out_positions[out] = start
-                    out_kinds[out] = EXPIRED
-                    out_timestamps[out] = now
-                    out_chunks[out] = last
-                    out += 1
+            while start < position and numbers[keys[start]] != start + offset:
                 start += 1
+            if start < position and timestamps[start] + length_ms <= now:
+                before = out
+                out, start = _let_leave(
+                    timestamps, keys, numbers, offset, start, position, now - length_ms, now, last,
+                    out, out_positions, out_kinds, out_timestamps, out_chunks,
+                )  # fmt: skip
+                held -= out - before
             if timestamps[position] > record_ms:
                 record_ms = timestamps[position]
                 timers[pending] = record_ms + length_ms
