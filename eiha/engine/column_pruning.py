@@ -98,9 +98,18 @@ def kept_columns(query: Query, schema: Schema) -> KeptColumns | None:
     if not handlers or not all(isinstance(each, Filter | Window) for each in handlers):
         return None
     later = handlers if isinstance(handlers[0], Window) else handlers[1:]
+    if any(isinstance(each, Window) and _tells_whole_rows_apart(each) for each in later):
+        return None
     expressions = [*_of_handlers(later), *_of_selector(query)]
     positions = tuple(sorted({position for each in expressions for position in _attributes(each)}))
     return None if len(positions) == len(schema) else KeptColumns(schema, positions)
+
+
+def _tells_whole_rows_apart(window: Window) -> bool:
+    """Whether a window's key is all attributes: none is named."""
+    return window.name in ("frequent", "lossyFrequent") and not any(
+        isinstance(each, AttributeRef) for each in window.arguments
+    )
 
 
 def _of_handlers(handlers: tuple[Handler, ...]) -> Iterator[Expression]:

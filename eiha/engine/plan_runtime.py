@@ -24,7 +24,7 @@ from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
 from eiha.engine.operators.select import as_batch, as_current, without_resets
 from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction, TableRows
-from eiha.engine.routes import Route, route, subscribers, timed_queries, wall_driven_queries
+from eiha.engine.routes import Route, may_be_due_at_once, route, subscribers, timed_queries, wall_driven_queries
 from eiha.engine.triggers import Triggers
 from eiha.engine.wall_clock import WallClock
 from eiha.events.batch import EventBatch, concatenate_batches
@@ -145,7 +145,7 @@ class PlanRuntime:
                 self._clock_ms = max(self._clock_ms, log_time_ms)
             else:
                 self.advance(log_time_ms)
-            self._feed(stream, batch, self._clock_ms, fires_inside=fires_inside)
+            self._feed_live(stream, batch, fires_inside=fires_inside)
             self._note_alarms()
             return
         if self._heartbeat is not None and int(batch.timestamps.max()) >= self._clock_ms:
@@ -360,7 +360,8 @@ class PlanRuntime:
                     due = self._next_timer_of(outside)
                 if not fires_inside:
                     stop = int(np.searchsorted(now_ms, now_ms[start], side="right"))
-                    if stop - start > 1 and self._may_set_past_timers(outside, batch, now_ms, start, stop):
+                    late_ms = int((now_ms[start:stop] - batch.timestamps[start:stop]).max())
+                    if stop > start + 1 and may_be_due_at_once(self.plan, way, outside, late_ms):
                         stop = start + 1
                 elif due is not None:
                     stop = max(start + 1, int(np.searchsorted(now_ms, due, side="left")))
@@ -368,16 +369,16 @@ class PlanRuntime:
             self._clock_ms = max(self._clock_ms, int(now_ms[stop - 1]))
             start = stop
 
-    def _may_set_past_timers(
-        self, outside: frozenset[int], batch: EventBatch, now_ms: Longs, start: int, stop: int
-    ) -> bool:
-        """Whether one of these rows of one time may set a timer that is due before the next: by its own time, which is
-        earlier, or because a new instance of a partition counts its periods from the clock on the wall.
-        """
-        if bool((batch.timestamps[start:stop] < now_ms[start:stop]).any()):
-            return True
-        queries = (self.plan.queries[index] for index in outside)
-        return any(each.partition is not None and each.rate is not None for each in queries)
+    def _feed_live(self, stream: str, batch: EventBatch, *, fires_inside: bool) -> None:
+        """Rows at the time at which the clock stands: whole, unless one is so late that it is due before the next."""
+        whole = fires_inside or len(batch) == 1 or batch.chunks is not None or not self._timed
+        late_ms = self._clock_ms - int(batch.timestamps.min())
+        if whole or not may_be_due_at_once(self.plan, self._route(stream), self._timed, late_ms):
+            self._feed(stream, batch, self._clock_ms, fires_inside=fires_inside)
+            return
+        for row in range(len(batch)):
+            self.advance(self._clock_ms)
+            self._feed(stream, plain_rows(batch, row, row + 1), self._clock_ms, fires_inside=False)
 
     def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs, *, fires_inside: bool) -> None:
         if batch.chunks is None and self._listener is None and self._is_batched(stream, batch):

@@ -16,7 +16,7 @@ from eiha.engine.expressions.compile_expression import may_fail
 from eiha.engine.sliding_queries import slides
 from eiha.events.schema import AttributeType
 from eiha.plan.attribute_refs import tables_read
-from eiha.plan.expressions import Expression
+from eiha.plan.expressions import Expression, Literal
 from eiha.plan.nodes import (
     ENTRY_MARK,
     INNER_MARK,
@@ -52,6 +52,9 @@ from eiha.plan.registry import REGISTRY
 _PATHS_MAX: Final = 256
 """Paths a stream's rows may take before looking at all of them is given up."""
 
+_NEVER_DUE_MS: Final = 2**62
+"""Longer than any row is late."""
+
 UNTIMED_WINDOWS: Final = frozenset(
     {
         *("length", "lengthBatch", "batch", "sort", "frequent", "lossyFrequent", "externalTime"),
@@ -75,7 +78,7 @@ class Route:
 
     ``fires_inside``: in playback, timers of ``timed`` may fire inside the operators while a batch passes, by the clock
     of its rows; else batches are cut where time moves. ``fires_inside_live``: the same for a live plan, whose timers
-    each see a time of their own.
+    each see a time of their own. ``delays``: rows may reach a query that sets timers later than they entered.
     """
 
     batched: bool
@@ -84,6 +87,7 @@ class Route:
     timed: frozenset[int]
     fires_inside: bool
     fires_inside_live: bool
+    delays: bool
 
 
 def input_streams(query: Query) -> tuple[str, ...]:
@@ -126,6 +130,32 @@ def sets_timers_by_rate(rate: RateLimit) -> bool:
 def timed_queries(plan: Plan) -> frozenset[int]:
     """Positions of the queries that may want to fire, be it to forget idle keys of their partition."""
     return frozenset(index for index, query in enumerate(plan.queries) if sets_timers(query) or _purges(plan, query))
+
+
+def may_be_due_at_once(plan: Plan, way: Route, queries: frozenset[int], late_ms: int) -> bool:
+    """Whether a row that is late by so much may set a timer of ``queries`` that is due before the next row.
+
+    Or a new instance of a partition does: in playback its periods are counted from the clock on the wall.
+    """
+    if way.delays or 0 < late_ms >= _shortest_time_ms(plan, queries):
+        return True
+    some = (plan.queries[index] for index in queries)
+    return plan.playback and any(each.partition is not None and each.rate is not None for each in some)
+
+
+def _shortest_time_ms(plan: Plan, queries: frozenset[int]) -> int:
+    """The least time constant of windows and functions in ``queries``: no row that is less late is due at once."""
+    return min(
+        (
+            argument.value
+            for index in sorted(queries)
+            for each in _handlers(plan.queries[index])
+            if not isinstance(each, Filter)
+            for argument in each.arguments
+            if isinstance(argument, Literal) and isinstance(argument.value, int) and argument.value > 0
+        ),
+        default=_NEVER_DUE_MS,
+    )
 
 
 def _purges(plan: Plan, query: Query) -> bool:
@@ -177,7 +207,7 @@ def route(plan: Plan, source: str) -> Route:
     timed = reached & timed_queries(plan)
     batched = not recursive and all(rule(plan, source, arrivals, readers) for rule in _RULES)
     if not batched:
-        return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False)
+        return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False, delays=False)
     order = _topological(plan, reached, feeders)
     # the timers of a partition are those of its instances, which fire one after the other
     within = any(plan.queries[index].partition is not None for index in timed)
@@ -188,7 +218,8 @@ def route(plan: Plan, source: str) -> Route:
     steps = tuple(
         (index, next(each for each in input_streams(plan.queries[index]) if each in streams)) for index in order
     )
-    return Route(True, steps, feeders, timed, fires_inside, fires_inside and direct)
+    delays = any(not _comes_row_by_row(plan, source, stream, arrivals) for index, stream in steps if index in timed)
+    return Route(True, steps, feeders, timed, fires_inside, fires_inside and direct, delays)
 
 
 def _walk(plan: Plan, readers: Mapping[str, tuple[int, ...]], source: str, arrivals: dict[str, list[int]]) -> bool:

@@ -31,3 +31,27 @@ def test_rows_that_leave_a_join_without_having_come_in_do_not_divide_by_zero() -
     )
     rows = ((1_000, ("a", 1.0)), (2_000, ("a", 2.0)), (2_001, ("b", 3.0)))
     assert difference_of(f"@app:playback {text}", Entry(1_000, "S", rows), Entry(5_000, None)) is None
+
+
+def test_in_a_live_plan_a_late_row_that_leaves_at_once_leaves_before_the_next_row() -> None:
+    text = (
+        "define stream S (k string, n int); partition with (k of S) begin "
+        "from S#window.delay(200) select n, sum(n) as s insert into Out; end;"
+    )
+    rows = ((12_000, ("a", 1)), (11_000, ("a", 2)), (12_000, ("b", 3)))
+    assert difference_of(text, Entry(12_000, "S", rows)) is None
+
+
+def test_a_window_whose_key_is_the_whole_row_sees_the_whole_row() -> None:
+    text = f"{HEAD} from S#window.frequent(1) select count() as c insert expired events into Out;"
+    rows = ((1_000, ("a", 1)), (1_001, ("a", 2)), (1_002, ("a", 2)), (1_003, ("b", 2)))
+    assert difference_of(text, Entry(1_000, "S", rows)) is None
+
+
+def test_rows_that_a_batch_window_held_back_leave_the_window_behind_it_before_the_next_row() -> None:
+    text = (
+        "@app:playback define stream S (k string, ts long); define window W (k string) time(2 sec);"
+        "from S#window.externalTimeBatch(ts, 200 milliseconds) select k insert into Mid; from Mid select k insert into W;"
+    )
+    rows = tuple((at, (str(at), at)) for at in (1_000, 7_000, 7_000))
+    assert difference_of(text, Entry(1_000, "S", rows)) is None
