@@ -60,6 +60,8 @@ class Run:
             each.name for each in plan.streams if not each.name.startswith(ENTRY_MARK)
         )
         self._strings = StringTable()
+        self._identity = EntryIdentity("fuzz")
+        self._sequence = 0
         self._runtime: Any = None
 
     def feed(self, entries: tuple[Entry, ...]) -> tuple[list[Told], bytes]:
@@ -71,7 +73,7 @@ class Run:
             return told, self._state()
 
     def _lower(self, wall_ms: int) -> None:
-        self._runtime = lower(self._plan, self._strings, EntryIdentity("fuzz"), keep=self._keep, wall_ms=wall_ms)
+        self._runtime = lower(self._plan, self._strings, self._identity, keep=self._keep, wall_ms=wall_ms)
 
     def _feed(self, entry: Entry) -> Told:
         told: Told = {}
@@ -82,6 +84,8 @@ class Run:
         else:
             schema = self._plan.stream(entry.stream).schema
             for rows in self._pieces(entry):
+                self._sequence += 1
+                self._identity.begin("fuzz", self._sequence)
                 batch = batch_of(schema, rows, self._strings, entry.stream)
                 self._runtime.publish(entry.stream, batch, entry.now_ms, one_chunk=entry.one_call)
                 self._take(told)

@@ -51,7 +51,8 @@ def test_a_window_whose_key_is_the_whole_row_sees_the_whole_row() -> None:
 def test_rows_that_a_batch_window_held_back_leave_the_window_behind_it_before_the_next_row() -> None:
     text = (
         "@app:playback define stream S (k string, ts long); define window W (k string) time(2 sec);"
-        "from S#window.externalTimeBatch(ts, 200 milliseconds) select k insert into Mid; from Mid select k insert into W;"
+        "from S#window.externalTimeBatch(ts, 200 milliseconds) select k insert into Mid;"
+        "from Mid select k insert into W;"
     )
     rows = tuple((at, (str(at), at)) for at in (1_000, 7_000, 7_000))
     assert difference_of(text, Entry(1_000, "S", rows)) is None
