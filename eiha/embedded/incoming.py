@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from eiha.errors import WrongSchema, WrongValue
 from eiha.events.column import Column, Mask, make_column
+from eiha.events.repeated import repeated
 from eiha.events.rows import columns_to_batch, objects_to_batch, rows_to_batch, values_to_column
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.events.strings import StringTable
@@ -56,12 +57,13 @@ _KINDS: Final[dict[AttributeType, str]] = {
 class Incoming:
     """Makes columns for one plan: strings become ids of its string table."""
 
-    __slots__ = ("_dictionary", "_ids", "_strings")
+    __slots__ = ("_codes_are_ids", "_dictionary", "_ids", "_strings")
 
     def __init__(self, strings: StringTable) -> None:
         self._strings = strings
         self._dictionary: tuple[str, ...] = ()
         self._ids: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        self._codes_are_ids = True
 
     def columns(self, data: Any, schema: Schema) -> tuple[tuple[Column, ...], int]:
         """The columns of ``data`` in the order of ``schema``, and how many rows there are.
@@ -88,7 +90,8 @@ class Incoming:
         return self._of_wire(rows_to_batch(rows, schema)), len(rows)
 
     def _of_mapping(self, data: Mapping[str, Any], schema: Schema) -> tuple[tuple[Column, ...], int]:
-        if data.keys() != set(schema.names):
+        attributes = schema.attributes
+        if len(data) != len(attributes) or any(each.name not in data for each in attributes):
             missing = [name for name in schema.names if name not in data]
             unknown = [name for name in data if schema.position(str(name)) is None]
             problem = f"attribute {missing[0]!r} is missing" if missing else f"there is no attribute {unknown[0]!r}"
@@ -147,8 +150,9 @@ class Incoming:
         if dictionary is not self._dictionary:
             self._ids = self._strings.intern_all(dictionary)
             self._dictionary = dictionary
+            self._codes_are_ids = np.array_equal(self._ids, np.arange(len(dictionary)))
         if valid is None:
-            return Column(AttributeType.STRING, self._ids.take(codes))
+            return Column(AttributeType.STRING, codes if self._codes_are_ids else self._ids.take(codes))
         if not len(dictionary):
             return make_column(AttributeType.STRING, np.zeros(len(codes), dtype=np.int32), valid)
         return make_column(AttributeType.STRING, self._ids.take(np.where(valid, codes, 0)), valid)
@@ -201,7 +205,7 @@ def timestamps_of(given: Any, rows: int, default_ms: int) -> Longs:
         WrongSchema: there are not as many as rows, or they are no whole numbers.
     """
     if given is None or isinstance(given, int):
-        return np.full(rows, default_ms if given is None else given, dtype=np.int64)
+        return repeated(default_ms if given is None else given, rows)
     if isinstance(given, np.ndarray) and given.dtype == np.int64:
         stamps: Longs = given
     elif isinstance(given, np.ndarray) and given.dtype.kind == "M":

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from eiha.engine.operator import NO_TICKS, RowClock
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
+from eiha.events.repeated import repeated
 
 Longs = npt.NDArray[np.int64]
 
@@ -31,9 +32,7 @@ class ChunkClock:
         """The clock of each row of ``batch``. What a timer put out has the time of the chunk before which it fired."""
         now_ms = self.now_ms
         if isinstance(now_ms, int):
-            readings = np.empty(len(batch), dtype=np.int64)
-            readings.fill(now_ms)
-            return RowClock(readings, self.ticks_ms)
+            return RowClock(repeated(now_ms, len(batch)), self.ticks_ms)
         if batch.chunks is None:
             return RowClock(now_ms[: len(batch)], self.ticks_ms)
         causes = -(-batch.chunks // CHUNK_STRIDE) if self.timers_inside else batch.chunks // CHUNK_STRIDE

@@ -15,6 +15,7 @@ from eiha.engine.expressions.java_text import object_text
 from eiha.engine.kernels.local_codes import local_codes
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column, make_column
+from eiha.events.repeated import repeated
 from eiha.events.schema import AttributeType, Schema
 from eiha.events.strings import StringTable
 from eiha.events.wire import WireBatch, WireColumn
@@ -36,7 +37,7 @@ class WireEdge:
         """The rows as the plan sees them; without timestamps of their own they have the log time."""
         timestamps = wire.timestamps
         if timestamps is None:
-            timestamps = np.full(wire.rows, log_time_ms, dtype=np.int64)
+            timestamps = repeated(log_time_ms, wire.rows)
         return EventBatch(schema, timestamps, tuple(self._entered(column) for column in wire.columns))
 
     def leave(self, batch: EventBatch) -> WireBatch:
