@@ -48,6 +48,14 @@ FORMS = (
 )
 
 
+TABLE_ROWS_MAX = 3_000
+"""Some hundred events do not fill a table with more rows, unless a plan puts what it joins back into it."""
+
+
+class Explodes(Exception):
+    """The plan doubles its rows with every event: it would run for ever, and is no case."""
+
+
 class Run:
     """A plan fed in one form."""
 
@@ -89,6 +97,8 @@ class Run:
                 batch = batch_of(schema, rows, self._strings, entry.stream)
                 self._runtime.publish(entry.stream, batch, entry.now_ms, one_chunk=entry.one_call)
                 self._take(told)
+                if sum(map(len, self._runtime._tables.values())) > TABLE_ROWS_MAX:
+                    raise Explodes
                 if self._form.restores and self._random.random() < self._form.restores:
                     self._restore()
         if entry.ask:

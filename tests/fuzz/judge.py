@@ -12,7 +12,7 @@ from eiha.plan.compilation import compile_plan
 from eiha.plan.nodes import Plan
 from tests.fuzz.draw_events import Entry, entries
 from tests.fuzz.draw_plans import BASE, draw_plan
-from tests.fuzz.forms import FORMS, REFERENCE, Form, Run
+from tests.fuzz.forms import FORMS, REFERENCE, Explodes, Form, Run
 from tests.fuzz.plan_text import PlanText
 
 _TRIES_MAX = 400
@@ -68,7 +68,10 @@ def difference(case: FuzzCase, forms: tuple[Form, ...] = FORMS) -> Difference | 
         PlanError: the plan is refused.
     """
     plan = case.compiled()
-    expected, state = _run(case, plan, REFERENCE)
+    try:
+        expected, state = _run(case, plan, REFERENCE)
+    except Explodes:
+        return None
     if isinstance(expected, str):
         return Difference(REFERENCE, expected)
     states = {REFERENCE.cut: state}
@@ -93,6 +96,8 @@ def _run(case: FuzzCase, plan: Plan, form: Form) -> tuple[Any, bytes]:
     signal.alarm(_SECONDS_MAX)
     try:
         return Run(plan, form, case.plan.questions, case.seed).feed(case.feed)
+    except Explodes:
+        raise
     except Exception as error:  # noqa: BLE001 whatever goes wrong is what is looked for
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
