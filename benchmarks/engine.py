@@ -197,7 +197,6 @@ def compare(
     for heading in [*headings, *(["rows", "single events"] if with_rows else [])]:
         table.add_column(heading, justify="left" if heading == "query" else "right")
     for workload in workloads:
-        console.print(f"… {workload.name}", style="dim")
         ours: list[Measured] = []
         theirs: list[siddhi_peer.PeerRun] = []
         for batch in (1_000, 8_192):
@@ -219,6 +218,7 @@ def compare(
             single = measure(few, batch=1, warmups=1, rounds=rounds, seed=seed, feed="rows")
             result |= {"rows": rows.median_events_per_s, "single": single.median_events_per_s}
             cells += [f"{rows.median_events_per_s:,}", f"{single.median_events_per_s:,}"]
+        console.print(" · ".join(cells), style="dim")  # the table comes when all is measured
         table.add_row(*cells)
         results.append(result)
     console.print(table)

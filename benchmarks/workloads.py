@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 TRADES = "define stream S (symbol string, price float, volume int);\n"
 BOTH = TRADES + "define stream R (symbol string, price float, volume int);\n"
-TIMED = "define stream S (symbol string, price float, volume int, at long);\n"
+TIMED = "define stream S (symbol string, price float, volume int, ts long);\n"
 TRADES_SPEC = "sym(100);float(0,1000);int(1,1000)"
 KEYS_10K = "sym(10000);float(0,1000);int(1,1000)"
 KEYS_100K = "sym(100000);float(0,1000);int(1,1000)"
@@ -64,7 +64,7 @@ WORKLOADS = (
     ),
     Workload(
         "externalTimeBatch(1 sec) sum by symbol",
-        TIMED + "from S#window.externalTimeBatch(at, 1 sec) select symbol, sum(price) as total group by symbol"
+        TIMED + "from S#window.externalTimeBatch(ts, 1 sec) select symbol, sum(price) as total group by symbol"
         " insert into Out;",
         spec=TRADES_SPEC + ";ts",
         dt_ms=1.0,

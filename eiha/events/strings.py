@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-SWEEP_MIN: Final = 1 << 16
+SWEEP_MIN: Final = 1 << 18
 """So many new strings come at least before it is looked which ones nothing holds any more."""
 
 _WEIGHT_PER_STRING: Final = 8

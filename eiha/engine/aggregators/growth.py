@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 _ROOM_MIN = 16
 
-FORGET_MIN: Final = 1 << 12
+FORGET_MIN: Final = 1 << 16
 """So many new groups or values come at least before it is looked which ones are back where they began."""
 
 
