@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.operator import RowClock
@@ -19,19 +18,8 @@ from eiha.events.schema import Schema
 from eiha.plan.attribute_refs import attribute_refs
 from eiha.plan.expressions import (
     TABLE_ROW,
-    AggregateRef,
-    Arithmetic,
     AttributeRef,
-    Call,
-    Compare,
-    EventIsNull,
     Expression,
-    InTable,
-    IsNull,
-    Literal,
-    Logic,
-    Not,
-    OutputRef,
 )
 from eiha.plan.nodes import Filter, Handler, Query, StreamInput, Window
 from eiha.plan.rewrites.map_expressions import map_expression
@@ -101,7 +89,9 @@ def kept_columns(query: Query, schema: Schema) -> KeptColumns | None:
     if any(isinstance(each, Window) and _tells_whole_rows_apart(each) for each in later):
         return None
     expressions = [*_of_handlers(later), *_of_selector(query)]
-    positions = tuple(sorted({position for each in expressions for position in _attributes(each)}))
+    positions = tuple(
+        sorted({ref.attribute for each in expressions for ref in attribute_refs(each) if ref.source != TABLE_ROW})
+    )
     return None if len(positions) == len(schema) else KeptColumns(schema, positions)
 
 
@@ -128,23 +118,3 @@ def _of_selector(query: Query) -> Iterator[Expression]:
     yield from selector.group_by
     if selector.having is not None:
         yield selector.having
-
-
-def _attributes(expression: Expression) -> Iterator[int]:
-    match expression:
-        case AttributeRef():
-            yield expression.attribute
-        case Literal() | EventIsNull() | AggregateRef() | OutputRef():
-            pass
-        case Arithmetic(_, left, right) | Compare(_, left, right) | Logic(_, left, right):
-            yield from _attributes(left)
-            yield from _attributes(right)
-        case Not(operand) | IsNull(operand):
-            yield from _attributes(operand)
-        case Call(_, arguments):
-            for argument in arguments:
-                yield from _attributes(argument)
-        case InTable(condition):
-            yield from (each.attribute for each in attribute_refs(condition) if each.source != TABLE_ROW)
-        case _:
-            assert_never(expression)
