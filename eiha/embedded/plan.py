@@ -19,8 +19,7 @@ from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state
 from eiha.engine.string_sweep import sweep
 from eiha.errors import CorruptFile, UnknownStream
-from eiha.events.batch import EventBatch
-from eiha.events.column import Column
+from eiha.events.batch import EventBatch, no_rows
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.compilation import compile_plan
@@ -178,7 +177,7 @@ class Plan:
         """
         with np.errstate(all="ignore"):
             answer = self._runtime.ask(question)
-        output = Output(_no_rows(answer.schema) if answer.rows is None else answer.rows, answer.strings.view())
+        output = Output(no_rows(answer.schema) if answer.rows is None else answer.rows, answer.strings.view())
         if answer.is_statement:
             self._sweep()
         return output
@@ -234,8 +233,3 @@ class Plan:
     def _refuse_unknown(name: str, known: list[str]) -> None:
         if name not in known:
             raise UnknownStream(f"the plan has no stream {name!r}" + did_you_mean(name, known))
-
-
-def _no_rows(schema: Schema) -> EventBatch:
-    columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
-    return EventBatch(schema, np.empty(0, dtype=np.int64), columns)

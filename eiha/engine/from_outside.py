@@ -13,9 +13,8 @@ from eiha.engine.faults import EngineFault
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.wire_edge import WireEdge
 from eiha.errors import AnswerTooLarge, PlanError, QueryError, QueryFailed
-from eiha.events.batch import EventBatch
-from eiha.events.column import Column
-from eiha.events.schema import AttributeType, Schema
+from eiha.events.batch import no_rows
+from eiha.events.schema import AttributeType
 from eiha.events.wire import WireColumn
 from eiha.kernel.ids import Sequence
 from eiha.plan.on_demand import Question
@@ -41,7 +40,7 @@ def answer(runtime: PlanRuntime, text: str, rows_max: int, sequence: Sequence) -
             found = runtime.ask_bound(bound)
     except EngineFault as fault:
         raise QueryFailed(str(fault)) from fault
-    rows = _no_rows(found.schema) if found.rows is None else found.rows
+    rows = no_rows(found.schema) if found.rows is None else found.rows
     if len(rows) > rows_max:
         raise AnswerTooLarge(
             f"the answer has {len(rows)} rows; at most {rows_max} are given at once: ask for parts with limit and "
@@ -74,8 +73,3 @@ def _text_length(column: WireColumn) -> int:
         return 0
     lengths = np.array([len(text) for text in column.dictionary], dtype=np.int64)
     return int(lengths.take(column.values, mode="clip").sum())
-
-
-def _no_rows(schema: Schema) -> EventBatch:
-    columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
-    return EventBatch(schema, np.empty(0, dtype=np.int64), columns)

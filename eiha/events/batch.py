@@ -87,6 +87,12 @@ class EventBatch:
         return np.zeros(len(self), dtype=np.uint8) if self.kinds is None else self.kinds
 
 
+def no_rows(schema: Schema) -> EventBatch:
+    """A batch of ``schema`` without rows."""
+    columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
+    return EventBatch(schema, np.empty(0, dtype=np.int64), columns)
+
+
 def concatenate_batches(batches: list[EventBatch]) -> EventBatch:
     """The rows of several batches of one schema, one after the other; chunk numbers are kept as they are.
 

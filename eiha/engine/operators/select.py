@@ -25,9 +25,9 @@ from eiha.engine.operators.ordering import ordered, within_limits
 from eiha.engine.operators.running_aggregates import RunningAggregates, with_what_they_read
 from eiha.engine.operators.selected import NO_RESETS, Resets, Selected
 from eiha.engine.operators.stateless import rows_of
-from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch, Kind, Kinds
+from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch, Kind, Kinds, no_rows
 from eiha.events.column import Column, Indices, concatenate
-from eiha.events.schema import AttributeType, Schema
+from eiha.events.schema import AttributeType
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import OutputEvents, RateKind, RateLimit, Selector
 
@@ -144,7 +144,7 @@ class Select:
         self._resets = NO_RESETS
         self._epoch = 0
         self._look_at = FORGET_MIN
-        self._nothing = _no_rows(selector.schema)
+        self._nothing = no_rows(selector.schema)
         self.turned_ms = None
         # scratch of the collapse: what is in it does not outlive a call
         self._stamps: Numbers = np.zeros(1, dtype=np.int64)
@@ -334,11 +334,6 @@ _NO_GROUPS: Final[Numbers] = np.empty(0, dtype=np.int64)
 
 _UNKNOWN = Column(AttributeType.LONG, np.zeros(1, dtype=np.int64))
 """Stands for an aggregate that no column so far has asked for."""
-
-
-def _no_rows(schema: Schema) -> EventBatch:
-    columns = tuple(Column(each.type, np.empty(0, dtype=each.type.dtype)) for each in schema.attributes)
-    return EventBatch(schema, np.empty(0, dtype=np.int64), columns)
 
 
 def _evaluated(selector: Selector) -> list[Expression]:

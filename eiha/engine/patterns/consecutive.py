@@ -20,7 +20,7 @@ from eiha.engine.patterns.conditions import conjunction, conjuncts, steps_scope
 from eiha.engine.patterns.layout import ONLY_EVENT
 from eiha.engine.patterns.match_columns import MatchColumns
 from eiha.engine.windows.row_store import RowStore
-from eiha.events.batch import CHUNK_STRIDE, EventBatch
+from eiha.events.batch import CHUNK_STRIDE, EventBatch, no_rows
 from eiha.events.column import Column, concatenate
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.plan.expressions import Expression
@@ -85,7 +85,7 @@ class ConsecutivePattern(Untimed):
 
     def __init__(self, program: ConsecutiveProgram) -> None:
         self._program = program
-        self._tail = _no_rows(program.tail_schema)
+        self._tail = no_rows(program.tail_schema)
 
     def receive(self, stream: str, batch: EventBatch, clock: RowClock) -> EventBatch:  # noqa: ARG002 - there is one
         """The matches that the rows complete."""
@@ -167,11 +167,6 @@ class ConsecutivePattern(Untimed):
             missing = np.full(count, flag.event_index not in ONLY_EVENT, dtype=np.bool_)
             out.append(Column(AttributeType.BOOL, missing))
         return EventBatch(program.columns.schema, timestamps.take(ends), tuple(out), chunks=chunks)
-
-
-def _no_rows(schema: Schema) -> EventBatch:
-    columns = tuple(Column(each.type, np.zeros(0, dtype=each.type.dtype)) for each in schema.attributes)
-    return EventBatch(schema, np.zeros(0, dtype=np.int64), columns)
 
 
 def _apart(chunks: Longs) -> Longs:
