@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Final
 
 SECRET: Final = "a secret for pairs on one machine only"
+LOOPBACK: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 120.0
 """The first start of an installation compiles the kernels, on a slow machine for more than a minute."""
 
@@ -40,6 +41,33 @@ class Ports:
     ingest: int
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where one node runs and how it reaches the others; as it stands: on the loopback, with nothing in between.
+
+    Attributes:
+        host: address the node listens on and is reached at, by its peer, by clients and for its status.
+        prefix: put before the command, e.g. ``("ip", "netns", "exec", "node1")``; must end by becoming the node.
+        environment: added to the node's environment, e.g. ``LD_PRELOAD``.
+        peer: host, management port and eventSync port under which this node finds the other; None: as it listens.
+        database_url: of witness and stores as seen from here; None: the pair's.
+        witness_url: of the witness alone; None: as ``database_url``.
+        location: the node's data directory; None: under the pair's.
+    """
+
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    peer: tuple[str, int, int] | None = None
+    database_url: str | None = None
+    witness_url: str | None = None
+    location: Path | None = None
+
+
+Seating = Callable[[dict[str, Ports]], dict[str, Seat]]
+"""Each node's seat, once the ports are known; names are ``node1`` and ``node2``."""
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now; taken together, so that they differ."""
     with ExitStack() as stack:
@@ -51,13 +79,18 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass(slots=True)
 class NodeProcess:
-    """One node: its configuration file, its log file and, while it runs, its process."""
+    """One node: its configuration file, its log file and, while it runs, its process.
+
+    ``prefix`` is put before its command (``ip netns exec NAME``); ``host`` is where it listens.
+    """
 
     name: str
     directory: Path
     ports: Ports
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+    host: str = LOOPBACK
 
     @property
     def config(self) -> Path:
@@ -72,17 +105,17 @@ class NodeProcess:
     @property
     def ingest(self) -> str:
         """``host:port`` for clients."""
-        return f"127.0.0.1:{self.ports.ingest}"
+        return f"{self.host}:{self.ports.ingest}"
 
     def start(self) -> None:
         """Start the process; does not wait."""
         assert self.process is None or self.process.poll() is not None, self.name
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "eiha.node", "--config", str(self.config)],
+                [*self.prefix, sys.executable, "-m", "eiha.node", "--config", str(self.config)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment, "EIHA_CLUSTER_SECRET": SECRET},
+                env={**os.environ, **self.seat.environment, **self.environment, "EIHA_CLUSTER_SECRET": SECRET},
                 start_new_session=True,
             )
 
@@ -116,7 +149,7 @@ class NodeProcess:
     def get(self, path: str, timeout_s: float = 2.0) -> tuple[int, Any]:
         """Status code and JSON (or text) of a GET on the node's HTTP port; code 0 when it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports.http}{path}", timeout=timeout_s) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.ports.http}{path}", timeout=timeout_s) as answer:
                 return answer.status, _decoded(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, _decoded(error.read())
@@ -142,6 +175,13 @@ def _decoded(body: bytes) -> Any:
         return body.decode(errors="replace")
 
 
+def _found_at(viewer: NodeProcess, member: NodeProcess) -> tuple[str, int, int]:
+    """Host, management port and eventSync port that ``viewer`` is told for ``member``."""
+    if member is not viewer and viewer.seat.peer is not None:
+        return viewer.seat.peer
+    return member.seat.host, member.ports.management, member.ports.event_sync
+
+
 def _sqlite(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path.resolve()}"
 
@@ -156,6 +196,7 @@ class LocalPair:
         arbiter: ``tcp://host:port`` of an arbiter as the witness; None: the database.
         nodes: 2, or 1 for an undisturbed reference run.
         overrides: TOML lines added to sections, e.g. ``{"cluster": "failure_timeout_ms = 400"}``.
+        seating: where each node runs; None: all on the loopback.
     """
 
     def __init__(
@@ -167,6 +208,7 @@ class LocalPair:
         arbiter: str | None = None,
         nodes: int = 2,
         overrides: dict[str, str] | None = None,
+        seating: Seating | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -178,6 +220,10 @@ class LocalPair:
             NodeProcess(f"node{index + 1}", directory, Ports(*ports[4 * index : 4 * index + 4]))
             for index in range(nodes)
         ]
+        if seating is not None:
+            seats = seating({node.name: node.ports for node in self.nodes})
+            for node in self.nodes:
+                node.seat = seats[node.name]
         self._arbiter = arbiter
         witness = database_url or _sqlite(directory / "witness.db")
         for node in self.nodes:
@@ -185,22 +231,26 @@ class LocalPair:
 
     def _config(self, node: NodeProcess, plans: Path, witness: str, overrides: dict[str, str]) -> str:
         members = ",\n".join(
-            f'  {{ node = "{each.name}", host = "127.0.0.1", management_port = {each.ports.management}, '
-            f"event_sync_port = {each.ports.event_sync}, http_port = {each.ports.http}, "
+            f'  {{ node = "{each.name}", host = "{host}", management_port = {management}, '
+            f"event_sync_port = {event_sync}, http_port = {each.ports.http}, "
             f"ingest_port = {each.ports.ingest} }}"
             for each in self.nodes
+            for host, management, event_sync in [_found_at(node, each)]
         )
+        seat = node.seat
+        bound = f'host = "{seat.host}"\n'
+        events, processed = (seat.database_url or url for url in (self.event_store_url, self.processed_store_url))
         sections = {
             "cluster": f'node = "{node.name}"\ndomain = "local.pair"\nsecret = "${{env:EIHA_CLUSTER_SECRET}}"\n'
             f"members = [\n{members}\n]",
-            "management": f"port = {node.ports.management}",
-            "event_sync": f"port = {node.ports.event_sync}",
-            "http": f"port = {node.ports.http}",
-            "ingest": f"port = {node.ports.ingest}",
-            "persistence": f'location = "{self.directory.resolve()}/{node.name}"',
-            "datasources.witness": f'url = "{witness}"',
-            "datasources.events": f'url = "{self.event_store_url}"',
-            "datasources.processed": f'url = "{self.processed_store_url}"',
+            "management": f"{bound}port = {node.ports.management}",
+            "event_sync": f"{bound}port = {node.ports.event_sync}",
+            "http": f"{bound}port = {node.ports.http}",
+            "ingest": f"{bound}port = {node.ports.ingest}",
+            "persistence": f'location = "{node.location.resolve()}"',
+            "datasources.witness": f'url = "{seat.witness_url or seat.database_url or witness}"',
+            "datasources.events": f'url = "{events}"',
+            "datasources.processed": f'url = "{processed}"',
             "witness": f'arbiter = "{self._arbiter}"' if self._arbiter else 'datasource = "witness"',
             "analytics": f'plans = "{plans.resolve()}"\nevent_store = "events"\nprocessed_store = "processed"\n'
             'event_table_prefix = "event_"',
