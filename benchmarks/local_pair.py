@@ -22,7 +22,6 @@ from types import TracebackType
 from typing import Any, Final
 
 SECRET: Final = "a secret for pairs on one machine only"
-LOOPBACK: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 120.0
 """The first start of an installation compiles the kernels, on a slow machine for more than a minute."""
 
@@ -79,18 +78,14 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass(slots=True)
 class NodeProcess:
-    """One node: its configuration file, its log file and, while it runs, its process.
-
-    ``prefix`` is put before its command (``ip netns exec NAME``); ``host`` is where it listens.
-    """
+    """One node: its configuration file, its log file and, while it runs, its process."""
 
     name: str
     directory: Path
     ports: Ports
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
-    prefix: tuple[str, ...] = ()
-    host: str = LOOPBACK
+    seat: Seat = field(default_factory=Seat)
 
     @property
     def config(self) -> Path:
@@ -103,16 +98,21 @@ class NodeProcess:
         return self.directory / f"{self.name}.log"
 
     @property
+    def location(self) -> Path:
+        """The data directory."""
+        return self.seat.location or self.directory / self.name
+
+    @property
     def ingest(self) -> str:
         """``host:port`` for clients."""
-        return f"{self.host}:{self.ports.ingest}"
+        return f"{self.seat.host}:{self.ports.ingest}"
 
     def start(self) -> None:
         """Start the process; does not wait."""
         assert self.process is None or self.process.poll() is not None, self.name
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-m", "eiha.node", "--config", str(self.config)],
+                [*self.seat.prefix, sys.executable, "-m", "eiha.node", "--config", str(self.config)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.seat.environment, **self.environment, "EIHA_CLUSTER_SECRET": SECRET},
@@ -149,7 +149,9 @@ class NodeProcess:
     def get(self, path: str, timeout_s: float = 2.0) -> tuple[int, Any]:
         """Status code and JSON (or text) of a GET on the node's HTTP port; code 0 when it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://{self.host}:{self.ports.http}{path}", timeout=timeout_s) as answer:
+            with urllib.request.urlopen(
+                f"http://{self.seat.host}:{self.ports.http}{path}", timeout=timeout_s
+            ) as answer:
                 return answer.status, _decoded(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, _decoded(error.read())
