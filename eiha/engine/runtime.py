@@ -35,6 +35,7 @@ from eiha.protocol.log_entry import (
     LogEntry,
     Publication,
     Publications,
+    Quarantine,
     RemovePlan,
     TableStatement,
     TimeTick,
@@ -164,7 +165,7 @@ class EngineRuntime:
                     faults.append(f"plan {plan!r} cannot be removed: it is not deployed")
             case TableStatement(plan=plan, text=text):
                 self._carry_out(plan, text, faults)
-            case TimeTick() | EpochStart():
+            case TimeTick() | EpochStart() | Quarantine():
                 pass
             case _:
                 assert_never(entry.body)

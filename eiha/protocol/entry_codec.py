@@ -9,6 +9,7 @@
     remove plan  = [plan]                                                              kind 4
     epoch start  = [active, incarnation]                                               kind 5
     statement    = [request, plan, text]                                               kind 6
+    quarantine   = [sequence, plan, [[publication, first, end], ...], suspends, cause, reason]   kind 7
 
 A new kind gets a new number; the meaning of a number never changes.
 """
@@ -21,10 +22,13 @@ from eiha.errors import MalformedFrame
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Incarnation, LogTimeMs, NodeId, Sequence
 from eiha.protocol import fields
 from eiha.protocol.limits import (
+    ARRAY_ITEMS_MAX,
     ENTRY_BYTES_MAX,
     PLAN_TEXT_LENGTH_MAX,
     PUBLICATION_BYTES_MAX,
     PUBLICATION_ROWS_MAX,
+    QUARANTINED_RANGES_MAX,
+    REASON_LENGTH_MAX,
     STATEMENT_LENGTH_MAX,
 )
 from eiha.protocol.log_entry import (
@@ -34,7 +38,9 @@ from eiha.protocol.log_entry import (
     LogEntry,
     Publication,
     Publications,
+    Quarantine,
     RemovePlan,
+    RowRange,
     TableStatement,
     TimeTick,
 )
@@ -45,6 +51,10 @@ KIND_DEPLOY_PLAN: Final = 3
 KIND_REMOVE_PLAN: Final = 4
 KIND_EPOCH_START: Final = 5
 KIND_TABLE_STATEMENT: Final = 6
+KIND_QUARANTINE: Final = 7
+
+CAUSES: Final = ("raised", "killed", "hung")
+"""What an entry did that is left out."""
 
 ENTRY_OVERHEAD_BYTES: Final = 64
 """At least what an entry's envelope takes beyond its publications; for those who plan an entry's size."""
@@ -116,6 +126,9 @@ def _body_parts(body: EntryBody) -> tuple[int, Any]:
             return KIND_EPOCH_START, (active, incarnation)
         case TableStatement(request, plan, text):
             return KIND_TABLE_STATEMENT, (request, plan, text)
+        case Quarantine(sequence, plan, rows, suspends, cause, reason):
+            ranges = [(each.publication, each.first, each.end) for each in rows]
+            return KIND_QUARANTINE, (sequence, plan, ranges, suspends, cause, reason[:REASON_LENGTH_MAX])
         case _:
             assert_never(body)
 
@@ -150,5 +163,34 @@ def _read_body(kind: Any, value: Any) -> EntryBody:
                 fields.name(plan, "a statement's plan"),
                 fields.text(text, "a statement's text", STATEMENT_LENGTH_MAX),
             )
+        case 7:
+            return _read_quarantine(value)
         case _:
             raise MalformedFrame(f"an entry of unknown kind {kind!r:.20}: was it written by a newer version?")
+
+
+def _read_quarantine(value: Any) -> Quarantine:
+    sequence, plan, ranges, suspends, cause, reason = fields.record(value, "a quarantine", 6)
+    if cause not in CAUSES:
+        raise MalformedFrame(f"a quarantine's cause must be one of {', '.join(CAUSES)}")
+    listed = fields.sequence(ranges, "a quarantine's rows")
+    if len(listed) > QUARANTINED_RANGES_MAX:
+        raise MalformedFrame(f"a quarantine names at most {QUARANTINED_RANGES_MAX} ranges of rows, not {len(listed)}")
+    return Quarantine(
+        Sequence(fields.integer(sequence, "a quarantine's sequence", 1)),
+        fields.text(plan, "a quarantine's plan"),
+        tuple([_read_range(each) for each in listed]),
+        fields.boolean(suspends, "whether a quarantine suspends"),
+        cause,
+        fields.text(reason, "a quarantine's reason", REASON_LENGTH_MAX),
+    )
+
+
+def _read_range(value: Any) -> RowRange:
+    publication, first, end = fields.record(value, "a range of rows", 3)
+    start = fields.integer(first, "a range's first row", 0, PUBLICATION_ROWS_MAX)
+    return RowRange(
+        fields.integer(publication, "a range's publication", 0, ARRAY_ITEMS_MAX),
+        start,
+        fields.integer(end, "a range's end", start, PUBLICATION_ROWS_MAX),
+    )

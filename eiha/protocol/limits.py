@@ -52,6 +52,9 @@ PLAN_TEXT_LENGTH_MAX: Final = 4 << 20
 STATEMENT_LENGTH_MAX: Final = 256 << 10
 """Characters of a ``TableStatement``, and of a question: it is parsed between entries. Refused above (HTTP 413)."""
 
+QUARANTINED_RANGES_MAX: Final = 1_024
+"""Ranges of rows that one ``Quarantine`` names; with more bad rows than that the whole entry is left out."""
+
 SNAPSHOT_CHUNK_BYTES_MAX: Final = 4 << 20
 """Data of one ``SnapshotChunk``: short enough that heartbeats between chunks are not late on a slow link."""
 

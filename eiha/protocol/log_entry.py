@@ -77,7 +77,33 @@ class TableStatement:
     text: str
 
 
-EntryBody = Publications | TimeTick | DeployPlan | RemovePlan | EpochStart | TableStatement
+@dataclass(frozen=True, slots=True)
+class RowRange:
+    """Rows ``first`` up to, not including, ``end`` of the publication at place ``publication`` of an entry."""
+
+    publication: int
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The entry at ``sequence``, which stands before this one and which nobody has applied, is poison: leave it out.
+
+    ``plan``: the plan that fails on it and is not to see it; empty: no plan sees it. ``rows``: leave out these only;
+    empty: the whole entry. ``suspends``: the plan gets nothing more until it is deployed anew. ``cause`` is one of
+    ``raised | killed | hung``, ``reason`` says more. Rows that are left out go to the error store.
+    """
+
+    sequence: Sequence
+    plan: str
+    rows: tuple[RowRange, ...]
+    suspends: bool
+    cause: str
+    reason: str
+
+
+EntryBody = Publications | TimeTick | DeployPlan | RemovePlan | EpochStart | TableStatement | Quarantine
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from eiha.protocol.log_entry import (
     LogEntry,
     Publication,
     Publications,
+    Quarantine,
     RemovePlan,
+    RowRange,
     TableStatement,
     TimeTick,
 )
@@ -37,6 +39,17 @@ bodies = st.one_of(
     st.builds(RemovePlan, names),
     st.builds(EpochStart, names.map(NodeId), names.map(Incarnation)),
     st.builds(TableStatement, names, names, st.text(st.characters(exclude_categories=["Cs"]))),
+    st.builds(
+        Quarantine,
+        st.integers(1, (1 << 63) - 1).map(Sequence),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        st.lists(st.builds(RowRange, st.integers(0, 9), st.integers(0, 500), st.integers(500, 1_000)), max_size=5).map(
+            tuple
+        ),
+        st.booleans(),
+        st.sampled_from(["raised", "killed", "hung"]),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=50),
+    ),
 )
 entries = st.builds(
     LogEntry,
@@ -68,6 +81,10 @@ def test_what_is_encoded_comes_back_with_its_own_bytes(entry):
         (RemovePlan("p"), "0491a170"),
         (EpochStart(NodeId("n"), Incarnation("i")), "0592a16ea169"),
         (TableStatement("r", "p", "delete T"), "0693a172a170 a864656c6574652054"),
+        (
+            Quarantine(Sequence(2), "p", (RowRange(0, 1, 3),), suspends=True, cause="killed", reason="x"),
+            "079602a170 9193000103 c3 a66b696c6c6564 a178",
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
