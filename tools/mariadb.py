@@ -115,8 +115,11 @@ def _services_stay_off() -> Iterator[None]:
         policy.unlink(missing_ok=True)
 
 
-def start(directory: Path, port: int | None = None) -> Server:
-    """Start a server on ``directory``, or return the one that runs there. Raises ``ServerError``."""
+def start(directory: Path, port: int | None = None, bind: str = "127.0.0.1") -> Server:
+    """Start a server on ``directory``, or return the one that runs there. Raises ``ServerError``.
+
+    ``bind``: the address it listens on; the loopback must be among what it covers.
+    """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     running = load(directory)
@@ -129,7 +132,7 @@ def start(directory: Path, port: int | None = None) -> Server:
         _initialise(installer, data, as_user)
     setup = directory / "setup.sql"
     setup.write_text(_setup_statements())
-    server = _launch(daemon, directory, data, setup, as_user, port or _free_port())
+    server = _launch(daemon, directory, data, setup, [*as_user, f"--bind-address={bind}"], port or _free_port())
     (directory / STATE_FILE).write_text(json.dumps(asdict(server)))
     return server
 
@@ -153,18 +156,17 @@ def _setup_statements() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _launch(daemon: str, directory: Path, data: Path, setup: Path, as_user: list[str], port: int) -> Server:
+def _launch(daemon: str, directory: Path, data: Path, setup: Path, options: list[str], port: int) -> Server:
     # a socket path may have 107 bytes, a test's directory often has more
     socket_path = Path(tempfile.gettempdir()) / f"eiha-mariadb-{os.getpid()}-{port}.sock"
     log = directory / "server.log"
     command = [
         daemon,
         "--no-defaults",
-        *as_user,
+        *options,
         f"--datadir={data}",
         f"--socket={socket_path}",
         f"--port={port}",
-        "--bind-address=127.0.0.1",
         f"--pid-file={directory / 'server.pid'}",
         f"--log-error={log}",
         f"--init-file={setup}",
@@ -235,6 +237,17 @@ def stop(directory: Path) -> bool:
             os.kill(server.pid, signal.SIGKILL)
         time.sleep(0.02)
     Path(server.socket).unlink(missing_ok=True)
+    return True
+
+
+def kill(directory: Path) -> bool:
+    """``kill -9`` the server on ``directory`` and wait until it is gone; False if none ran."""
+    server = load(directory.resolve())
+    if server is None:
+        return False
+    os.kill(server.pid, signal.SIGKILL)
+    while _is_alive(server.pid):
+        time.sleep(0.005)
     return True
 
 
