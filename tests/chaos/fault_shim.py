@@ -95,7 +95,7 @@ class FaultShim:
     # -- disk
 
     def fail(self, calls: Call, prefix: Path, error: int, *, every: int = 1, times: int = -1) -> int:
-        """Each ``every``-th of these calls on paths below ``prefix`` fails, ``times`` times in all; the rule's number."""
+        """Each ``every``-th of these calls on paths below ``prefix`` fails, at most ``times`` times; its number."""
         return self._add(calls, prefix, error, 0.0, every, times)
 
     def slow(self, calls: Call, prefix: Path, delay_s: float, *, every: int = 1) -> int:

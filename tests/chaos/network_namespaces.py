@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import itertools
 import os
 import subprocess
 import tempfile
@@ -46,15 +45,17 @@ class Network:
 
     Args:
         hosts: their names.
+        residents: names of what runs on this machine itself, beside the bridge, with an address of its own.
 
     Addresses are taken from 10.213.0.0/16, a subnet for each network that is open on this machine at a time.
     """
 
-    def __init__(self, hosts: Iterable[str]) -> None:
+    def __init__(self, hosts: Iterable[str], residents: Iterable[str] = ()) -> None:
         self.hosts = tuple(hosts)
+        self.residents = tuple(residents)
         self._subnet = -1
         self._lease: int | None = None
-        self._dropped: dict[str, list[str]] = {host: [] for host in self.hosts}
+        self._rules: dict[str, list[tuple[str, str]]] = {host: [] for host in self.hosts}
 
     # -- lifecycle
 
@@ -73,6 +74,7 @@ class Network:
             f"link add {self._bridge} type bridge forward_delay 0",
             f"addr add {self.observer}/24 dev {self._bridge}",
             f"link set {self._bridge} up",
+            *(f"addr add {self.address(resident)}/24 dev {self._bridge}" for resident in self.residents),
         ]
         for index, host in enumerate(self.hosts):
             namespace, outer = self._namespace(host), self._cable(index)
@@ -113,9 +115,11 @@ class Network:
         """The machine's own address in this network."""
         return f"10.213.{self._subnet}.254"
 
-    def address(self, host: str) -> str:
-        """The address of ``host``."""
-        return f"10.213.{self._subnet}.{self.hosts.index(host) + 1}"
+    def address(self, name: str) -> str:
+        """The address of a host or resident."""
+        if name in self.residents:
+            return f"10.213.{self._subnet}.{200 + self.residents.index(name)}"
+        return f"10.213.{self._subnet}.{self.hosts.index(name) + 1}"
 
     def prefix(self, host: str) -> tuple[str, ...]:
         """Put before a command that is to run at ``host``; it becomes the command, so signals reach that."""
@@ -130,43 +134,45 @@ class Network:
 
     def cut_one_way(self, source: str, target: str) -> None:
         """Nothing from ``source`` arrives at ``target``; the other way stays open."""
-        self._drop(target, f"ip saddr {self.address(source)} drop")
+        if target in self.residents:
+            self._drop(source, "leaving", f"ip daddr {self.address(target)}")
+        else:
+            self._drop(target, "arriving", f"ip saddr {self.address(source)}")
 
     def isolate(self, host: str, watched_ports: Iterable[int] = ()) -> None:
         """Nobody reaches ``host`` nor is reached by it, but for this machine's view of ``watched_ports``."""
         ports = ", ".join(str(port) for port in watched_ports)
-        seen = f"ip saddr {self.observer} tcp dport {{ {ports} }} accept; " if ports else ""
-        self._drop(host, f"{seen}iif lo accept; drop")
+        watched = f"ip saddr {self.observer} tcp dport {{ {ports} }}" if ports else f"ip saddr {self.observer}"
+        self._rules[host] += [("arriving", f"{watched} accept"), ("arriving", "iif lo accept")]
+        self._drop(host, "arriving", "")
 
-    def cut_off_clients(self, host: str, port: int) -> None:
-        """Nothing arrives at this port of ``host``."""
-        self._drop(host, f"tcp dport {port} drop")
+    def cut_off_clients(self, host: str, ports: Iterable[int]) -> None:
+        """Nothing arrives at these ports of ``host``."""
+        self._drop(host, "arriving", f"tcp dport {{ {', '.join(str(port) for port in ports)} }}")
 
     def heal(self) -> None:
         """Every packet arrives again."""
         for host in self.hosts:
-            if self._dropped[host]:
-                self._dropped[host] = []
+            if self._rules[host]:
+                self._rules[host] = []
                 self._filter(host, self._chains())
 
     def dropped(self, host: str) -> int:
-        """Packets that did not arrive at ``host`` since the last change of its rules."""
-        listed = self._filter(host, f"list chain {_FILTER} arriving")
-        words = listed.split()
+        """Packets that were dropped at ``host`` since the last change of its rules."""
+        words = self._filter(host, f"list table {_FILTER}").split()
         return sum(int(words[at + 1]) for at, word in enumerate(words) if word == "packets")
 
-    def _drop(self, host: str, rule: str) -> None:
-        self._dropped[host].append(rule)
-        rules = itertools.chain.from_iterable(entry.split("; ") for entry in self._dropped[host])
-        self._filter(
-            host, self._chains() + "".join(f"add rule {_FILTER} arriving {_counted(each)}\n" for each in rules)
-        )
+    def _drop(self, host: str, chain: str, match: str) -> None:
+        self._rules[host].append((chain, f"{match} counter drop"))
+        added = [f"add rule {_FILTER} {name} {rule}\n" for name, rule in self._rules[host]]
+        self._filter(host, self._chains() + "".join(added))
 
     @staticmethod
     def _chains() -> str:
-        return (
-            f"add chain {_FILTER} arriving {{ type filter hook input priority 0; policy accept; }}\n"
-            f"flush chain {_FILTER} arriving\n"
+        return "".join(
+            f"add chain {_FILTER} {name} {{ type filter hook {hook} priority 0; policy accept; }}\n"
+            f"flush chain {_FILTER} {name}\n"
+            for name, hook in (("arriving", "input"), ("leaving", "output"))
         )
 
     def _filter(self, host: str, rules: str) -> str:
@@ -223,10 +229,6 @@ class Network:
                 _ip([f"link delete {self._cable(index)}"])
         with contextlib.suppress(subprocess.CalledProcessError):
             _ip([f"link delete {self._bridge}"])
-
-
-def _counted(rule: str) -> str:
-    return rule.removesuffix("drop") + "counter drop" if rule.endswith("drop") else rule
 
 
 def _ip(lines: list[str], network: Network | None = None, host: str = "") -> None:
