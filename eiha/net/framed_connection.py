@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
 from eiha.errors import ProtocolError
-from eiha.protocol.framing import Frame, FrameDecoder, encode_frame_parts
+from eiha.protocol.framing import SPEAKS_TLS, Frame, FrameDecoder, encode_frame_parts
 from eiha.protocol.handshake import refusal
 from eiha.protocol.limits import HANDSHAKE_FRAME_BYTES_MAX
+from eiha.transport.tls import fingerprint, own_fingerprint, peer_certificate
+from eiha.transport.tls_refusal import tls_remedy
 
 WRITE_HIGH_BYTES: Final = 1 << 20
 """asyncio's own high-water mark; below it ``write_buffer_bytes`` is small enough not to matter."""
@@ -34,7 +37,10 @@ class FramedConnection(asyncio.Protocol):
     received bytes: whoever keeps one keeps these alive.
     """
 
-    def __init__(self, *, queue_bytes_max: int, socket_buffer_bytes: int = 0) -> None:
+    def __init__(
+        self, *, queue_bytes_max: int, socket_buffer_bytes: int = 0, ended: Callable[[], None] | None = None
+    ) -> None:
+        self._ended = ended
         self._decoder = FrameDecoder(HANDSHAKE_FRAME_BYTES_MAX)
         self._queue_bytes_max = queue_bytes_max
         self._socket_buffer_bytes = socket_buffer_bytes
@@ -50,6 +56,8 @@ class FramedConnection(asyncio.Protocol):
         self._lost = False
         self.failure: ProtocolError | None = None
         """How the other side broke the protocol; None if it did not."""
+        self.tls_failure = ""
+        """Why TLS ended the connection, with the remedy; empty if it did not."""
         self.made = asyncio.get_running_loop().create_future()
 
     # -- asyncio.Protocol
@@ -80,10 +88,17 @@ class FramedConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Report the end once."""
         self._lost = True
+        if self._ended is not None:
+            self._ended()
+        if isinstance(exc, ssl.SSLError):
+            self.tls_failure = tls_remedy(exc)
+        elif self._decoder.holds_tls_record:
+            self.tls_failure = SPEAKS_TLS
         if not self._reason:
             truncated = self._decoder.buffered_bytes
             cut = f" in the middle of a frame ({truncated} bytes of it arrived)" if truncated else ""
-            self._reason = f"{exc}{cut}" if exc is not None else f"closed by the other side{cut}"
+            plain = f"{exc}{cut}" if exc is not None else f"closed by the other side{cut}"
+            self._reason = self.tls_failure or plain
         if self._on_lost is not None:
             self._on_lost(self._reason)
 
@@ -133,6 +148,18 @@ class FramedConnection(asyncio.Protocol):
         """``host:port`` of the other side."""
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         return f"{name[0]}:{name[1]}" if name else "unknown"
+
+    @property
+    def certificates(self) -> tuple[bytes, bytes]:
+        """Fingerprints of the certificates that this side and the other one showed; empty without."""
+        if self._transport is None:
+            return b"", b""
+        return own_fingerprint(self._transport), fingerprint(self.peer_certificate)
+
+    @property
+    def peer_certificate(self) -> bytes:
+        """The other side's certificate in DER; empty without one."""
+        return peer_certificate(self._transport) if self._transport is not None else b""
 
     @property
     def is_open(self) -> bool:

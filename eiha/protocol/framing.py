@@ -52,6 +52,17 @@ def encode_frame_parts(type_: int, parts: Sequence[bytes | memoryview]) -> list[
     return [_HEADER.pack(length, checksum, PROTOCOL_VERSION, type_), *parts]
 
 
+SPEAKS_TLS: Final = (
+    "the other side speaks TLS on this connection and this side does not: configure [tls] on both, or on neither"
+)
+
+
+def _begins_tls_record(length: int) -> bool:
+    """Whether the bytes of ``length`` are the type and the version of a TLS record."""
+    kind, major, minor, _ = length.to_bytes(4, "little")
+    return 0x14 <= kind <= 0x17 and major == 3 and minor <= 4
+
+
 class FrameDecoder:
     """Cuts frames out of bytes that come in arbitrary pieces: ``receive`` each piece, then ``next_frame`` until None.
 
@@ -76,6 +87,12 @@ class FrameDecoder:
     def buffered_bytes(self) -> int:
         """Bytes that wait for the rest of their frame; not 0 at the end of a stream means truncation."""
         return self._size
+
+    @property
+    def holds_tls_record(self) -> bool:
+        """Whether what waits begins like a TLS record; a short one never becomes a frame."""
+        head = b"".join(self._pieces)[self._offset : self._offset + 4] if 4 <= self._size < HEADER_BYTES else b""
+        return len(head) == 4 and _begins_tls_record(int.from_bytes(head, "little"))
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take a piece. It must not change afterwards: frames may be views of it."""
@@ -123,6 +140,8 @@ class FrameDecoder:
         return Frame(type_, view[start + HEADER_BYTES : end])
 
     def _check_header(self, length: int, version: int) -> None:
+        if (version != PROTOCOL_VERSION or length > self.frame_bytes_max) and _begins_tls_record(length):
+            raise MalformedFrame(SPEAKS_TLS)
         if version != PROTOCOL_VERSION:
             raise VersionMismatch(
                 f"the other side sent a frame of protocol version {version}, this build speaks {PROTOCOL_VERSION}: "

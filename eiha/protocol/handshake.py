@@ -9,9 +9,13 @@
         ←  Accepted
     either:  Refused(code, reason), then the connection is closed
 
-``proof`` is HMAC-SHA256 under the cluster secret over the side's label and everything both sides said, so it proves
-knowledge of the secret, answers this nonce only, and cannot be sent back as the other side's proof. The bytes that
-follow are not encrypted; the channels belong into a network one trusts, or a tunnel.
+``proof`` is HMAC-SHA256 under the cluster secret over the side's label, everything both sides said and, over TLS, the
+fingerprints of both certificates. So it proves knowledge of the secret, answers this nonce only, cannot be sent back
+as the other side's proof, and cannot be relayed by somebody in between who holds a valid certificate: both sides then
+see another certificate than the one that was shown. Without TLS the bytes that follow are neither secret nor protected.
+
+While a secret is changed, a side knows two: a responder proves knowledge of each (a reply then holds two proofs, the
+present one first), the initiator answers under the one that both know.
 """
 
 from __future__ import annotations
@@ -124,13 +128,16 @@ HandshakeMessage = Hello | Reply | Proof | Accepted | Refused
 
 _VERSION: Final = integer_field(0, 255)
 _NONCE: Final = binary_field(NONCE_BYTES)
+_PROOF_BYTES: Final = 32
+_SECRETS_MAX: Final = 2
+_PROOFS: Final = binary_field(_SECRETS_MAX * _PROOF_BYTES)
 
 HANDSHAKE_TABLE: Final[MessageTable[HandshakeMessage]] = MessageTable(
     "handshake",
     (
         MessageSpec(1, Hello, (_VERSION, _VERSION, NAME, NAME, NAME, NAME, _NONCE), SMALL_MESSAGE_ITEMS_MAX),
-        MessageSpec(2, Reply, (_VERSION, NAME, NAME, NAME, NAME, _NONCE, _NONCE), SMALL_MESSAGE_ITEMS_MAX),
-        MessageSpec(3, Proof, (_NONCE,), SMALL_MESSAGE_ITEMS_MAX),
+        MessageSpec(2, Reply, (_VERSION, NAME, NAME, NAME, NAME, _NONCE, _PROOFS), SMALL_MESSAGE_ITEMS_MAX),
+        MessageSpec(3, Proof, (binary_field(_PROOF_BYTES),), SMALL_MESSAGE_ITEMS_MAX),
         MessageSpec(4, Accepted, (), SMALL_MESSAGE_ITEMS_MAX),
         MessageSpec(5, Refused, (NAME, text_field(REASON_LENGTH_MAX)), SMALL_MESSAGE_ITEMS_MAX),
     ),
@@ -163,11 +170,15 @@ _CODES: Final = {error: code for code, error in REFUSALS.items()}
 
 @dataclass(frozen=True, slots=True)
 class HandshakeStep:
-    """What one frame led to: bytes to send first, then the proven peer, or the failure after which to close."""
+    """What one frame led to: bytes to send first, then the proven peer, or the failure after which to close.
+
+    ``by_previous_secret``: the peer was proven under the secret that is being replaced.
+    """
 
     send: bytes = b""
     peer: PeerIdentity | None = None
     failure: ProtocolError | None = None
+    by_previous_secret: bool = False
 
 
 class Handshake:
@@ -178,22 +189,33 @@ class Handshake:
         me: who this node is.
         secret: the cluster secret, not empty.
         nonce: ``NONCE_BYTES`` bytes from a cryptographic source, never used before.
+        previous_secret: accepted, too, while the secret is changed; empty: none.
 
     The shell gives the decoder ``HANDSHAKE_FRAME_BYTES_MAX`` until ``peer`` is there, and bounds the time.
     """
 
     frame_bytes_max: Final = HANDSHAKE_FRAME_BYTES_MAX
 
-    def __init__(self, side: Side, me: HandshakeIdentity, secret: bytes, nonce: bytes) -> None:
+    def __init__(
+        self, side: Side, me: HandshakeIdentity, secret: bytes, nonce: bytes, *, previous_secret: bytes = b""
+    ) -> None:
         assert secret
         assert len(nonce) == NONCE_BYTES
         self.side = side
         self.state = HandshakeState.AWAITING_REPLY if side is Side.INITIATOR else HandshakeState.AWAITING_HELLO
         self._me = me
-        self._secret = secret
+        self._secrets = (secret, previous_secret) if previous_secret else (secret,)
+        self._agreed = secret
+        self._certificates = (b"", b"")
         self._nonce = nonce
         self._hello: Hello | None = None
         self._reply: Reply | None = None
+
+    def bind(self, own_certificate: bytes, peer_certificate: bytes) -> None:
+        """Over TLS, before the first frame: the fingerprints of the certificates that both sides showed."""
+        assert self._hello is None
+        mine_first = self.side is Side.INITIATOR
+        self._certificates = (own_certificate, peer_certificate) if mine_first else (peer_certificate, own_certificate)
 
     def start(self) -> bytes:
         """The first bytes to send; none for the responder."""
@@ -227,9 +249,9 @@ class Handshake:
                 return self._answer_reply(message)
             case Proof(proof):
                 self._check_proof(proof, Side.INITIATOR)
-                return HandshakeStep(_frame(Accepted()), peer=self._peer())
+                return HandshakeStep(_frame(Accepted()), peer=self._peer(), by_previous_secret=self._by_previous())
             case Accepted():
-                return HandshakeStep(peer=self._peer())
+                return HandshakeStep(peer=self._peer(), by_previous_secret=self._by_previous())
             case Refused(code, reason):
                 error = REFUSALS.get(code, ProtocolError)
                 return HandshakeStep(failure=error(f"the other side refused: {reason}"))
@@ -244,7 +266,8 @@ class Handshake:
         self._hello = hello
         me = self._me
         self._reply = Reply(PROTOCOL_VERSION, me.cluster, me.channel, me.node, me.incarnation, self._nonce, b"")
-        return HandshakeStep(_frame(replace(self._reply, proof=self._prove(Side.RESPONDER))))
+        proofs = b"".join(self._prove(Side.RESPONDER, secret) for secret in self._secrets)
+        return HandshakeStep(_frame(replace(self._reply, proof=proofs)))
 
     def _answer_reply(self, reply: Reply) -> HandshakeStep:
         if reply.version != PROTOCOL_VERSION:
@@ -254,7 +277,7 @@ class Handshake:
         self._check_identity(reply.cluster, reply.channel, reply.node, reply.incarnation, reply.nonce)
         self._reply = reply
         self._check_proof(reply.proof, Side.RESPONDER)
-        return HandshakeStep(_frame(Proof(self._prove(Side.INITIATOR))))
+        return HandshakeStep(_frame(Proof(self._prove(Side.INITIATOR, self._agreed))))
 
     def _check_identity(self, cluster: str, channel: str, node: str, incarnation: str, nonce: bytes) -> None:
         me = self._me
@@ -275,18 +298,28 @@ class Handshake:
         if node == me.node:
             raise NodeIdInUse(f"both nodes are called {node!r}: give each its own node id")
 
-    def _prove(self, side: Side) -> bytes:
+    def _prove(self, side: Side, secret: bytes) -> bytes:
         assert self._hello is not None
         assert self._reply is not None
-        said = fields.pack((side.value, astuple(self._hello), astuple(self._reply)[:-1]))
-        return hmac.new(self._secret, said, hashlib.sha256).digest()
+        said = fields.pack((side.value, astuple(self._hello), astuple(self._reply)[:-1], self._certificates))
+        return hmac.new(secret, said, hashlib.sha256).digest()
 
-    def _check_proof(self, proof: bytes, side: Side) -> None:
-        if not hmac.compare_digest(proof, self._prove(side)):
-            raise AuthenticationFailed(
-                f"the secret of cluster {self._me.cluster!r} is not the same on both nodes: "
-                "check cluster.secret on each"
-            )
+    def _check_proof(self, proofs: bytes, side: Side) -> None:
+        """Agree on the first of this side's secrets that ``proofs``, one or two, were made with."""
+        given = [proofs[at : at + _PROOF_BYTES] for at in range(0, len(proofs), _PROOF_BYTES)]
+        for secret in self._secrets:
+            expected = self._prove(side, secret)
+            if any(hmac.compare_digest(proof, expected) for proof in given):
+                self._agreed = secret
+                return
+        between = ", and that nothing between them ends TLS" if any(self._certificates) else ""
+        raise AuthenticationFailed(
+            f"the secret of cluster {self._me.cluster!r} is not the same on both nodes: "
+            f"check cluster.secret on each{between}"
+        )
+
+    def _by_previous(self) -> bool:
+        return self._agreed != self._secrets[0]
 
     def _peer(self) -> PeerIdentity:
         other = self._hello if self.side is Side.RESPONDER else self._reply
