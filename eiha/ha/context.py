@@ -10,6 +10,7 @@ from eiha.ha.effects import AckClient, Effect, Fact, Halt, RejectClient, Remembe
 from eiha.ha.inputs import Channel
 from eiha.ha.links import Links
 from eiha.ha.policy import Policy
+from eiha.ha.readmission import Readmission
 from eiha.ha.roles import Role, Trigger
 from eiha.ha.status import Transition
 from eiha.ha.witness_row import WitnessRow
@@ -45,6 +46,7 @@ class Context:
         "links",
         "monotonic_ms",
         "policy",
+        "readmission",
         "remembered_version",
         "role",
         "row",
@@ -59,6 +61,7 @@ class Context:
         self.role = Role.STARTING
         self.incarnation = Incarnation("")
         self.links = Links()
+        self.readmission = Readmission(config.policy)
         self.row: WitnessRow | None = None
         """The newest row seen. A hint for when to act; every act checks the row again by compare-and-set."""
         self.effects: list[Effect] = []
@@ -131,14 +134,14 @@ class Context:
         """Tell the log."""
         self.emit(Fact(level, event, detail))
 
-    def halt(self, reason: str, *, failed: bool = True) -> None:
+    def halt(self, reason: str, *, failed: bool = True, stuck: bool = False) -> None:
         """Stop for good. Further inputs have no effect."""
         if self.halted:
             return
         self.halted = True
         self.move(Trigger.STOPPED, reason)
         self.fact("halted", reason, "error" if failed else "info")
-        self.emit(Halt(reason, failed))
+        self.emit(Halt(reason, failed, stuck))
 
     def remember(self, row: WitnessRow) -> None:
         """This row was seen; its version is kept on disk, so that a witness gone backwards is noticed later."""

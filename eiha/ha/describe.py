@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eiha.ha.outbox import Lane
 from eiha.ha.roles import Role
 from eiha.ha.status import MemberStatus, SinkStatus
+from eiha.ha.symptoms import symptoms_of
 from eiha.kernel.ids import BEFORE_FIRST, NodeId
+from eiha.protocol.vitals import QUIET, Vitals
 
 if TYPE_CHECKING:
     from eiha.ha.member import Member
@@ -23,6 +26,8 @@ def describe(member: Member) -> MemberStatus:
         lag = log.end.sequence - progress.acked if progress is not None else 0
     else:
         lag = max(0, member.follower.committed_heard - replica.applied_through)
+    vitals, peer_vitals = _vitals(member)
+    sinks = tuple(_sink(member, lane) for lane in replica.outbox.lanes.values())
     return MemberStatus(
         node=ctx.config.node,
         incarnation=ctx.incarnation,
@@ -44,17 +49,32 @@ def describe(member: Member) -> MemberStatus:
         log_memory_bytes=log.retained_bytes,
         outbox_rows=replica.outbox.rows,
         outbox_bytes=replica.outbox.bytes,
-        sinks=tuple(
-            SinkStatus(lane.sink, lane.opened, lane.published_through, lane.rows, lane.bytes)
-            for lane in replica.outbox.lanes.values()
-        ),
+        sinks=sinks,
         sessions=len(replica.sessions),
         intake_open=ctx.intake_open,
         intake_reason=ctx.intake_reason,
         failover_cover=_cover(member),
         dropped=tuple(sorted(ctx.dropped.items())),
         transitions=tuple(ctx.transitions),
+        vitals=vitals,
+        peer_vitals=peer_vitals,
+        peer_silence_ms=0 if progress is None else progress.silence_ms(log.end.sequence, ctx.monotonic_ms),
+        peer_put_out_count=ctx.readmission.put_out_count,
+        peer_held_off_ms=ctx.readmission.held_ms(ctx.monotonic_ms),
+        symptoms=symptoms_of(vitals, sinks, ctx.policy),
+        peer_symptoms=() if peer_vitals is None else symptoms_of(peer_vitals, (), ctx.policy),
     )
+
+
+def _vitals(member: Member) -> tuple[Vitals, Vitals | None]:
+    if not member.started:
+        return QUIET, None
+    return member.heartbeat.own_vitals.now, member.heartbeat.peer_vitals
+
+
+def _sink(member: Member, lane: Lane) -> SinkStatus:
+    stalled_ms = member.heartbeat.own_vitals.store_ms(lane.sink) if member.started else 0
+    return SinkStatus(lane.sink, lane.opened, lane.published_through, lane.rows, lane.bytes, stalled_ms)
 
 
 def _active(member: Member) -> NodeId | None:

@@ -208,10 +208,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Stop the process: a doubt that must not be guessed away, or an orderly end (``failed`` False)."""
+    """Stop the process: a doubt that must not be guessed away, or an orderly end (``failed`` False).
+
+    ``stuck``: a part of this process does not move; a new process can go on.
+    """
 
     reason: str
     failed: bool
+    stuck: bool = False
 
 
 Effect = (

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from eiha.ha.context import Context
 from eiha.ha.failure_detector import FailureDetector
+from eiha.ha.own_vitals import OwnVitals
 from eiha.ha.replica import Replica
 from eiha.ha.roles import Role
 from eiha.kernel.ids import NO_EPOCH, Epoch, MonotonicMs
 from eiha.protocol.peer_messages import Ping, Pong
+from eiha.protocol.vitals import Vitals
 
 
 class Heartbeat:
     """The round trips of one member. ``active_heard_ms``: when the peer last said that it is active; None: never."""
 
-    __slots__ = ("_ctx", "_due_ms", "_replica", "active_heard_ms", "detector", "peer_epoch", "peer_role",
-                 "peer_sees_witness")  # fmt: skip
+    __slots__ = ("_ctx", "_due_ms", "_replica", "active_heard_ms", "detector", "own_vitals",
+                 "peer_epoch", "peer_role", "peer_sees_witness", "peer_vitals")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica) -> None:
         self._ctx = ctx
@@ -25,10 +27,15 @@ class Heartbeat:
         self.peer_role = ""
         self.peer_epoch: Epoch = NO_EPOCH
         self.peer_sees_witness = False
+        self.own_vitals = OwnVitals(ctx, replica)
+        self.peer_vitals: Vitals | None = None
+        """As of the peer's last Ping; None: it sent none since the links are up."""
 
     def link_changed(self, *, opened: bool) -> None:
         """A link came or went."""
         now_ms = self._ctx.monotonic_ms
+        if not self._ctx.links.any_open:
+            self.peer_vitals = None
         self.detector.links(any_open=self._ctx.links.any_open, now_ms=now_ms)
         if opened:
             self.detector.restart(now_ms)
@@ -43,8 +50,8 @@ class Heartbeat:
             self.send(epoch)
         return paused
 
-    def send(self, epoch: Epoch) -> None:
-        """Send a Ping now."""
+    def send(self, epoch: Epoch, *, halting: bool = False) -> None:
+        """Send a Ping now. ``halting``: the last one; the peer need not wait for the links to close."""
         ctx, replica = self._ctx, self._replica
         self._due_ms = ctx.monotonic_ms + ctx.policy.heartbeat_ms
         active = ctx.role is Role.ACTIVE
@@ -52,12 +59,13 @@ class Heartbeat:
             Ping(
                 epoch,
                 ctx.incarnation,
-                ctx.role.value,
+                Role.HALTED.value if halting else ctx.role.value,
                 self.detector.next_nonce(ctx.monotonic_ms),
                 ctx.turns,
                 replica.log.end,
                 replica.log.committed_through,
                 replica.outbox.progress(replica.applied_through) if active else (),
+                self.own_vitals.now,
             )
         )
 
@@ -68,6 +76,7 @@ class Heartbeat:
         self.detector.ping(message.loop_progress, ctx.monotonic_ms)
         self.peer_role = message.role
         self.peer_epoch = message.epoch
+        self.peer_vitals = message.vitals
         if message.role == Role.ACTIVE.value:
             self.active_heard_ms = ctx.monotonic_ms
 

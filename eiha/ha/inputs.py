@@ -10,6 +10,7 @@ from eiha.kernel.ids import ClientId, Epoch, Incarnation, LinkId, LogPosition, S
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, RemovePlan, TableStatement
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
+from eiha.protocol.vitals import IDLE, EngineWork
 
 
 class Channel(enum.Enum):
@@ -47,7 +48,13 @@ class SnapshotFacts:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed. To be given at least every ``Policy.tick_ms``."""
+    """Time passed. To be given at least every ``Policy.tick_ms``.
+
+    ``loop_lag_ms``: how late it is given. ``engine``: what the engine's thread is at.
+    """
+
+    loop_lag_ms: int = 0
+    engine: EngineWork = IDLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from eiha.ha import rules
+from eiha.ha import rules, stuck_engine
 from eiha.ha.active import Active
 from eiha.ha.candidate import Candidate
 from eiha.ha.context import Context, MemberConfig
@@ -75,7 +75,7 @@ class Member:
         self.active: Active | None = None
         self._inbox = PeerInbox(self)
         self._plans: tuple[DeployPlan, ...] = ()
-        self._started = False
+        self.started = False
         self.switchover_position: LogPosition | None = None
         self.witness_reachable = False
 
@@ -95,7 +95,7 @@ class Member:
         if isinstance(happened, Start):
             self._start(happened)
         else:
-            assert self._started, "the first input must be Start"
+            assert self.started, "the first input must be Start"
             self._dispatch(happened)
         if not ctx.halted:
             if self.active is not None:
@@ -125,6 +125,7 @@ class Member:
             case Applied():
                 self._applied(happened)
             case Tick():
+                self.heartbeat.own_vitals.tick(happened)
                 self._tick()
             case Published():
                 if self.active is not None:
@@ -180,9 +181,9 @@ class Member:
     # -- start -------------------------------------------------------------------------------------------------
 
     def _start(self, start: Start) -> None:
-        assert not self._started, "a second Start"
+        assert not self.started, "a second Start"
         ctx = self.ctx
-        self._started = True
+        self.started = True
         ctx.incarnation = start.incarnation
         self.election = Election(ctx.policy, start.witness_version_seen)
         self.heartbeat = Heartbeat(ctx, self.replica)
@@ -286,6 +287,22 @@ class Member:
             self.replica.trim_memory(self.replica.log.end.sequence)
         if self.replica.snapshot_due():
             self.replica.want_snapshot()
+        stuck = stuck_engine.reason_to_end(self)
+        if stuck is not None:
+            self._give_way(stuck)
+
+    def _give_way(self, reason: str) -> None:
+        """End at once: a switchover would wait for outputs that this engine does not make any more.
+
+        Nothing is lost: what is committed is on the other node, which makes those outputs; what is not was not
+        acknowledged.
+        """
+        epoch = self.epoch
+        if self.active is not None:
+            self.active.step_down()
+            self.active = None
+        self.heartbeat.send(epoch, halting=True)
+        self.ctx.halt(reason, stuck=True)
 
     def ask_to_join(self) -> None:
         """Joining: ask the peer, once it says that it is active in an epoch that is not over."""

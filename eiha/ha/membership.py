@@ -10,6 +10,7 @@ from eiha.ha.election import Election
 from eiha.ha.heartbeat import Heartbeat
 from eiha.ha.inputs import Channel
 from eiha.ha.peer_service import PeerService
+from eiha.ha.progress import PeerProgress
 from eiha.ha.replica import Replica
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import BEFORE_FIRST, Sequence
@@ -24,7 +25,7 @@ class Membership:
     """
 
     __slots__ = ("_ctx", "_election", "_heartbeat", "_looked_ms", "_must_hold", "_replica", "_service",
-                 "_sync_asked_version", "_told", "doubtful", "required", "row", "trouble")  # fmt: skip
+                 "_slow_peer", "_sync_asked_version", "_told", "doubtful", "required", "row", "trouble")  # fmt: skip
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Membership:
         self.required: PeerIdentity | None = None
         self.trouble: str | None = None
         """Why the required peer cannot be waited for; None: it is fine."""
+        self._slow_peer = False
         self._looked_ms = ctx.monotonic_ms
         self.doubtful = False
         """Whether somebody else may have changed the row: it is read at the next occasion."""
@@ -111,10 +113,21 @@ class Membership:
             return None if here else "the required peer's log is not known"
         if required is None or progress is None:
             return None
-        if progress.stalled(self._replica.log.end.sequence, ctx.monotonic_ms, policy.slow_peer_ms):
-            self._service.hold_until_ms = ctx.monotonic_ms + policy.slow_peer_hold_ms
-            return f"the peer acknowledged nothing new for {policy.slow_peer_ms} ms"
-        return None
+        return self._find_slowness(progress)
+
+    def _find_slowness(self, progress: PeerProgress) -> str | None:
+        """Whether the required peer is so slow that it must go; with ``block`` it is only spoken of."""
+        ctx, policy = self._ctx, self._ctx.policy
+        was_slow = self._slow_peer
+        self._slow_peer = progress.stalled(self._replica.log.end.sequence, ctx.monotonic_ms, policy.slow_peer_ms)
+        if not self._slow_peer:
+            return None
+        reason = f"the peer acknowledged nothing new for {policy.slow_peer_ms} ms"
+        if rules.waits_for_slow_peer(policy.slow_peer):
+            if not was_slow:
+                ctx.fact("peer_slow", f"{reason}; it is waited for, as slow_peer says", "warning")
+            return None
+        return reason
 
     def _consider_requiring(self) -> None:
         progress = self._service.progress
@@ -157,8 +170,17 @@ class Membership:
         self._told = None
         self._service.left()
         self._ctx.fact("went_solo", f"version {row.version}: {reason}", "warning")
+        self._hold_off()
         self.commit()
         return True
+
+    def _hold_off(self) -> None:
+        ctx = self._ctx
+        hold_ms = ctx.readmission.put_out(ctx.monotonic_ms, slow=self._slow_peer)
+        self._slow_peer = False
+        if hold_ms:
+            count = ctx.readmission.put_out_count
+            ctx.fact("peer_held_off", f"left the synced set {count} times since this node started; not let in for {hold_ms} ms", "warning")
 
     def adopt(self, row: WitnessRow, *, won: bool) -> None:
         """The row, still of this epoch, is now this."""

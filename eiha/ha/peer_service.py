@@ -35,7 +35,7 @@ class PeerService:
     """
 
     __slots__ = ("_ctx", "_cutting", "_epoch", "_join", "_mine", "_replica", "_resync", "_resync_told", "_sender",
-                 "_snapshot_only", "_theirs", "_told_committed", "_transfers", "hold_until_ms", "must_leave",
+                 "_snapshot_only", "_theirs", "_told_committed", "_transfers", "must_leave",
                  "progress")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, epoch: Epoch) -> None:
@@ -44,7 +44,6 @@ class PeerService:
         self._epoch = epoch
         self.progress: PeerProgress | None = None
         self.must_leave: str | None = None
-        self.hold_until_ms = 0
         self._join: tuple[JoinRequest, PeerIdentity] | None = None
         self._cutting: tuple[int, int] | None = None  # (snapshot request, transfer)
         self._sender: SnapshotSender | None = None
@@ -245,7 +244,8 @@ class PeerService:
             return False
         if self._resync is not None:
             return False
-        if self._ctx.monotonic_ms < self.hold_until_ms or self._join is not None or self._cutting is not None:
+        held_ms = self._ctx.readmission.held_ms(self._ctx.monotonic_ms)
+        if held_ms or self._join is not None or self._cutting is not None:
             return False
         lag = replica.log.end.sequence - progress.acked
         behind = replica.log.committed_through - progress.applied_through

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from eiha.errors import ConfigurationError
 from eiha.protocol.limits import ENTRY_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX
+
+SLOW_PEER_POLICIES: Final = ("solo", "block")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +30,18 @@ class Policy:
     """A certified passive that starts gives the active of the row this long to appear."""
     slow_peer_ms: int = 2_000
     """A required peer that acknowledges nothing new for this long is put out of the synced set."""
+    slow_peer: str = "solo"
+    """What then: ``solo`` puts it out; ``block`` waits for it, however long, and clients feel it."""
     slow_peer_hold_ms: int = 10_000
     """A slow peer is not synced in again before this has passed."""
+    flapping_window_ms: int = 60_000
+    flapping_allowed: int = 5
+    """How often in the window the peer may leave the synced set before it is held off."""
+    flapping_hold_ms: int = 1_000
+    """The first wait of a flapping peer; it doubles each time up to ``flapping_hold_max_ms``."""
+    flapping_hold_max_ms: int = 60_000
+    stuck_engine_ms: int = 30_000
+    """An engine at one entry for longer is stuck: its node ends if the other is well. 0: it never does."""
     join_retry_ms: int = 1_000
     transfer_timeout_ms: int = 10_000
     """A snapshot transfer without progress for this long is begun anew."""
@@ -109,6 +122,10 @@ class Policy:
         _require(self.append_bytes_max <= ENTRY_BYTES_MAX, "append_bytes_max must fit a frame")
         _require(0 < self.chunk_bytes <= SNAPSHOT_CHUNK_BYTES_MAX, "chunk_bytes must fit a frame")
         _require(self.log_tail_bytes <= self.catch_up_bytes_max, "log_tail_bytes must not exceed catch_up_bytes_max")
+        _require(self.slow_peer in SLOW_PEER_POLICIES, f"slow_peer must be one of {', '.join(SLOW_PEER_POLICIES)}")
+        _require(
+            self.flapping_hold_ms <= self.flapping_hold_max_ms, "flapping_hold_ms must not exceed flapping_hold_max_ms"
+        )
         for name in ("inflight_entries_max", "apply_entries_max", "digest_interval_entries", "chunk_window"):
             _require(getattr(self, name) > 0, f"{name} must be positive")
 

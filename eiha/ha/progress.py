@@ -131,9 +131,13 @@ class PeerProgress:
         self._inflight.append((last, size))
         self.inflight_bytes += size
 
+    def silence_ms(self, log_end: Sequence, now_ms: MonotonicMs) -> int:
+        """How long the peer has owed acknowledgements without giving a new one; 0 when it owes none."""
+        return now_ms - self.advanced_ms if self.acked < log_end else 0
+
     def stalled(self, log_end: Sequence, now_ms: MonotonicMs, limit_ms: int) -> bool:
         """Whether the peer owes acknowledgements and gave no new one for ``limit_ms``."""
-        return self.acked < log_end and now_ms - self.advanced_ms > limit_ms
+        return self.silence_ms(log_end, now_ms) > limit_ms
 
     def _forget_inflight(self) -> None:
         self._inflight.clear()

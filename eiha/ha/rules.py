@@ -70,6 +70,14 @@ def may_ask_sync_in(*, requires_peer: bool, acked: Sequence, must_hold: Sequence
     return requires_peer and acked >= must_hold
 
 
+def waits_for_slow_peer(policy: str) -> bool:
+    """``block``: a peer that is there but slow is waited for; nothing is committed on one disk because of slowness.
+
+    Without it: a user who chose two copies over speed finds events on one disk only.
+    """
+    return policy == "block"
+
+
 def may_take(row: WitnessRow, me: PeerIdentity) -> bool:
     """R5: only a member of the synced set may take the row; the active itself is one.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eiha.kernel.ids import Epoch, Incarnation, NodeId, Sequence
+from eiha.protocol.vitals import QUIET, Vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class SinkStatus:
     published_through: Sequence
     waiting_rows: int
     waiting_bytes: int
+    stalled_ms: int = 0
+    """How long rows have waited without the store taking any (on the active)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class MemberStatus:
 
     ``state``: ``solo | synced | joining | no-quorum | fenced | starting | halted``. ``peer_lag_entries``: how many
     entries the peer is behind (active), or this node behind the active's commit watermark (passive).
+
+    ``peer_silence_ms``: how long the peer has owed acknowledgements without giving any. ``peer_held_off_ms``: for how
+    much longer a peer that was put out ``peer_put_out_count`` times is not let in. ``symptoms``: what is slow or stuck.
     """
 
     node: NodeId
@@ -64,3 +70,10 @@ class MemberStatus:
     failover_cover: str
     dropped: tuple[tuple[str, int], ...]
     transitions: tuple[Transition, ...]
+    vitals: Vitals = QUIET
+    peer_vitals: Vitals | None = None
+    peer_silence_ms: int = 0
+    peer_put_out_count: int = 0
+    peer_held_off_ms: int = 0
+    symptoms: tuple[str, ...] = ()
+    peer_symptoms: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ from eiha.protocol.message_table import (
     text_field,
 )
 from eiha.protocol.peer_messages import PeerMessage
+from eiha.protocol.vitals import Vitals
 
 
 def _read_position(value: Any, what: str) -> LogPosition:
@@ -33,6 +34,39 @@ def _read_position(value: Any, what: str) -> LogPosition:
     )
 
 
+def _vitals_parts(vitals: Vitals) -> tuple[Any, ...]:
+    return (
+        vitals.loop_lag_ms,
+        vitals.applied_through,
+        vitals.engine_work,
+        vitals.engine_sequence,
+        vitals.engine_ms,
+        vitals.log_ms,
+        vitals.outbox_rows,
+        vitals.outbox_bytes,
+        vitals.store_ms,
+    )
+
+
+def _read_vitals(value: Any, what: str) -> Vitals:
+    lag_ms, applied, work, sequence, engine_ms, log_ms, rows, size, store_ms = fields.record(value, what, 9)
+    return Vitals(
+        fields.integer(lag_ms, f"{what}.loop_lag_ms"),
+        Sequence(fields.integer(applied, f"{what}.applied_through")),
+        fields.text(work, f"{what}.engine_work", WORK_LENGTH_MAX),
+        Sequence(fields.integer(sequence, f"{what}.engine_sequence")),
+        fields.integer(engine_ms, f"{what}.engine_ms"),
+        fields.integer(log_ms, f"{what}.log_ms"),
+        fields.integer(rows, f"{what}.outbox_rows"),
+        fields.integer(size, f"{what}.outbox_bytes"),
+        fields.integer(store_ms, f"{what}.store_ms"),
+    )
+
+
+WORK_LENGTH_MAX: Final = 16
+"""The longest word for what an engine does has eight letters."""
+
+_VITALS: Final = FieldCodec(_vitals_parts, _read_vitals)
 _POSITION: Final = FieldCodec(lambda position: (position.sequence, position.epoch), _read_position)
 _REASON: Final = text_field(REASON_LENGTH_MAX)
 _CHECKSUM: Final = integer_field(0, (1 << 32) - 1)
@@ -41,14 +75,16 @@ _DIGEST: Final = binary_field(64)
 PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
     "peer",
     (
-        MessageSpec(16, messages.Append, (NUMBER, _POSITION, list_field(binary_field(ENTRY_BYTES_MAX)), NUMBER)),
+        MessageSpec(
+            16, messages.Append, (NUMBER, _POSITION, list_field(binary_field(ENTRY_BYTES_MAX)), NUMBER, NUMBER)
+        ),
         MessageSpec(17, messages.AppendAck, (NUMBER, NAME, _POSITION, NUMBER, FLAG)),
-        MessageSpec(18, messages.Committed, (NUMBER, NUMBER)),
+        MessageSpec(18, messages.Committed, (NUMBER, NUMBER, NUMBER)),
         MessageSpec(19, messages.Forward, (NUMBER, list_field(FieldCodec(publication_parts, read_publication)))),
         MessageSpec(
             32,
             messages.Ping,
-            (NUMBER, NAME, NAME, NUMBER, NUMBER, _POSITION, NUMBER, list_field(pair_field(NAME, NUMBER))),
+            (NUMBER, NAME, NAME, NUMBER, NUMBER, _POSITION, NUMBER, list_field(pair_field(NAME, NUMBER)), _VITALS),
         ),
         MessageSpec(33, messages.Pong, (NUMBER, NUMBER, FLAG)),
         MessageSpec(

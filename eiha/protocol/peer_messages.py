@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eiha.kernel.ids import Epoch, Incarnation, LogPosition, NodeId, Sequence
+from eiha.kernel.ids import BEFORE_FIRST, Epoch, Incarnation, LogPosition, NodeId, Sequence
 from eiha.protocol.log_entry import Publication
+from eiha.protocol.vitals import QUIET, Vitals
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
     """Active → passive: entries that follow ``previous``.
 
-    ``encoded`` holds the entries' bytes in sequence order. ``committed_through`` lets the passive apply.
+    ``encoded`` holds the entries' bytes in sequence order. ``committed_through`` lets the passive commit,
+    ``applied_through``, how far the active's engine is, lets it apply: what kills one node must not reach the other.
     """
 
     epoch: Epoch
     previous: LogPosition
     encoded: tuple[bytes, ...]
     committed_through: Sequence
+    applied_through: Sequence = BEFORE_FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,11 @@ class AppendAck:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Active → passive, when no Append is due: the commit watermark moved."""
+    """Active → passive, when no Append is due: the commit watermark, or that of the engine, moved."""
 
     epoch: Epoch
     committed_through: Sequence
+    applied_through: Sequence = BEFORE_FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Ping:
     """Either way, each heartbeat. ``nonce`` comes back in the Pong: liveness is a round trip.
 
     ``loop_progress`` counts turns of the sender's main loop. ``published_through`` (active only) says per sink
-    how far outputs are in the store, so that the passive trims its outbox.
+    how far outputs are in the store, so that the passive trims its outbox. ``vitals``: how the sender is getting on.
     """
 
     epoch: Epoch
@@ -75,6 +79,7 @@ class Ping:
     log_end: LogPosition
     committed_through: Sequence
     published_through: tuple[tuple[str, Sequence], ...] = ()
+    vitals: Vitals = QUIET
 
 
 @dataclass(frozen=True, slots=True)

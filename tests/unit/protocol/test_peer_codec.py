@@ -13,12 +13,15 @@ from eiha.protocol import peer_messages as messages
 from eiha.protocol.limits import REASON_LENGTH_MAX
 from eiha.protocol.log_entry import Publication
 from eiha.protocol.peer_codec import PEER_TABLE, decode_peer_message, encode_peer_message
+from eiha.protocol.vitals import Vitals
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 reasons = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 numbers = st.integers(0, (1 << 63) - 1)
 checksums = st.integers(0, (1 << 32) - 1)
 positions = st.builds(LogPosition, numbers, numbers)
+works = st.sampled_from(["", "entry", "question", "digest", "snapshot", "restore"])
+vitals = st.builds(Vitals, numbers, numbers, works, numbers, numbers, numbers, numbers, numbers, numbers)
 publications = st.builds(
     Publication, names, st.integers(1, (1 << 63) - 1), names, st.integers(0, 1_000_000), st.binary(max_size=30)
 )
@@ -42,6 +45,7 @@ STRATEGIES = {
         positions,
         numbers,
         tuples(st.tuples(names, numbers)),
+        vitals,
     ),
     messages.Pong: (numbers, numbers, st.booleans()),
     messages.JoinRequest: (names, numbers, positions, tuples(st.tuples(numbers, numbers)), numbers, numbers),

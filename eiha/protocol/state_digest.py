@@ -1,0 +1,75 @@
+"""What a node says of its state at a position of the log: digests of parts of it, and which parts differ from another's.
+
+A *part* is one operator of one query, one table, the strings of a plan and so on. Parts are told by their number; both
+nodes number them alike as long as they have the same plans, which ``names_digest`` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+DIGEST_BYTES: Final = 8
+"""Bytes of one digest: two states that differ by accident look alike once in 2**64."""
+
+PARTS_COVERED_MAX: Final = 512
+"""Parts that one position covers at most: a report stays below 16 KiB however many plans there are."""
+
+PARTS_MAX: Final = 1 << 20
+"""Parts that can be told by number at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartDigest:
+    """The digest of share ``share`` of ``shares`` of part ``part``. How many shares there are follows from its size."""
+
+    part: int
+    share: int
+    shares: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StateDigest:
+    """Digests at one position. ``covered`` begins with the part whose turn it is: both nodes have that one."""
+
+    names_digest: bytes
+    covered: tuple[PartDigest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an operator sees of the digests: how many parts there are, and in how many positions all were covered."""
+
+    parts: int
+    positions: int
+
+
+def names_digest(names: Seq[str]) -> bytes:
+    """What tells whether two nodes number the same parts."""
+    return blake2b("\n".join(names).encode(), digest_size=DIGEST_BYTES).digest()
+
+
+OTHER_PLANS: Final = "the plans deployed"
+
+
+def differing_parts(mine: StateDigest, theirs: StateDigest, names: Seq[str]) -> tuple[str, ...]:
+    """The parts that both cover and that differ, by name; ``names`` are mine. Empty: no difference is seen."""
+    if mine.names_digest != theirs.names_digest:
+        return (OTHER_PLANS,)
+    known = {each.part: each for each in theirs.covered}
+    found = []
+    for each in mine.covered:
+        other = known.get(each.part)
+        if other is None or not _differs(each, other):
+            continue
+        found.append(names[each.part] if each.part < len(names) else f"part {each.part}")
+    return tuple(dict.fromkeys(found))
+
+
+def _differs(mine: PartDigest, theirs: PartDigest) -> bool:
+    if mine.shares != theirs.shares:
+        return True  # not even of one size
+    return mine.share == theirs.share and mine.digest != theirs.digest
