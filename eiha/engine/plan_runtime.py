@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -23,8 +23,10 @@ from eiha.engine.heartbeat import Heartbeat
 from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
 from eiha.engine.operators.select import as_batch, as_current, without_resets
-from eiha.engine.plan_parts import PartitionGate, QueryProcess, TableAction, TableRows
+from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
+from eiha.engine.plan_state import plan_state_parts
 from eiha.engine.routes import Route, may_be_due_at_once, route, subscribers, timed_queries, wall_driven_queries
+from eiha.engine.state_part import StatePart
 from eiha.engine.triggers import Triggers
 from eiha.engine.wall_clock import WallClock
 from eiha.events.batch import EventBatch, concatenate_batches
@@ -44,22 +46,7 @@ _FIRST_TRIGGER: Final = -1
 _BEFORE_ANY_EVENT = 0
 """Where the event clock of playback stands before the first event."""
 
-
 _NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
-
-
-class Listener(Protocol):
-    """Told of each chunk as it happens. A plan with a listener is fed one chunk at a time."""
-
-    def query_put_out(self, query: Query, batch: EventBatch, turned_ms: int | None) -> None:
-        """A query put out a chunk; rows have their kinds.
-
-        No rows: a batch window turned, with a reset stamped ``turned_ms``, but all of its rows were kept back; or, with
-        ``turned_ms`` None, a snapshot found nothing to show.
-        """
-
-    def stream_got(self, stream: str, batch: EventBatch) -> None:
-        """A stream got a chunk, and its queries are through with it."""
 
 
 class PlanRuntime:
@@ -106,6 +93,7 @@ class PlanRuntime:
         self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
         self._routes: dict[str, Route] = {}
         self._timed = timed_queries(plan)
+        self._has_timers = bool(self._timed or plan.triggers)
         self._wall_driven = wall_driven_queries(plan)
         self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
         self._outputs: dict[str, list[EventBatch]] = {}
@@ -163,7 +151,7 @@ class PlanRuntime:
         """
         if self._is_stopped:
             return
-        if not self.plan.playback:
+        if not self.plan.playback and self._has_timers:
             self._begin_waits(now_ms)
             self._note_alarms()
             while (due := self.next_timer_ms()) is not None and due <= now_ms:
@@ -280,18 +268,29 @@ class PlanRuntime:
     def snapshot(self) -> OperatorState:
         """The state of the clock, of all queries and of the keys already seen."""
         return {
-            "clock_ms": self._clock_ms,
-            "alarms": self._alarms.snapshot(),
-            "triggers": self._triggers.snapshot(),
-            "heartbeat": None if self._heartbeat is None else self._heartbeat.snapshot(),
-            "is_stopped": self._is_stopped,
-            "wall_ms": self._wall.now_ms,
+            **self._clocks(),
             "queries": [query.snapshot() for query in self._queries],
             "gates": [gate.snapshot() for gate in self._gates],
             "tables": {name: table.snapshot() for name, table in self._tables.items()},
             "aggregations": [aggregation.snapshot() for aggregation in self._aggregations],
             "deduplicators": {stream: each.snapshot() for stream, each in self._deduplicators.items()},
         }
+
+    def _clocks(self) -> OperatorState:
+        return {
+            "clock_ms": self._clock_ms,
+            "alarms": self._alarms.snapshot(),
+            "triggers": self._triggers.snapshot(),
+            "heartbeat": None if self._heartbeat is None else self._heartbeat.snapshot(),
+            "is_stopped": self._is_stopped,
+            "wall_ms": self._wall.now_ms,
+        }
+
+    def parts(self) -> tuple[StatePart, ...]:
+        """All that ``snapshot`` gives, operator by operator."""
+        return plan_state_parts(
+            self._clocks, self._queries, self._gates, self._tables, self._aggregations, self._deduplicators
+        )
 
     def restore(self, state: OperatorState, *, triggers: bool = True) -> None:
         """Take over what ``snapshot`` of an equal plan gave; without ``triggers`` these go on as they are."""
@@ -372,13 +371,16 @@ class PlanRuntime:
     def _feed_live(self, stream: str, batch: EventBatch, *, fires_inside: bool) -> None:
         """Rows at the time at which the clock stands: whole, unless one is so late that it is due before the next."""
         whole = fires_inside or len(batch) == 1 or batch.chunks is not None or not self._timed
-        late_ms = self._clock_ms - int(batch.timestamps.min())
-        if whole or not may_be_due_at_once(self.plan, self._route(stream), self._timed, late_ms):
+        if whole or not self._may_be_due_at_once(stream, batch):
             self._feed(stream, batch, self._clock_ms, fires_inside=fires_inside)
             return
         for row in range(len(batch)):
             self.advance(self._clock_ms)
             self._feed(stream, plain_rows(batch, row, row + 1), self._clock_ms, fires_inside=False)
+
+    def _may_be_due_at_once(self, stream: str, batch: EventBatch) -> bool:
+        late_ms = self._clock_ms - int(batch.timestamps.min())
+        return may_be_due_at_once(self.plan, self._route(stream), self._timed, late_ms)
 
     def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs, *, fires_inside: bool) -> None:
         if batch.chunks is None and self._listener is None and self._is_batched(stream, batch):
@@ -432,6 +434,8 @@ class PlanRuntime:
 
     def _note_alarms(self) -> None:
         """Remember in which order the queries' next timers were first seen."""
+        if not self._has_timers:
+            return
         for index in sorted(self._timed):
             self._alarms.note(index, self._queries[index].next_timer_ms())
         for place in range(len(self._triggers)):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from eiha.engine.expressions.constant_operand import arithmetic_by, comparison_by
 from eiha.engine.expressions.functions import function
 from eiha.engine.expressions.functions import may_fail as function_may_fail
 from eiha.engine.expressions.numeric import arithmetic, comparison
@@ -51,8 +52,16 @@ def compile_expression(expression: Expression, scope: Scope) -> Evaluate:
         case OutputRef(attribute):
             return lambda rows: rows.outputs[attribute]
         case Arithmetic(op, left, right, type_):
+            by = arithmetic_by(op, type_, _constant(right, scope)) if isinstance(right, Literal) else None
+            if by is not None:
+                return _unary(by, left, scope)
             return _binary(arithmetic(op, type_), left, right, scope)
         case Compare(op, left, right):
+            if (
+                isinstance(right, Literal)
+                and (than := comparison_by(op, left.type, _constant(right, scope))) is not None
+            ):
+                return _unary(than, left, scope)
             return _binary(comparison(op, left.type, right.type), left, right, scope)
         case Logic():
             return _logic(expression, scope)
@@ -76,6 +85,8 @@ def compile_expression(expression: Expression, scope: Scope) -> Evaluate:
 def compile_column(expression: Expression, scope: Scope) -> Callable[[Rows], Column]:
     """As ``compile_expression``, constants spread over the rows."""
     evaluate = compile_expression(expression, scope)
+    if isinstance(expression, AttributeRef | AggregateRef | OutputRef):
+        return cast("Callable[[Rows], Column]", evaluate)
     return lambda rows: column_of(evaluate(rows), rows.count)
 
 
@@ -131,13 +142,17 @@ def aggregate_indices(expression: Expression) -> tuple[int, ...]:
 
 
 def _literal(literal: Literal, scope: Scope) -> Evaluate:
+    constant = _constant(literal, scope)
+    return lambda _rows: constant
+
+
+def _constant(literal: Literal, scope: Scope) -> Constant:
     value: Any
     if literal.type is AttributeType.STRING:
         value = np.int32(scope.strings.intern(str(literal.value)))
     else:
         value = literal.type.dtype.type(literal.value)
-    constant = Constant(literal.type, value)
-    return lambda _rows: constant
+    return Constant(literal.type, value)
 
 
 def _binary(

@@ -1,4 +1,4 @@
-"""Arithmetic and comparison of columns as Java and Siddhi do them."""
+"""Arithmetic and comparison of columns as Java and Siddhi do them. Whoever evaluates has NumPy's warnings off."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ def arithmetic(op: ArithmeticOp, type_: AttributeType) -> Callable[[Column, Colu
     rounded to 32 bits at each step. The function raises ``EngineFault`` for a value that is not a number.
     """
     divides = op in (ArithmeticOp.DIVIDE, ArithmeticOp.MODULO)
-    apply = _truncated if op is ArithmeticOp.DIVIDE and type_ not in _FLOATING else _OPERATIONS[op]
+    apply = truncated_quotient if op is ArithmeticOp.DIVIDE and type_ not in _FLOATING else OPERATIONS[op]
 
     def run(left: Column, right: Column) -> Column:
-        with np.errstate(all="ignore"):
-            valid = both_valid(left.valid, right.valid)
-            a = as_number(left, type_, valid)
-            b = as_number(right, type_, valid)
-            if divides:
-                nonzero = b != 0
-                if not nonzero.all():
-                    valid = both_valid(valid, nonzero)
-                    b = np.where(nonzero, b, np.ones(1, dtype=b.dtype))
-            return result(type_, apply(a, b), valid)
+        valid = both_valid(left.valid, right.valid)
+        a = as_number(left, type_, valid)
+        b = as_number(right, type_, valid)
+        if divides:
+            nonzero = b != 0
+            if not nonzero.all():
+                valid = both_valid(valid, nonzero)
+                b = np.where(nonzero, b, np.ones(1, dtype=b.dtype))
+        return result(type_, apply(a, b), valid)
 
     return run
 
@@ -86,13 +85,14 @@ def _numbers_of_objects(column: Column, type_: AttributeType, valid: Mask | None
     return values
 
 
-def _truncated(a: Values, b: Values) -> Values:
+def truncated_quotient(a: Values, b: Values) -> Values:
+    """Java's quotient of whole numbers; ``b`` has no zero."""
     # the remainder has the sign of the left side, so this floor division is exact: Java truncates
     quotient: Values = (a - np.fmod(a, b)) // b
     return quotient
 
 
-_OPERATIONS: Final[dict[ArithmeticOp, Callable[[Any, Any], Any]]] = {
+OPERATIONS: Final[dict[ArithmeticOp, Callable[[Any, Any], Any]]] = {
     ArithmeticOp.ADD: np.add,
     ArithmeticOp.SUBTRACT: np.subtract,
     ArithmeticOp.MULTIPLY: np.multiply,
@@ -100,7 +100,7 @@ _OPERATIONS: Final[dict[ArithmeticOp, Callable[[Any, Any], Any]]] = {
     ArithmeticOp.MODULO: np.fmod,
 }
 
-_COMPARISONS: Final[dict[CompareOp, Callable[[Any, Any], Any]]] = {
+COMPARISONS: Final[dict[CompareOp, Callable[[Any, Any], Any]]] = {
     CompareOp.EQUAL: np.equal,
     CompareOp.NOT_EQUAL: np.not_equal,
     CompareOp.LESS: np.less,
@@ -115,22 +115,26 @@ def comparison_type(left: AttributeType, right: AttributeType) -> AttributeType:
     return left if _RANKS[left] >= _RANKS[right] else right
 
 
+def compared_as(op: CompareOp, left: AttributeType, right: AttributeType) -> AttributeType | None:
+    """The type to which both sides are brought before they are compared; None: they are compared as they are."""
+    if not (left.is_numeric and right.is_numeric) or left is right:
+        return None
+    if op is CompareOp.NOT_EQUAL and {left, right} == {AttributeType.LONG, AttributeType.FLOAT}:
+        return AttributeType.DOUBLE  # as recorded: this pair alone is not compared as floats
+    return comparison_type(left, right)
+
+
 def comparison(op: CompareOp, left: AttributeType, right: AttributeType) -> Callable[[Column, Column], Column]:
     """``left op right``, never null: a null makes it false, but ``!=`` true (for null and null, too)."""
-    compare = _COMPARISONS[op]
+    compare = COMPARISONS[op]
     null_gives = op is CompareOp.NOT_EQUAL
-    type_ = comparison_type(left, right) if left.is_numeric and right.is_numeric else None
-    if op is CompareOp.NOT_EQUAL and {left, right} == {AttributeType.LONG, AttributeType.FLOAT}:
-        type_ = AttributeType.DOUBLE  # as recorded: this pair alone is not compared as floats
-
-    is_alike = left is right and type_ not in _FLOATING
+    type_ = compared_as(op, left, right)
 
     def run(a: Column, b: Column) -> Column:
-        if type_ is None or is_alike:
+        if type_ is None:
             values = compare(a.values, b.values)
         else:
-            with np.errstate(all="ignore"):
-                values = compare(as_number(a, type_, None), as_number(b, type_, None))
+            values = compare(as_number(a, type_, None), as_number(b, type_, None))
         valid: Mask | None = both_valid(a.valid, b.valid)
         if valid is not None:
             values = (values | ~valid) if null_gives else (values & valid)

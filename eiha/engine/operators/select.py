@@ -95,6 +95,7 @@ class Select:
         "_needed",
         "_nothing",
         "_one_by_one",
+        "_only_projects",
         "_order_keys",
         "_places",
         "_projections",
@@ -140,6 +141,13 @@ class Select:
         self._limited = rate is not None
         self._batching = rate is None or rate.kind is not RateKind.SNAPSHOT
         self._collapses = self._batching and bool(selector.aggregates or selector.group_by)
+        self._only_projects = (
+            not (selector.aggregates or selector.group_by or selector.order_by or self._limited or self._one_by_one)
+            and selector.having is None
+            and selector.limit is None
+            and selector.offset is None
+            and events is not OutputEvents.EXPIRED
+        )
         self._left_groups = _NO_GROUPS
         self._resets = NO_RESETS
         self._epoch = 0
@@ -161,6 +169,8 @@ class Select:
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The output rows of ``batch``."""
+        if self._only_projects and batch.kinds is None and not batch.collapses:
+            return self._projected(batch, clock)
         epoch = self._epoch
         left, epochs = self._without_resets(batch, clock)
         if self._group_index is not None:
@@ -197,6 +207,14 @@ class Select:
         if collapses and self._having is not None:
             left = self._collapsed(left)
         return self._in_order(left, has_kinds=batch.kinds is not None, in_turn=self._in_turn and not is_batch)
+
+    def _projected(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """Each row on its own."""
+        aggregates = () if self._aggregates_from is None else batch.columns[self._aggregates_from :]
+        rows = Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms, aggregates)
+        self.turned_ms = None
+        columns = tuple([projection(rows) for projection in self._projections])
+        return EventBatch(self._selector.schema, batch.timestamps, columns, None, batch.chunks)
 
     def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
         """Current and expired rows, and for each how many resets came before it, ever."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,13 @@ def attribute(type_: AttributeType) -> AttributeRef:
 def leaf(type_: AttributeType) -> st.SearchStrategy[Expression]:
     literals = st.sampled_from(SPECIAL[type_]).map(lambda value: Literal(value, type_))
     return st.one_of(st.just(attribute(type_)), literals)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quiet_arithmetic() -> Iterator[None]:
+    """Whoever evaluates has NumPy's warnings off, as the runtime has."""
+    with np.errstate(all="ignore"):
+        yield
 
 
 @st.composite

@@ -1,0 +1,69 @@
+"""Arithmetic and comparison of a column with a constant on the right: the constant is converted once, not per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from eiha.engine.expressions.numeric import COMPARISONS, OPERATIONS, as_number, compared_as, truncated_quotient
+from eiha.engine.expressions.values import Constant, result
+from eiha.events.column import Column, Values
+from eiha.events.schema import AttributeType
+from eiha.plan.expressions import ArithmeticOp, CompareOp
+
+_WHOLE = (AttributeType.INT, AttributeType.LONG)
+
+
+def arithmetic_by(op: ArithmeticOp, type_: AttributeType, constant: Constant) -> Callable[[Column], Column] | None:
+    """``column op constant`` as ``numeric.arithmetic`` gives it; None where that has to look at each batch anew.
+
+    Null and zero divisors are left to it, and whatever is not a number.
+    """
+    if constant.value is None or not constant.type.is_numeric:
+        return None
+    with np.errstate(all="ignore"):
+        b = as_number(constant.single, type_, None)
+    divides = op in (ArithmeticOp.DIVIDE, ArithmeticOp.MODULO)
+    if divides and not b[0]:
+        return None
+    apply: Callable[[Any, Any], Any] = OPERATIONS[op]
+    if type_ in _WHOLE and op is ArithmeticOp.DIVIDE:
+        apply = truncated_quotient
+    elif type_ in _WHOLE and op is ArithmeticOp.MODULO and b[0] > 0:
+        apply = _remainder
+
+    def run(column: Column) -> Column:
+        return result(type_, apply(as_number(column, type_, column.valid), b), column.valid)
+
+    return run
+
+
+def comparison_by(op: CompareOp, left: AttributeType, constant: Constant) -> Callable[[Column], Column] | None:
+    """``column op constant`` as ``numeric.comparison`` gives it; None for a null."""
+    if constant.value is None:
+        return None
+    compare = COMPARISONS[op]
+    type_ = compared_as(op, left, constant.type)
+    null_gives = op is CompareOp.NOT_EQUAL
+    with np.errstate(all="ignore"):
+        b = constant.single.values if type_ is None else as_number(constant.single, type_, None)
+
+    def run(column: Column) -> Column:
+        values = compare(column.values if type_ is None else as_number(column, type_, None), b)
+        if column.valid is not None:
+            values = (values | ~column.valid) if null_gives else (values & column.valid)
+        return Column(AttributeType.BOOL, values)
+
+    return run
+
+
+def _remainder(a: Values, b: Values) -> Values:
+    """Java's remainder of whole numbers by one positive number: three passes cost a third of one ``fmod``."""
+    if len(a) and a.min() < 0:
+        signed: Values = np.fmod(a, b)
+        return signed
+    left = np.floor_divide(a, b)
+    left *= b
+    return np.subtract(a, left, out=left)
