@@ -53,6 +53,9 @@ _KINDS: Final[dict[AttributeType, str]] = {
 }
 """NumPy dtype kinds that are taken for an attribute type."""
 
+_BY_ID: Final = (AttributeType.STRING, AttributeType.OBJECT)
+"""Types whose values are not those of an array of numbers."""
+
 
 class Incoming:
     """Makes columns for one plan: strings become ids of its string table."""
@@ -75,6 +78,8 @@ class Incoming:
             WrongSchema: attributes are missing, or lengths differ.
             WrongValue: a value does not fit its attribute.
         """
+        if type(data) is dict:
+            return self._of_mapping(data, schema)
         kind = type(data).__module__.partition(".")[0]
         if kind == "pandas":
             data = {str(name): data[name] for name in data.columns}
@@ -91,13 +96,15 @@ class Incoming:
 
     def _of_mapping(self, data: Mapping[str, Any], schema: Schema) -> tuple[tuple[Column, ...], int]:
         attributes = schema.attributes
-        if len(data) != len(attributes) or any(each.name not in data for each in attributes):
-            missing = [name for name in schema.names if name not in data]
-            unknown = [name for name in data if schema.position(str(name)) is None]
-            problem = f"attribute {missing[0]!r} is missing" if missing else f"there is no attribute {unknown[0]!r}"
-            raise WrongSchema(f"{problem}; the stream is {schema}")
-        columns = tuple([self._column(data[each.name], each) for each in schema.attributes])
-        lengths = {len(column) for column in columns}
+        try:
+            values = [data[each.name] for each in attributes]
+        except KeyError as missing:
+            raise WrongSchema(f"attribute {missing.args[0]!r} is missing; the stream is {schema}") from None
+        if len(data) != len(values):
+            unknown = next(name for name in data if schema.position(str(name)) is None)
+            raise WrongSchema(f"there is no attribute {unknown!r}; the stream is {schema}")
+        columns = tuple(map(self._column, values, attributes))
+        lengths = {len(column.values) for column in columns}
         if len(lengths) != 1:
             shown = ", ".join(f"{each.name}: {len(data[each.name])}" for each in schema.attributes)
             raise WrongSchema(f"columns must be equally long; they are {shown}")
@@ -113,6 +120,9 @@ class Incoming:
 
     def _column(self, values: Any, attribute: Attribute) -> Column:
         if isinstance(values, np.ndarray):
+            type_ = attribute.type
+            if values.dtype is type_.dtype and values.ndim == 1 and type_ not in _BY_ID:
+                return Column(type_, values)
             return self._array(values, None, attribute)
         if isinstance(values, Texts):
             _expect(attribute.type is AttributeType.STRING, "texts", attribute)
@@ -130,9 +140,9 @@ class Incoming:
     def _array(self, values: npt.NDArray[Any], valid: Mask | None, attribute: Attribute) -> Column:
         _expect(values.ndim == 1, f"an array of {values.ndim} dimensions", attribute)
         type_ = attribute.type
-        if values.dtype == type_.dtype and type_ not in (AttributeType.STRING, AttributeType.OBJECT):
+        if values.dtype == type_.dtype and type_ not in _BY_ID:
             return Column(type_, values) if valid is None else make_column(type_, values, valid)
-        if type_ in (AttributeType.STRING, AttributeType.OBJECT) or values.dtype.kind == "O":
+        if type_ in _BY_ID or values.dtype.kind == "O":
             listed = values.tolist()
             if valid is not None:
                 listed = [value if ok else None for value, ok in zip(listed, valid.tolist(), strict=True)]
