@@ -26,7 +26,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(slots=True)
 class ClientHistory:
-    """One client: publication ``i`` held the rows ``i * rows`` to ``(i + 1) * rows``, each with the time ``time_ms[i]``.
+    """One client: publication ``i`` held the rows ``i * rows`` to ``(i + 1) * rows``, all with the time ``time_ms[i]``.
 
     Attributes:
         client: its number, which is in every row.

@@ -83,8 +83,8 @@ def _entries_of(events: StoredEvents) -> Iterator[tuple[int, int, int, slice]]:
 
 def _publications_of(by_number: dict[int, ClientHistory], clients: Any, numbers: Any) -> list[tuple[int, int]]:
     """Client and number of each publication of an entry, in the order of its rows, each once."""
-    pairs = ((client, number // by_number[client].rows) for client, number in zip(clients.tolist(), numbers.tolist()))
-    return list(dict.fromkeys(pairs))
+    rows = zip(clients.tolist(), numbers.tolist(), strict=True)
+    return list(dict.fromkeys((client, number // by_number[client].rows) for client, number in rows))
 
 
 def _publication(history: ClientHistory, number: int) -> Publication:

@@ -1,4 +1,4 @@
-"""The plans under load. Event time drives them (``@app:playback``), so their outputs are a function of the log alone."""
+"""The plans under load. Event time drives them (``@app:playback``): their outputs are a function of the log alone."""
 
 from __future__ import annotations
 
