@@ -155,6 +155,8 @@ class Active:
 
     def conclude(self) -> None:
         """The step's last act: sequence, replicate, publish, and tell clients whether to go on."""
+        if self._replica.quarantines.failure is not None:
+            self._quarantine()
         if self._flush and not self.switchover.log_is_frozen:
             self._sequence_pending()
         self.service.replicate()
@@ -183,6 +185,27 @@ class Active:
         entries = tuple(self._sequencer.stamp(body, self._ctx.wall_ms) for body in bodies)
         if entries:
             self._replica.append(entries)
+
+    def _quarantine(self) -> None:
+        """The engine stands before an entry that it cannot apply: the log says what of it is left out."""
+        ctx, replica = self._ctx, self._replica
+        if replica.quarantines.is_hopeless():
+            ctx.halt("the engine fails on an entry of which everything is left out already: its state is in doubt")
+            return
+        body = replica.quarantines.to_write(replica.log.committed_through, replica.last_log_time_ms)
+        if body is None:
+            return
+        self.abort_switchover("an entry is to be left out")
+        self._write([body])
+        what = f"plan {body.plan!r}" if body.plan else "every plan"
+        part = "rows of it" if body.rows else "it"
+        ctx.fact(
+            "plan_suspended" if body.suspends else "event_quarantined",
+            f"entry {body.sequence} {body.cause}: {body.reason}; {what} does not see {part}. Client rows are in the "
+            "error store: eiha errors list"
+            + (f". Deploy plan {body.plan!r} anew to resume it" if body.suspends else ""),
+            "error",
+        )
 
     def fire_timers(self) -> None:
         """Add a TimeTick when a timer is due and nothing on its way will fire it."""
@@ -251,12 +274,13 @@ class Active:
         log = replica.log
         if switchover.drained(
             pending=len(self._pending) > 0 or bool(self._bodies),
-            all_committed=log.committed_through == log.end.sequence,
+            all_committed=log.committed_through == log.end.sequence == replica.applied_through,
             publishing=any(lane.outstanding is not None for lane in replica.outbox.lanes.values()),
             now_ms=ctx.monotonic_ms,
         ):
             switchover.propose(log.end.sequence)
             self.service.replicate()
+            self.service.tell_applied()
             ctx.send_management(SwitchoverPropose(self.epoch, log.end))
         elif self.membership.state != "synced":
             self.abort_switchover(f"the pair is {self.membership.state}")
@@ -299,6 +323,7 @@ class Active:
         self.fire_timers()
         self._flush = self._flush or len(self._pending) > 0
         self._replica.trim_memory(self.service.keep_after)
+        self.service.tell_applied()
 
     def _set_intake(self) -> None:
         ctx, pending, policy = self._ctx, self._pending, self._ctx.policy
@@ -321,6 +346,7 @@ class Active:
         if self._fence.revoke():
             ctx.emit(RevokePermit())
         self._replica.outbox.close()
+        self._replica.ceased_to_be_author()
         ctx.set_intake(is_open=False, reason="not active any more")
         for client_id in self._pending.unresolved():
             expected = ClientSequence(self._replica.sessions.committed(client_id) + 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eiha.ha.inputs import Channel
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LinkId, LogPosition, Sequence
-from eiha.protocol.log_entry import LogEntry
+from eiha.protocol.log_entry import LogEntry, Quarantine
 from eiha.protocol.outputs import OutputBatch, PublishPermit
 from eiha.protocol.peer_messages import PeerMessage
 
@@ -70,11 +70,17 @@ class Apply:
     """Feed committed entries to the engine, in order; answered by ``Applied``. FIFO with snapshot effects.
 
     ``digest``: also compute the state digest after the last entry and give it in ``Applied``. The shell may
-    answer an ``Apply`` with several ``Applied``, in order; the digest belongs to the last.
+    answer an ``Apply`` with several ``Applied``, in order; the digest belongs to the last. An entry that cannot be
+    applied is answered by ``ApplyFailed``.
+
+    ``quarantined``: what is to be left out of these entries. ``suspects``: the last active may have died of one of
+    them: try them first where that does no harm.
     """
 
     entries: tuple[LogEntry, ...]
     digest: bool = False
+    quarantined: tuple[Quarantine, ...] = ()
+    suspects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ class Follower:
         else:
             self.acknowledge(always=True)
         self.commit_heard(message.committed_through)
+        self._replica.proven(message.applied_through)
         return True
 
     def _decode(self, message: Append) -> list[LogEntry] | None:

@@ -6,11 +6,11 @@ import enum
 from dataclasses import dataclass
 
 from eiha.ha.witness_row import CasOutcome, ReadOutcome
-from eiha.kernel.ids import ClientId, Epoch, Incarnation, LinkId, LogPosition, Sequence
-from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, RemovePlan, TableStatement
+from eiha.kernel.ids import BEFORE_FIRST, ClientId, Epoch, Incarnation, LinkId, LogPosition, Sequence
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Quarantine, RemovePlan, TableStatement
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
-from eiha.protocol.vitals import IDLE, EngineWork
+from eiha.protocol.vitals import IDLE, EngineAt
 
 
 class Channel(enum.Enum):
@@ -35,6 +35,8 @@ class Start:
     snapshot: SnapshotFacts | None
     witness_version_seen: int
     plans: tuple[DeployPlan, ...]
+    applied_before: Sequence = BEFORE_FIRST
+    """How far an engine of this disk is known to have come without harm; a lower value costs time only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Tick:
     """
 
     loop_lag_ms: int = 0
-    engine: EngineWork = IDLE
+    engine: EngineAt = IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,17 @@ class Applied:
     outputs: tuple[OutputBatch, ...]
     next_timer_ms: int | None
     digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFailed:
+    """The engine cannot apply the entry that ``failure`` names; its state is that before it, and it waits.
+
+    It passes over what it was given behind that entry, and goes on when the entry is given to it again. ``failure`` is
+    what the shell found out about it; the log must say so before anybody applies the rest of the entry.
+    """
+
+    failure: Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +264,7 @@ Input = (
     | Flush
     | Persisted
     | Applied
+    | ApplyFailed
     | SnapshotTaken
     | SnapshotSaved
     | Restored

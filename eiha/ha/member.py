@@ -21,6 +21,7 @@ from eiha.ha.heartbeat import Heartbeat
 from eiha.ha.inputs import (
     AcceptLossAsked,
     Applied,
+    ApplyFailed,
     ChangePlan,
     Channel,
     ClientHello,
@@ -124,6 +125,8 @@ class Member:
                     self._inbox.take(happened.message)
             case Applied():
                 self._applied(happened)
+            case ApplyFailed(failure):
+                self.replica.apply_failed(failure)
             case Tick():
                 self.heartbeat.own_vitals.tick(happened)
                 self._tick()
@@ -282,6 +285,7 @@ class Member:
             self.active.tick()
         else:
             self.candidate.tick()
+            self._inbox.begin_anew_if_failed()
             self.ask_to_join()
             self.follower.tick()
             self.replica.trim_memory(self.replica.log.end.sequence)

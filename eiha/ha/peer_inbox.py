@@ -69,9 +69,10 @@ class PeerInbox:
                 if not follower.append(message):
                     self._begin_anew("the active's entries do not fit this log")
                 member.drive_switchover()
-            case Committed(epoch, through):
+            case Committed(epoch, through, applied_through):
                 if epoch == follower.epoch:
                     follower.commit_heard(through)
+                    member.replica.proven(applied_through)
             case JoinReply():
                 joiner.reply(message)
             case SnapshotBegin():
@@ -102,6 +103,16 @@ class PeerInbox:
         member.ctx.fact("resync", reason, "warning")
         member.switchover_position = None
         member.joiner.begin(discard=discard)
+
+    def begin_anew_if_failed(self) -> None:
+        """This engine failed on what the active's applied: its state comes from there, not from a guess."""
+        failure = self._member.replica.quarantines.failure
+        if failure is not None and self._member.ctx.role in (Role.PASSIVE, Role.JOINING):
+            self._member.replica.quarantines.failure = None
+            self._begin_anew(
+                f"entry {failure.sequence} cannot be applied here, the active's engine did: {failure.reason}",
+                discard=True,
+            )
 
     def _of_passive(
         self, message: AppendAck | Forward | JoinRequest | SnapshotAck | DigestReport | SwitchoverReady

@@ -35,7 +35,7 @@ class PeerService:
     """
 
     __slots__ = ("_ctx", "_cutting", "_epoch", "_join", "_mine", "_replica", "_resync", "_resync_told", "_sender",
-                 "_snapshot_only", "_theirs", "_told_committed", "_transfers", "must_leave",
+                 "_snapshot_only", "_theirs", "_told_applied", "_told_committed", "_transfers", "must_leave",
                  "progress")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, epoch: Epoch) -> None:
@@ -49,6 +49,7 @@ class PeerService:
         self._sender: SnapshotSender | None = None
         self._transfers = 0
         self._told_committed: Sequence = BEFORE_FIRST
+        self._told_applied: Sequence = BEFORE_FIRST
         self._mine: OrderedDict[Sequence, bytes] = OrderedDict()
         self._theirs: OrderedDict[Sequence, bytes] = OrderedDict()
         self._resync: str | None = None
@@ -61,7 +62,7 @@ class PeerService:
         """A link is gone, with whatever was in flight on it."""
         if channel is Channel.EVENT_SYNC and self.progress is not None:
             self.progress.probe()
-            self._told_committed = BEFORE_FIRST
+            self._told_committed = self._told_applied = BEFORE_FIRST
         if channel is Channel.MANAGEMENT:
             self._sender = None
             self._cutting = None
@@ -97,7 +98,7 @@ class PeerService:
 
     def _new_progress(self, identity: PeerIdentity) -> PeerProgress:
         policy = self._ctx.policy
-        self._told_committed = BEFORE_FIRST
+        self._told_committed = self._told_applied = BEFORE_FIRST
         return PeerProgress(
             identity,
             self._epoch,
@@ -123,8 +124,28 @@ class PeerService:
                 return
             self._append(progress, room, committed)
         if committed > self._told_committed and progress.acked >= self._told_committed:
-            self._ctx.send_event_sync(Committed(self._epoch, committed))
+            self._tell_watermarks()
+
+    def tell_applied(self) -> None:
+        """Tell how far the engine is, if that is news: once a tick, so that it costs no message per entry."""
+        progress = self.progress
+        if progress is None or progress.phase is not Phase.REPLICATE or progress.acked < self._told_committed:
+            return
+        if self._applied_to_tell(progress) > self._told_applied:
+            self._tell_watermarks()
+
+    def _tell_watermarks(self) -> None:
+        assert self.progress is not None
+        committed, applied = self._replica.log.committed_through, self._applied_to_tell(self.progress)
+        if self._ctx.send_event_sync(Committed(self._epoch, committed, applied)):
             self._told_committed = committed
+            self._told_applied = applied
+
+    def _applied_to_tell(self, progress: PeerProgress) -> Sequence:
+        replica = self._replica
+        if rules.may_tell_applied(progress.acked, replica.quarantines.last_position):
+            return replica.applied_through
+        return self._told_applied
 
     def _append(self, progress: PeerProgress, room: int, committed: Sequence) -> None:
         log = self._replica.log
@@ -139,8 +160,10 @@ class PeerService:
             encoded.append(entry.encoded)
             size += len(entry.encoded)
         last = Sequence(after + len(encoded))
-        self._ctx.send_event_sync(Append(self._epoch, LogPosition(after, epoch), tuple(encoded), committed))
+        applied = self._applied_to_tell(progress)
+        self._ctx.send_event_sync(Append(self._epoch, LogPosition(after, epoch), tuple(encoded), committed, applied))
         self._told_committed = committed
+        self._told_applied = applied
         progress.sent(last, size, self._ctx.monotonic_ms)
 
     # -- joining -----------------------------------------------------------------------------------------------

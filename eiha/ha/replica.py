@@ -24,9 +24,10 @@ from eiha.ha.event_log import EventLog
 from eiha.ha.inputs import Applied, Restored, SnapshotTaken
 from eiha.ha.member_state import MemberState, decode_member_state, encode_member_state
 from eiha.ha.outbox import Outbox
+from eiha.ha.quarantines import Quarantines
 from eiha.ha.sessions import Sessions
 from eiha.kernel.ids import BEFORE_FIRST, ClientId, ClientSequence, LogPosition, LogTimeMs, Sequence
-from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quarantine, RemovePlan
 
 
 class Replica:
@@ -34,7 +35,7 @@ class Replica:
 
     Watermarks, each inclusive: ``log.committed_through >= handed_through >= applied_through``. ``handed_through``:
     what the engine was given; ``applied_through``: what it answered for. ``engine_known`` is False while a restore
-    is under way.
+    is under way. ``proven_through``: what the engine of either node has applied; a node that follows goes no further.
     """
 
     __slots__ = (
@@ -44,21 +45,26 @@ class Replica:
         "_last_snapshot_ms",
         "_logged_bytes",
         "_on_committed",
+        "_released_through",
         "_restores",
         "_saved",
         "_sessions_through",
         "_snapshot_request",
         "_snapshot_wanted",
+        "_suspects_through",
         "_unapplied_bytes",
         "_void",
         "applied_through",
         "handed_through",
+        "is_author",
         "last_digest",
         "last_log_time_ms",
         "log",
         "next_timer_ms",
         "outbox",
         "plans",
+        "proven_through",
+        "quarantines",
         "sessions",
         "uncommitted_bytes",
     )
@@ -69,14 +75,19 @@ class Replica:
         self.log = EventLog()
         self.sessions = Sessions(ctx.policy.sessions_max, ctx.policy.session_age_ms)
         self.outbox = Outbox(ctx.config.sinks)
+        self.quarantines = Quarantines()
+        self.is_author = False
         self.plans: dict[str, str] = {}
         self.handed_through: Sequence = BEFORE_FIRST
         self.applied_through: Sequence = BEFORE_FIRST
+        self.proven_through: Sequence = BEFORE_FIRST
         self.next_timer_ms: int | None = None
         self.last_digest: tuple[Sequence, bytes] | None = None
         self.last_log_time_ms = LogTimeMs(0)
         self.uncommitted_bytes = 0
         self._acknowledged_through: Sequence = BEFORE_FIRST
+        self._released_through: Sequence = BEFORE_FIRST
+        self._suspects_through: Sequence = BEFORE_FIRST
         self._restores = 0
         self._void = False
         self._sessions_through: Sequence = BEFORE_FIRST
@@ -94,6 +105,7 @@ class Replica:
         """Add entries to the log and have them persisted."""
         for entry in entries:
             self.log.append(entry)
+            self.quarantines.appended(entry)
             self._logged_bytes += len(entry.encoded)
             self.uncommitted_bytes += len(entry.encoded)
         self._ctx.emit(Persist(entries))
@@ -106,12 +118,15 @@ class Replica:
         if cut:
             self._ctx.emit(TruncateLog(last))
             self._acknowledged_through = min(self._acknowledged_through, last.sequence)
+            self.quarantines.truncated(last.sequence)
             self._recount_uncommitted()
         return cut
 
     def load(self, entries: tuple[LogEntry, ...]) -> None:
         """What the disk holds at start; nothing of it counts as committed yet."""
         self.log.load(entries)
+        for entry in entries:
+            self.quarantines.appended(entry)
         self._recount_uncommitted()
 
     def discard_log_on_disk(self, start: LogPosition) -> None:
@@ -121,7 +136,7 @@ class Replica:
     def began_at(self, sequence: Sequence) -> None:
         """The snapshot on disk was cut here; the log is loaded."""
         self._acknowledged_through = sequence
-        self.handed_through = self.applied_through = sequence
+        self._stands_at(sequence)
         self._recount_uncommitted()
 
     def _recount_uncommitted(self) -> None:
@@ -139,6 +154,8 @@ class Replica:
         self._acknowledged_through = start.sequence
         self.uncommitted_bytes = 0
         self._unapplied_bytes = 0
+        self._released_through = start.sequence
+        self.quarantines.reset()
         self._void = True
         self._snapshot_wanted = None
 
@@ -152,9 +169,10 @@ class Replica:
             return False
         log.mark_committed(through)
         for entry in log.entries(before, through):
-            self._unapplied_bytes += len(entry.encoded)
             self.uncommitted_bytes -= len(entry.encoded)
+            self.quarantines.committed(entry)
             self._commit_entry(entry)
+        self._count_released()
         self._acknowledge_clients()
         self.pump()
         return True
@@ -199,16 +217,64 @@ class Replica:
                 if self.applied_through < self.handed_through:
                     return
                 self._cut_snapshot(self._snapshot_wanted)
-            release = rules.release_through(log.committed_through, log.end.sequence)
+            release = self._releasable()
             room = 2 * policy.apply_entries_max - (self.handed_through - self.applied_through)
             if self.handed_through >= release or room <= 0 or not self._outbox_has_room():
                 return
             after = self.handed_through
             through = min(release, after + min(room, policy.apply_entries_max))
             boundary = after - after % policy.digest_interval_entries + policy.digest_interval_entries
-            through = Sequence(min(through, boundary))
+            through, suspects = self._cut_at_suspects(after, Sequence(min(through, boundary)))
             self.handed_through = through
-            self._ctx.emit(Apply(tuple(log.entries(after, through)), digest=through == boundary))
+            self._ctx.emit(
+                Apply(
+                    tuple(log.entries(after, through)),
+                    digest=through == boundary,
+                    quarantined=self.quarantines.concerning(after, through),
+                    suspects=suspects,
+                )
+            )
+
+    def _releasable(self) -> Sequence:
+        """How far the engine may be fed."""
+        through = rules.release_through(self.log.committed_through, self.log.end.sequence)
+        if not self.is_author:
+            through = rules.apply_through(through, self.proven_through)
+        failure = self.quarantines.failure
+        return through if failure is None else Sequence(min(through, failure.sequence - 1))
+
+    def _cut_at_suspects(self, after: Sequence, through: Sequence) -> tuple[Sequence, bool]:
+        """Suspects go to the engine by themselves; whether ``(after, result]`` are such."""
+        if not self.is_author or after >= self._suspects_through:
+            return through, False
+        if after < self.proven_through:
+            return min(through, self.proven_through), False
+        return min(through, self._suspects_through), True
+
+    def _count_released(self) -> None:
+        """What the engine may be fed counts as its backlog; what waits for the active's engine is not its fault."""
+        through = rules.release_through(self.log.committed_through, self.log.end.sequence)
+        if not self.is_author:
+            through = rules.apply_through(through, self.proven_through)
+        after = max(self._released_through, self.log.base.sequence)
+        if through > after:
+            self._unapplied_bytes += sum(len(entry.encoded) for entry in self.log.entries(after, through))
+            self._released_through = through
+
+    def proven(self, through: Sequence) -> None:
+        """The active's engine is past this."""
+        if through > self.proven_through:
+            self.proven_through = through
+            self._count_released()
+            self.pump()
+
+    def apply_failed(self, failure: Quarantine) -> None:
+        """The engine stands before an entry that it cannot apply; what it was given from there on, it dropped."""
+        if not self.engine_known:
+            return
+        assert self.applied_through == failure.sequence - 1 < self.handed_through, (failure, self.applied_through)
+        self.handed_through = self.applied_through
+        self.quarantines.failure = failure
 
     def applied(self, report: Applied) -> None:
         """The engine answered for entries."""
@@ -219,6 +285,8 @@ class Replica:
             for entry in self.log.entries(max(self.applied_through, self.log.base.sequence), report.sequence):
                 self._unapplied_bytes -= len(entry.encoded)
         self.applied_through = report.sequence
+        self.proven_through = max(self.proven_through, report.sequence)
+        self.quarantines.applied(report.sequence)
         self.next_timer_ms = report.next_timer_ms
         self.outbox.add(report.outputs)
         if report.digest is not None:
@@ -309,7 +377,9 @@ class Replica:
         self._load_member_state(decode_member_state(facts.member_state), facts.position.sequence)
         self._void = False
         self.log.adopt_history(facts.epoch_starts)
-        self.handed_through = self.applied_through = facts.position.sequence
+        self.quarantines.failure = None
+        self.quarantines.applied(facts.position.sequence)
+        self._stands_at(facts.position.sequence)
         self.next_timer_ms = answer.next_timer_ms
         self.last_digest = None
         self._saved = facts.position
@@ -328,14 +398,27 @@ class Replica:
     def became_author(self) -> None:
         """This node numbers the entries from here on: sessions cannot be ahead of the log any more."""
         self._sessions_through = min(self._sessions_through, self.log.end.sequence)
+        self.is_author = True
+        self._suspects_through = rules.suspects_through(self.log.end.sequence)
+        self._count_released()
+
+    def ceased_to_be_author(self) -> None:
+        """Another node numbers the entries, and applies them first."""
+        self.is_author = False
+        self.quarantines.failure = None
+
+    def _stands_at(self, sequence: Sequence) -> None:
+        """The engine's state is that of a snapshot cut here."""
+        self.handed_through = self.applied_through = self._released_through = sequence
+        self.proven_through = max(self.proven_through, sequence)
 
     def _replay_sessions(self, after: Sequence) -> None:
         """What was committed behind the snapshot while it was on its way moves the sessions now."""
         log = self.log
         self._unapplied_bytes = 0
         for entry in log.entries(max(after, log.base.sequence), log.committed_through):
-            self._unapplied_bytes += len(entry.encoded)
             self._commit_entry(entry)
+        self._count_released()
 
     def member_state(self) -> bytes:
         """Outbox as of ``applied_through``, which must be ``handed_through``; sessions and plans as of the commit.

@@ -136,6 +136,30 @@ def expected_progress(published_through: Sequence, first_output: Sequence) -> Se
     return published_through
 
 
+def apply_through(committed: Sequence, proven: Sequence) -> Sequence:
+    """Staggered apply: a node that follows applies what the active's engine has applied, and no more.
+
+    Without it: an event that kills the process which applies it kills both nodes at once.
+    """
+    return min(committed, proven)
+
+
+def may_tell_applied(acked: Sequence, last_quarantine: Sequence) -> bool:
+    """The peer learns how far the engine is only when its log holds every Quarantine.
+
+    Without it: it applies an entry that this node left out.
+    """
+    return acked >= last_quarantine
+
+
+def suspects_through(log_end: Sequence) -> Sequence:
+    """Whoever becomes active tries what the one before may have begun in a child process first.
+
+    Without it: the event that killed the old active kills the new one.
+    """
+    return log_end
+
+
 def permit_for(epoch: Epoch) -> PublishPermit:
     """R12: every write to a store carries the epoch it was made under; a store refuses an older one.
 

@@ -35,6 +35,7 @@ def load_disk(replica: Replica, start: Start) -> str | None:
             return f"the log does not hold entry {cut.sequence} of epoch {cut.epoch} that the snapshot was cut at"
         log.mark_committed(cut.sequence)
     replica.began_at(cut.sequence)
+    replica.proven(start.applied_before)
     if start.snapshot is not None:
         replica.restore(None)
     return None
