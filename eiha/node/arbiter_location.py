@@ -1,4 +1,4 @@
-"""``tcp://host:port``: where an arbiter listens, as a node's configuration tells it."""
+"""``tls://host:port`` or ``tcp://host:port``: where an arbiter listens, as a node's configuration tells it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-SCHEME: Final = "tcp"
+SCHEMES: Final = ("tls", "tcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class ArbiterLocation:
 
     host: str
     port: int
+    tls: bool = False
 
 
 def parse_arbiter(text: str) -> ArbiterLocation | str:
@@ -24,12 +25,12 @@ def parse_arbiter(text: str) -> ArbiterLocation | str:
         port = parts.port
     except ValueError as cause:
         return f"{text!r} is none: {cause}"
-    if parts.scheme != SCHEME:
-        return f"{text!r} does not begin with {SCHEME}://"
+    if parts.scheme not in SCHEMES:
+        return f"{text!r} does not begin with {' or '.join(f'{scheme}://' for scheme in SCHEMES)}"
     if parts.username is not None or parts.path or parts.query or parts.fragment:
         return "nothing but a host and a port belongs in it; the secret has a key of its own"
     if not parts.hostname:
         return f"{text!r} names no host"
     if not port:
         return f"{text!r} names no port"
-    return ArbiterLocation(parts.hostname, port)
+    return ArbiterLocation(parts.hostname, port, parts.scheme == "tls")

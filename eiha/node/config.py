@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from eiha.ha.policy import SLOW_PEER_POLICIES
 from eiha.node.config_key import key, required_key
 
 PORT_MAX: Final = 65_535
@@ -32,6 +33,12 @@ class MemberAddress:
         minimum=0,
         maximum=PORT_MAX,
     )
+    pins: str = key(
+        "",
+        "The certificates accepted from this member over TLS, as `sha256:` and the SHA-256 of the public key in hex "
+        "(`eiha certificates` prints it), several separated by spaces; empty: one of `tls.ca` that names the node as "
+        "`eiha://DOMAIN/NODE`.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,12 @@ class ClusterSection:
     secret: str = required_key(
         "Shared by both nodes; proves membership in the handshake, signs multicast announcements and guards the "
         "administrative actions. Give it as `${env:NAME}` or `${file:PATH}`.",
+        minimum=12,
+        secret=True,
+    )
+    secret_previous: str = key(
+        "",
+        "Accepted beside `secret` while the secret is changed on one node after the other; empty: none.",
         minimum=12,
         secret=True,
     )
@@ -86,6 +99,32 @@ class ClusterSection:
         minimum=100,
         maximum=600_000,
     )
+    slow_peer: str = key(
+        "solo",
+        "What then: `solo` puts the passive out and goes on alone; `block` waits for it however long it takes, so that "
+        "slowness never leaves events on one disk, and clients feel it. One that is gone is put out either way.",
+        choices=SLOW_PEER_POLICIES,
+    )
+    stuck_loop_ms: int = key(
+        2_000,
+        "An event loop that has not turned for this long is told as `loop_stuck`, with the line it stands at.",
+        minimum=100,
+        maximum=600_000,
+    )
+    stuck_loop_exit_ms: int = key(
+        20_000,
+        "When it has not turned for this long, the process ends with status 70 for its supervisor to start anew; the "
+        "peer has taken over long before. 0: never.",
+        minimum=0,
+        maximum=3_600_000,
+    )
+    stuck_engine_ms: int = key(
+        30_000,
+        "An engine that has been at one entry for this long is stuck: if the other node is well, this one ends with "
+        "status 70 and the other goes on. More than the longest entry and the compilation of a plan take; 0: never.",
+        minimum=0,
+        maximum=3_600_000,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +144,9 @@ class ManagementSection:
     connect_timeout_ms: int = key(
         2_000, "Time allowed for a connection and its handshake.", minimum=100, maximum=60_000
     )
+    allow_plaintext: bool = key(
+        False, "Listen without TLS on an address beyond loopback; a warning says so at each start."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +165,9 @@ class EventSyncSection:
         "Bytes waiting to be sent at which the link is given up as stalled.",
         minimum=4 * MIB,
         maximum=4096 * MIB,
+    )
+    allow_plaintext: bool = key(
+        False, "Listen without TLS on an address beyond loopback; a warning says so at each start."
     )
 
 
@@ -178,6 +223,15 @@ class DatasourceSection:
     lock_wait_s: int = key(
         1, "How long a statement waits for a lock that another connection holds.", minimum=1, maximum=50
     )
+    tls: str = key(
+        "auto",
+        "`on`: encrypted, and the server's certificate must name its host and be of `tls_ca`; `off`; `auto`: `on` if "
+        "the URL or `tls_ca` names an authority. Only for MySQL and MariaDB.",
+        choices=("auto", "on", "off"),
+    )
+    tls_ca: str = key("", "File (PEM) of the authorities trusted; empty: those of the system.")
+    tls_certificate: str = key("", "File (PEM) of the certificate shown to the server, where it asks for one.")
+    tls_key: str = key("", "File (PEM) of its private key.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +245,13 @@ class WitnessSection:
     )
     arbiter: str = key(
         "",
-        "In place of a database: where `python -m eiha.witness` listens, as `tcp://host:port`; the same on both nodes.",
+        "In place of a database: where `python -m eiha.witness` listens, as `tls://host:port`, or `tcp://host:port` "
+        "without encryption; the same on both nodes.",
     )
     secret: str = key(
         "", "Shared with the arbiter, which knows no other secret; empty: `cluster.secret`.", minimum=12, secret=True
     )
+    allow_plaintext: bool = key(False, "Ask an arbiter beyond loopback without TLS; a warning says so at each start.")
     timeout_ms: int = key(2_000, "Time allowed for one read or change.", minimum=50, maximum=60_000)
 
 
@@ -208,6 +264,25 @@ class HttpSection:
     advertised_host: str = key("", "Address announced to others; empty: `host`.")
     advertised_port: int = key(0, "Port announced to others; 0: `port`.", minimum=0, maximum=PORT_MAX)
     body_bytes_max: int = key(16 * MIB, "Largest request body accepted.", minimum=1_024, maximum=1024 * MIB)
+    bodies_bytes_max: int = key(
+        256 * MIB,
+        "Bodies of all requests under way together; a request above is refused with 503.",
+        minimum=MIB,
+        maximum=16_384 * MIB,
+    )
+    request_timeout_ms: int = key(
+        30_000, "Time allowed for a request to arrive, headers and body.", minimum=100, maximum=600_000
+    )
+    connections_max: int = key(4_096, "Connections at which further ones are closed.", minimum=1, maximum=1_000_000)
+    connections_per_address_max: int = key(
+        1_024, "The same bound for the connections of one address; 0: none.", minimum=0, maximum=1_000_000
+    )
+    connections_per_s_max: int = key(
+        1_000, "New connections a second that one address may make; 0: no bound.", minimum=0, maximum=1_000_000
+    )
+    allow_plaintext: bool = key(
+        False, "Listen without TLS on an address beyond loopback; a warning says so at each start."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +296,30 @@ class IngestSection:
     token: str = key("", "What clients must show when they connect; empty: nothing.", secret=True)
     connections_max: int = key(
         4_096, "Connected clients at which further ones are refused.", minimum=1, maximum=1_000_000
+    )
+    connections_per_address_max: int = key(
+        2_048, "The same bound for the connections of one address; 0: none.", minimum=0, maximum=1_000_000
+    )
+    connections_per_s_max: int = key(
+        1_000, "New connections a second that one address may make; 0: no bound.", minimum=0, maximum=1_000_000
+    )
+    receive_bytes_max: int = key(
+        512 * MIB,
+        "Bytes of unfinished messages of all clients together; above, the client whose message is unfinished longest "
+        "is closed.",
+        minimum=32 * MIB,
+        maximum=16_384 * MIB,
+    )
+    client_events_per_s: int = key(
+        0,
+        "Events a second taken from one client (the certificate it shows, else its address), TCP and HTTP together: "
+        "above, TCP is read later and HTTP answers 429; 0: no bound.",
+        minimum=0,
+        maximum=1_000_000_000,
+    )
+    client_bytes_per_s: int = key(0, "The same for bytes; 0: no bound.", minimum=0, maximum=1_000_000_000_000)
+    allow_plaintext: bool = key(
+        False, "Listen without TLS on an address beyond loopback; a warning says so at each start."
     )
     credit_rows: int = key(2_000_000, "Rows one client may have unacknowledged.", minimum=1_000, maximum=1_000_000_000)
     credit_bytes: int = key(64 * MIB, "Bytes one client may have unacknowledged.", minimum=MIB, maximum=4096 * MIB)
@@ -261,6 +360,40 @@ class AnalyticsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSection:
+    """TLS on all four ports, and when this node dials the other one or an arbiter. Certificates are files (PEM), read
+    at the start and again at SIGHUP; connections that are open stay. Without a certificate the ports are not encrypted.
+    """
+
+    certificate: str = key(
+        "", "File of this node's certificate, with the chain to its authority; names the node and its hosts."
+    )
+    private_key: str = key("", "File of its private key, without a password; only the node's user may read it.")
+    ca: str = key("", "File of the authorities of members, clients, arbiter: best one of the cluster's own.")
+    client_auth: str = key(
+        "none",
+        "Whether clients on the ingest and HTTP ports must show a certificate of `ca`: `none` asks for none, "
+        "`optional` refuses a wrong one, `required` also none at all. Members always must.",
+        choices=("none", "optional", "required"),
+    )
+    minimum_version: str = key("1.3", "Lowest TLS version accepted.", choices=("1.2", "1.3"))
+    expiry_warning_days: int = key(
+        30, "Days before the certificate's end from which a warning says so each day.", minimum=1, maximum=365
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPortSection:
+    """What is different on one port; NAME is `management`, `event_sync`, `http` or `ingest`. Empty: as in `[tls]`."""
+
+    tls: str = key("on", "`off`: this port is not encrypted, although there is a certificate.", choices=("on", "off"))
+    certificate: str = key("", "File of the certificate shown on this port.")
+    private_key: str = key("", "File of its private key.")
+    ca: str = key("", "File of the authorities of those who connect to this port.")
+    client_auth: str = key("", "As `tls.client_auth`, for this port.", choices=("", "none", "optional", "required"))
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """What the node says, and how."""
 
@@ -287,6 +420,8 @@ class NodeConfig:
     http: HttpSection = field(default_factory=HttpSection)
     ingest: IngestSection = field(default_factory=IngestSection)
     analytics: AnalyticsSection = field(default_factory=AnalyticsSection)
+    tls: TlsSection = field(default_factory=TlsSection)
+    tls_ports: tuple[tuple[str, TlsPortSection], ...] = ()
     log: LogSection = field(default_factory=LogSection)
 
     def datasource(self, name: str, embedded: str) -> DatasourceSection:
@@ -305,6 +440,13 @@ SECTIONS: Final[dict[str, type]] = {
     "http": HttpSection,
     "ingest": IngestSection,
     "analytics": AnalyticsSection,
+    "tls": TlsSection,
     "log": LogSection,
 }
-"""The sections by name; ``datasources`` holds any number of ``DatasourceSection`` by name beside them."""
+"""The sections by name. Beside them by name: ``datasources`` and ``tls_ports``, see ``NAMED_SECTIONS``."""
+
+NAMED_SECTIONS: Final[dict[str, type]] = {"datasources": DatasourceSection, "tls_ports": TlsPortSection}
+"""Sections of which there may be several, each with a name of its own: ``[datasources.NAME]``."""
+
+LISTENING_SECTIONS: Final = ("management", "event_sync", "http", "ingest")
+"""The sections that have a port."""

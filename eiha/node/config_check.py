@@ -7,6 +7,7 @@ from typing import Final
 
 from eiha.node.arbiter_location import parse_arbiter
 from eiha.node.config import NodeConfig
+from eiha.node.config_check_tls import check_tls
 
 Where = tuple[str, ...]
 HEARTBEATS_PER_TIMEOUT_MIN: Final = 3
@@ -23,6 +24,7 @@ def check_consistency(config: NodeConfig) -> Iterator[tuple[Where, str]]:
     yield from _check_advertised(config)
     yield from _check_datasources(config)
     yield from _check_arbiter(config)
+    yield from check_tls(config)
     if config.persistence.durability == "disk" and config.persistence.fsync != "every":
         yield ("persistence", "durability"), 'durability = "disk" promises flushed entries: set fsync = "every"'
 
@@ -52,6 +54,15 @@ def _check_timing(config: NodeConfig) -> Iterator[tuple[Where, str]]:
             (
                 f"cluster.slow_peer_timeout_ms must be at least failure_timeout_ms ({cluster.failure_timeout_ms}), "
                 f"else a slow peer is put out before a dead one; it is {cluster.slow_peer_timeout_ms}"
+            ),
+        )
+    if 0 < cluster.stuck_loop_exit_ms < max(cluster.stuck_loop_ms, cluster.failure_timeout_ms):
+        yield (
+            ("cluster", "stuck_loop_exit_ms"),
+            (
+                f"cluster.stuck_loop_exit_ms must be at least stuck_loop_ms ({cluster.stuck_loop_ms}) and "
+                f"failure_timeout_ms ({cluster.failure_timeout_ms}), so that the peer takes over first and the log "
+                f"says where; it is {cluster.stuck_loop_exit_ms}"
             ),
         )
 
@@ -153,6 +164,6 @@ def _check_arbiter(config: NodeConfig) -> Iterator[tuple[Where, str]]:
         )
     location = parse_arbiter(witness.arbiter)
     if isinstance(location, str):
-        yield ("witness", "arbiter"), f"witness.arbiter must be tcp://host:port; {location}"
+        yield ("witness", "arbiter"), f"witness.arbiter must be tls://host:port or tcp://host:port; {location}"
     elif location.host in WILDCARD_HOSTS:
         yield ("witness", "arbiter"), f"witness.arbiter: {location.host} is an address to bind, nobody can dial it"

@@ -9,6 +9,7 @@ from eiha.node.arbiter_location import ArbiterLocation, parse_arbiter
     ("text", "location"),
     [
         ("tcp://third:11226", ArbiterLocation("third", 11226)),
+        ("tls://third:11226", ArbiterLocation("third", 11226, tls=True)),
         ("tcp://10.0.0.3:1", ArbiterLocation("10.0.0.3", 1)),
         ("tcp://[fd00::3]:65535", ArbiterLocation("fd00::3", 65535)),
     ],
@@ -20,8 +21,8 @@ def test_a_host_and_a_port_are_a_location(text: str, location: ArbiterLocation) 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("third:11226", "does not begin with tcp://"),
-        ("http://third:80", "does not begin with tcp://"),
+        ("third:11226", "does not begin with tls:// or tcp://"),
+        ("http://third:80", "does not begin with tls:// or tcp://"),
         ("tcp://third", "names no port"),
         ("tcp://third:0", "names no port"),
         ("tcp://third:65536", "is none"),

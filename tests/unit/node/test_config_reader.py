@@ -51,7 +51,7 @@ def other_value(declared: DeclaredKey) -> Any:
     if declared.type is int:
         return declared.default + 2  # no default is at its upper bound, and no port next but one to another's
     if declared.name == "arbiter":
-        return "tcp://third:11226"
+        return "tls://third:11226"
     return "x" * max(facts.minimum or 1, 2)
 
 
@@ -73,7 +73,11 @@ def test_each_key_is_read_into_its_field(tmp_path: Path, section: str, declared:
     if declared.name in {"datasource", "event_store", "processed_store"}:
         text += f'[datasources.{value}]\nurl = "sqlite+aiosqlite:///x.db"\n'
     if (section, declared.name) == ("witness", "secret"):
-        text += 'arbiter = "tcp://third:11226"\n'
+        text += 'arbiter = "tls://third:11226"\n'
+    if declared.name == "host":
+        text += "allow_plaintext = true\n"
+    if section == "tls" and declared.name in {"certificate", "private_key", "client_auth"}:
+        text += "".join(f'{name} = "x"\n' for name in ("certificate", "ca") if name != declared.name)
     if (section, declared.name) == ("persistence", "durability"):
         text += 'fsync = "every"\n'
     assert getattr(getattr(read(tmp_path, text), section), declared.name) == value
@@ -233,9 +237,15 @@ def test_members_that_cannot_be_right_are_refused(tmp_path: Path, rows: tuple[st
             'membership_scheme = "multicast"\n[event_sync]\nhost = "0.0.0.0"',
             "set event_sync.advertised_host to what others dial",
         ),
-        ('[witness]\narbiter = "third:11226"', "witness.arbiter must be tcp://host:port; 'third:11226' does not begin"),
+        (
+            '[witness]\narbiter = "third:11226"',
+            "witness.arbiter must be tls://host:port or tcp://host:port; 'third:11226' does not begin",
+        ),
         ('[witness]\narbiter = "tcp://third"', "'tcp://third' names no port"),
-        ('[witness]\narbiter = "tcp://third:x"', "witness.arbiter must be tcp://host:port; 'tcp://third:x' is none"),
+        (
+            '[witness]\narbiter = "tcp://third:x"',
+            "witness.arbiter must be tls://host:port or tcp://host:port; 'tcp://third:x' is none",
+        ),
         ('[witness]\narbiter = "tcp://:11226"', "names no host"),
         ('[witness]\narbiter = "tcp://me@third:11226"', "the secret has a key of its own"),
         ('[witness]\narbiter = "tcp://0.0.0.0:11226"', "nobody can dial it"),
