@@ -12,6 +12,7 @@ from eiha.node.exit_status import OK, UNAVAILABLE
 
 WATCH_INTERVAL_S: Final = 1.0
 TRANSITIONS_SHOWN: Final = 5
+SILENCE_TOLD_MS: Final = 500
 PLAIN_WIDTH: Final = 160
 """Characters of a line where there is no terminal to ask."""
 
@@ -89,6 +90,7 @@ def render(statuses: list[dict[str, Any]]) -> Any:
         table.add_row(*_row(status))
     parts.append(table)
     parts.append(_sinks(answering))
+    parts.append(_troubles(answering))
     parts.append(_transitions(answering))
     return Group(*[part for part in parts if part is not None])
 
@@ -140,6 +142,27 @@ def _sinks(answering: list[dict[str, Any]]) -> Any:
         text = f"{sink['sink']} published through {sink['published_through']:,}, {sink['waiting_rows']:,} rows wait"
         words.append(text + (f" (AWAY: {away[sink['sink']]})" if away.get(sink["sink"]) else ""))
     return Text("SINKS " + "; ".join(words))
+
+
+def _troubles(answering: list[dict[str, Any]]) -> Any:
+    """What is slow or stuck: what each node says of itself, and of its peer where that one does not answer."""
+    from rich.text import Text
+
+    here = {status["node"] for status in answering}
+    lines = []
+    for status in answering:
+        words = list(status["symptoms"])
+        if not status["intake_open"] and status["role"] in ("active", "passive"):
+            words.append(f"takes no events: {status['intake_reason']}")
+        if status["peer_silence_ms"] >= SILENCE_TOLD_MS:
+            words.append(f"the passive has acknowledged nothing for {status['peer_silence_ms']} ms")
+        if status["peer_held_off_ms"]:
+            count, held_ms = status["peer_put_out_count"], status["peer_held_off_ms"]
+            words.append(f"the peer was put out {count} times and is not let in for {held_ms} ms")
+        lines += [f"{status['node']}: {word}" for word in words]
+        if status["peer"] is not None and status["peer"] not in here:
+            lines += [f"{status['peer']}, as {status['node']} heard: {word}" for word in status["peer_symptoms"]]
+    return Text("SLOW OR STUCK\n  " + "\n  ".join(lines)) if lines else None
 
 
 def _transitions(answering: list[dict[str, Any]]) -> Any:

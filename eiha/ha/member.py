@@ -105,6 +105,11 @@ class Member:
                 self._set_intake()
         return ctx.finish()
 
+    @property
+    def flush_wanted(self) -> bool:
+        """Whether publications wait until ``Flush`` says that no more are at hand (or a step makes room for them)."""
+        return len(self.pending) > 0 if self.active is not None else self.held.unsent
+
     def status(self) -> MemberStatus:
         """What an operator sees."""
         return describe(self)
@@ -128,8 +133,7 @@ class Member:
             case ApplyFailed(failure):
                 self.replica.apply_failed(failure)
             case Tick():
-                self.heartbeat.own_vitals.tick(happened)
-                self._tick()
+                self._tick(happened)
             case Published():
                 if self.active is not None:
                     self.active.published(happened)
@@ -273,8 +277,9 @@ class Member:
             return self.active.epoch
         return self.follower.epoch or (Epoch(0) if self.ctx.row is None else self.ctx.row.epoch)
 
-    def _tick(self) -> None:
+    def _tick(self, tick: Tick) -> None:
         ctx = self.ctx
+        self.heartbeat.own_vitals.tick(tick)
         self.heartbeat.tick(self.epoch)
         verdict = self.election.tick(ctx.monotonic_ms)
         if verdict is not None:

@@ -1,6 +1,6 @@
 """``python -m eiha.node --config node1.toml``: start a node; with ``--check`` only say whether it could be.
 
-Exit status: 0 ended in order, 1 failed, 69 a port is taken, 75 try again, 78 the configuration is wrong.
+Exit status: 0 ended in order, 1 failed, 69 a port is taken, 70 stuck, 75 try again, 78 the configuration is wrong.
 """
 
 from __future__ import annotations

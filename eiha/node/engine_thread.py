@@ -20,12 +20,13 @@ from eiha.errors import CorruptFile, NotAnsweredNow
 from eiha.events.schema import StreamDefinition
 from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
 from eiha.ha.inputs import Applied, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
-from eiha.kernel.ids import Sequence
+from eiha.kernel.ids import BEFORE_FIRST, Sequence
 from eiha.ports import AskedEngine
 from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan, TableStatement
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
 from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
+from eiha.protocol.vitals import IDLE, EngineAt
 
 REPORT_INTERVAL_S: Final = 0.005
 """A long run of entries reports this often, so that outputs do not wait for its end."""
@@ -113,6 +114,9 @@ class EngineThread:
         self._stopping = False
         self._queued_entries = 0
         self._done_entries = 0
+        self._units = 0
+        self.at: EngineAt = IDLE
+        """What the thread is at. Written by it, read by anybody."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -156,13 +160,15 @@ class EngineThread:
 
     def _run(self) -> None:
         try:
-            while (work := self._queue.get()) is not None and not self._stopping:
+            while (work := self._next()) is not None and not self._stopping:
                 match work:
                     case Apply(entries):
                         self._apply(entries)
                     case TakeSnapshot():
+                        self._begin("snapshot")
                         self._answer(self._take(work))
                     case RestoreSnapshot(content):
+                        self._begin("restore")
                         self._answer(self._restore(content), plans_changed=True)
                     case _Wake():
                         self._answer_question()
@@ -171,17 +177,28 @@ class EngineThread:
         except BaseException as error:  # noqa: BLE001  reported, and the process ends by it
             self._failed(error)
 
+    def _next(self) -> EngineWork | _Wake | None:
+        self.at = IDLE
+        return self._queue.get()
+
+    def _begin(self, kind: str, sequence: Sequence = BEFORE_FIRST) -> None:
+        self._units += 1
+        self.at = EngineAt(self._units, kind, sequence)
+
     def _apply(self, entries: tuple[LogEntry, ...]) -> None:
         batch = _Batch()
         for entry in entries:
             if self._stopping:
                 return
+            self._begin("entry", entry.sequence)
             result = self._engine.apply(entry)
             batch.add(entry, result)
             self._done_entries += 1
             self._answer_question()
             at_digest = entry.sequence % self._digest_interval_entries == 0
             if at_digest or entry is entries[-1] or time.monotonic() - batch.began_at >= REPORT_INTERVAL_S:
+                if at_digest:
+                    self._begin("digest")
                 digest = self._engine.digest() if at_digest else None
                 applied = Applied(entry.sequence, tuple(batch.outputs), result.next_timer_ms, digest)
                 streams = self._engine.streams() if batch.plans_changed else None
@@ -207,6 +224,7 @@ class EngineThread:
             return
         if not asked.answer.set_running_or_notify_cancel():
             return
+        self._begin("question")
         try:
             asked.answer.set_result(self._engine.ask(asked.plan, asked.text, ANSWER_ROWS_MAX))
         except Exception as error:  # noqa: BLE001  told to whoever asked

@@ -17,6 +17,8 @@ from eiha.errors import (
 OK: Final = 0
 FAILED: Final = 1
 UNAVAILABLE: Final = 69
+STUCK: Final = 70
+"""The event loop or the engine did not move any more; a new process goes on from the disk."""
 TEMPORARY: Final = 75
 CONFIGURATION: Final = 78
 

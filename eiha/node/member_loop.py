@@ -1,7 +1,8 @@
 """The event loop around the pure member: one input at a time in, effects carried out in order.
 
-Inputs that come while effects are carried out wait their turn. After the inputs of one turn of the event loop the
-member is told once that nothing more is at hand (``Flush``), so that what arrived together becomes one entry.
+Inputs that come while effects are carried out wait their turn. Where the member keeps something back so that what
+arrives together becomes one entry, it is told once, after the inputs of one turn of the event loop, that nothing more is
+at hand (``Flush``). When no input waits any more, the shells may do what they put off until then.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from eiha.ha.effects import Effect
 from eiha.ha.inputs import Flush, Input, Start, Tick
 from eiha.kernel.ids import Now
 from eiha.observability.node_metrics import NodeMetrics
+from eiha.protocol.vitals import IDLE, EngineAt
 
 LAG_WARNING_S: Final = 0.5
 """A loop this late may already have been suspected by the peer."""
@@ -25,6 +27,10 @@ class SteppingMember(Protocol):
 
     def step(self, input_: Input, now: Now) -> tuple[Effect, ...] | list[Effect]:
         """Take one input, return what is to be done."""
+
+    @property
+    def flush_wanted(self) -> bool:
+        """Whether it keeps something back until it hears that nothing more is at hand."""
 
 
 class MemberLoop:
@@ -37,6 +43,9 @@ class MemberLoop:
         failed: called when the member or an effect raised: the node must end.
         metrics: loop lag goes here.
         late: called with seconds when the loop was late by more than ``LAG_WARNING_S``.
+        engine_at: what the engine's thread is at.
+        turned: called with each tick.
+        settled: called when all inputs at hand are taken and their effects carried out.
     """
 
     def __init__(
@@ -47,6 +56,9 @@ class MemberLoop:
         failed: Callable[[BaseException], None],
         metrics: NodeMetrics,
         late: Callable[[float], None],
+        engine_at: Callable[[], EngineAt] = lambda: IDLE,
+        turned: Callable[[], None] = lambda: None,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         self._member = member
         self._clock = clock
@@ -54,6 +66,9 @@ class MemberLoop:
         self._failed = failed
         self._metrics = metrics
         self._late = late
+        self._engine_at = engine_at
+        self._turned = turned
+        self._settled = settled
         self._loop = asyncio.get_running_loop()
         self._inputs: deque[Input] = deque()
         self._early: list[Input] = []
@@ -74,9 +89,6 @@ class MemberLoop:
             self._started = True
             self._inputs.extend(self._early)
             self._early.clear()
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
         if not self._stepping:
             self._drain()
 
@@ -100,7 +112,8 @@ class MemberLoop:
                 self._late(lag_s)
             if lag_s > tick_s:
                 due_s = self._loop.time()
-            self.feed(Tick())
+            self._turned()
+            self.feed(Tick(max(0, int(lag_s * 1_000)), self._engine_at()))
 
     def end(self) -> None:
         """Take no more inputs."""
@@ -121,6 +134,10 @@ class MemberLoop:
             while self._inputs:
                 for effect in self._member.step(self._inputs.popleft(), self._clock()):
                     self._carry_out(effect)
+            if self._member.flush_wanted and not self._flush_due:
+                self._flush_due = True
+                self._loop.call_soon(self._flush)
+            self._settled()
         except Exception as error:  # noqa: BLE001  whatever it is, the node's state is in doubt: it ends
             self.end()
             self._failed(error)

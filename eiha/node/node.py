@@ -23,10 +23,11 @@ from eiha.kernel.ids import LogPosition, NodeId
 from eiha.node.config import NodeConfig
 from eiha.node.databases import open_sinks, open_witness, share_a_file
 from eiha.node.engine_thread import EngineReport, EngineThread, through
-from eiha.node.exit_status import FAILED, OK
+from eiha.node.exit_status import FAILED, OK, STUCK
 from eiha.node.interpreter import Interpreter, Shells
 from eiha.node.listeners import Listeners
 from eiha.node.log_writer import LogWriter
+from eiha.node.loop_watchdog import LoopWatchdog
 from eiha.node.member_loop import MemberLoop
 from eiha.node.membership import Membership
 from eiha.node.node_facts import FactsOfNode
@@ -91,8 +92,21 @@ class Node:
         self.member = Member(
             MemberConfig(config.cluster.domain, NodeId(config.cluster.node), tuple(sink.name for sink in sinks), policy)
         )
+        self._watchdog = LoopWatchdog(
+            stuck_s=config.cluster.stuck_loop_ms / 1_000,
+            exit_s=config.cluster.stuck_loop_exit_ms / 1_000,
+            say=self._loop_is_stuck,
+            go_on=self._loop_goes_on,
+        )
         self._member_loop = MemberLoop(
-            self.member, read_clocks, self._carry_out, self._failed, self.metrics, self._loop_was_late
+            self.member,
+            read_clocks,
+            self._carry_out,
+            self._failed,
+            self.metrics,
+            self._loop_was_late,
+            engine_at=lambda: self.shells.engine.at,
+            turned=self._watchdog.turned,
         )
         feed = self._member_loop.feed
         self._membership = Membership(config, disk.incarnation, log)
@@ -101,7 +115,13 @@ class Node:
         )
         self.shells = self._make_shells(engine, sinks, policy, turn)
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
-        self._interpreter = Interpreter(self.shells, role_changed=self._role_changed, fact=self._fact, halt=self._halt)
+        self._interpreter = Interpreter(
+            self.shells,
+            persisted=lambda position: feed(Persisted(position)),
+            role_changed=self._role_changed,
+            fact=self._fact,
+            halt=self._halt,
+        )
         self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells)
         queries = NodeQueries(self.member.status, self.facts.active_http_url, self.shells)
         self._listeners = Listeners(config, self.shells.intake, self._operations, queries, log)
@@ -162,6 +182,7 @@ class Node:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = await self._start(group)
+                self._watchdog.start()
                 await self._ended.wait()
                 await self._listeners.stop(self.facts.peer_ingest_address())
                 for task in tasks:
@@ -169,6 +190,7 @@ class Node:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.remove_signal_handler(number)
+            self._watchdog.stop()
             await self._close()
         self._log.info("node_stopped", "the node has stopped", status=self._exit_status)
         return self._exit_status
@@ -203,11 +225,13 @@ class Node:
         shells = self.shells
         for name, stop in (
             ("log", shells.log.stop),
+            # one that is stuck does not end, however long it is waited for
             ("engine", shells.engine.stop),
             ("snapshots", shells.snapshots.stop),
         ):
-            if not await asyncio.to_thread(stop, THREAD_STOP_S):
-                self._log.warning("thread_abandoned", f"the {name} thread did not end within {THREAD_STOP_S:g} s")
+            timeout_s = 0.0 if name == "engine" and self._exit_status == STUCK else THREAD_STOP_S
+            if not await asyncio.to_thread(stop, timeout_s):
+                self._log.warning("thread_abandoned", f"the {name} thread did not end within {timeout_s:g} s")
         for sink in shells.sinks.values():
             await sink.close()
         await shells.witness.close()
@@ -237,7 +261,7 @@ class Node:
 
     def _halt(self, halt: Halt) -> None:
         if halt.failed:
-            self._exit_status = FAILED
+            self._exit_status = STUCK if halt.stuck else FAILED
         self._ended.set()
 
     def _persisted(self, position: LogPosition) -> None:
@@ -275,6 +299,12 @@ class Node:
         self._log.warning(
             "loop_late", f"the event loop was {lag_s:.3f} s late: is the machine overloaded or suspended?"
         )
+
+    def _loop_is_stuck(self, where: str) -> None:
+        self._log.error("loop_stuck", where)
+
+    def _loop_goes_on(self, seconds: float) -> None:
+        self._log.warning("loop_goes_on", f"the event loop turns again, after {seconds:.1f} s")
 
     # -- ends
 

@@ -92,6 +92,8 @@ class FactsOfNode:
         metrics.replication_lag_entries.set(status.peer_lag_entries)
         for sink in status.sinks:
             metrics.published_through.set(sink.published_through, sink.sink)
+            metrics.store_stall.set(sink.stalled_ms / 1_000, sink.sink)
+        _tell_vitals(metrics, status)
         metrics.engine_queue_entries.set(shells.engine.waiting_entries)
         for channel, links in shells.links.items():
             metrics.link_queue_bytes.set(links.queue_bytes, channel.value)
@@ -202,6 +204,19 @@ class FactsOfNode:
 def _covered(status: MemberStatus) -> bool:
     """Whether a failover now loses nothing: both nodes hold everything that was acknowledged."""
     return not status.failover_cover.startswith("none")
+
+
+def _tell_vitals(metrics: NodeMetrics, status: MemberStatus) -> None:
+    own, peer = status.vitals, status.peer_vitals
+    metrics.engine_stall.set(own.engine_ms / 1_000)
+    metrics.log_stall.set(own.log_ms / 1_000)
+    metrics.outbox_rows.set(own.outbox_rows)
+    metrics.outbox_bytes.set(own.outbox_bytes)
+    metrics.peer_silence.set(status.peer_silence_ms / 1_000)
+    metrics.peer_engine_stall.set(-1 if peer is None else peer.engine_ms / 1_000)
+    metrics.peer_loop_lag.set(-1 if peer is None else peer.loop_lag_ms / 1_000)
+    metrics.peer_put_out.set(status.peer_put_out_count)
+    metrics.intake_open.set(1 if status.intake_open else 0)
 
 
 def _finite_ms(seconds: float) -> float:

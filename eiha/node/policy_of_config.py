@@ -20,6 +20,8 @@ def policy_of(config: NodeConfig) -> Policy:
         link_closed_grace_ms=min(50, cluster.failure_timeout_ms),
         cold_start_wait_ms=cluster.cold_start_wait_ms,
         slow_peer_ms=cluster.slow_peer_timeout_ms,
+        slow_peer=cluster.slow_peer,
+        stuck_engine_ms=cluster.stuck_engine_ms,
         witness_timeout_ms=config.witness.timeout_ms,
         pending_bytes_max=config.ingest.queue_bytes_max,
         pending_publications_max=config.ingest.queue_publications_max,

@@ -15,6 +15,7 @@ class NodeMetrics:
     def __init__(self) -> None:
         registry = self.registry = Registry()
         self._plans: dict[str, None] = {}
+        self._declare_stalls(registry)
         counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
         self.build_info = gauge("eiha_build_info", "Always 1; the version is in the label.", ("version",))
         self.events_received = counter("eiha_events_received_total", "Events taken from clients.", ("stream",))
@@ -62,6 +63,32 @@ class NodeMetrics:
         self.loop_lag = histogram("eiha_loop_lag_seconds", "How late the event loop came back to a timer.")
         self.ack_latency = histogram("eiha_ack_latency_seconds", "From a client's batch to its acknowledgement.")
         self.takeover = histogram("eiha_takeover_seconds", "From the loss of the peer to being active.")
+
+    def _declare_stalls(self, registry: Registry) -> None:
+        """What is slow or stuck, here and, by its heartbeat, at the peer."""
+        gauge = registry.gauge
+        self.engine_stall = gauge(
+            "eiha_engine_at_work_seconds", "How long the engine has been at the same entry (or snapshot, or question)."
+        )
+        self.log_stall = gauge("eiha_log_stall_seconds", "How long the log's writer has owed an answer without any.")
+        self.store_stall = gauge(
+            "eiha_store_stall_seconds", "How long outputs have waited without the sink's store taking any.", ("sink",)
+        )
+        self.outbox_rows = gauge("eiha_outbox_rows", "Output rows that wait, on the passive for the active's report.")
+        self.outbox_bytes = gauge("eiha_outbox_bytes", "The same in bytes.")
+        self.peer_silence = gauge(
+            "eiha_peer_silence_seconds", "How long the passive has owed acknowledgements without any (on the active)."
+        )
+        self.peer_engine_stall = gauge(
+            "eiha_peer_engine_at_work_seconds", "What the peer said of its engine with its last heartbeat; -1: nothing."
+        )
+        self.peer_loop_lag = gauge(
+            "eiha_peer_loop_lag_seconds", "What the peer said of its event loop with its last heartbeat; -1: nothing."
+        )
+        self.peer_put_out = gauge(
+            "eiha_peer_put_out", "How often this node put its peer out of the synced set since it started."
+        )
+        self.intake_open = gauge("eiha_intake_open", "1 when clients of this node are read from.")
 
     def tell_strings(self, counts: Mapping[str, int]) -> None:
         """How many strings each plan holds; a plan that is gone holds none."""

@@ -18,6 +18,8 @@ CONFIG = NodeConfig(source="x.toml", cluster=ClusterSection(node="node1", secret
         ("cluster", "failure_timeout_ms", 1_500, "failure_timeout_ms", 1_500),
         ("cluster", "cold_start_wait_ms", 5_000, "cold_start_wait_ms", 5_000),
         ("cluster", "slow_peer_timeout_ms", 7_000, "slow_peer_ms", 7_000),
+        ("cluster", "slow_peer", "block", "slow_peer", "block"),
+        ("cluster", "stuck_engine_ms", 9_000, "stuck_engine_ms", 9_000),
         ("witness", "timeout_ms", 900, "witness_timeout_ms", 900),
         ("ingest", "queue_bytes_max", 9 << 20, "pending_bytes_max", 9 << 20),
         ("ingest", "queue_publications_max", 5_000, "pending_publications_max", 5_000),
@@ -27,7 +29,7 @@ CONFIG = NodeConfig(source="x.toml", cluster=ClusterSection(node="node1", secret
         ("persistence", "interval_bytes", 9 << 20, "snapshot_interval_bytes", 9 << 20),
     ],
 )
-def test_each_key_turns_its_knob(section: str, key: str, value: int, knob: str, expected: int) -> None:
+def test_each_key_turns_its_knob(section: str, key: str, value: object, knob: str, expected: object) -> None:
     changed = replace(CONFIG, **{section: replace(getattr(CONFIG, section), **{key: value})})
     assert getattr(policy_of(CONFIG), knob) != expected
     assert getattr(policy_of(changed), knob) == expected
