@@ -10,6 +10,7 @@ from eiha.kernel.ids import BEFORE_FIRST, ClientId, Epoch, Incarnation, LinkId, 
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Quarantine, RemovePlan, TableStatement
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
+from eiha.protocol.state_digest import StateDigest
 from eiha.protocol.vitals import IDLE, EngineAt
 
 
@@ -143,7 +144,7 @@ class Applied:
     sequence: Sequence
     outputs: tuple[OutputBatch, ...]
     next_timer_ms: int | None
-    digest: bytes | None = None
+    digest: StateDigest | None = None
 
 
 @dataclass(frozen=True, slots=True)

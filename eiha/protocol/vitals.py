@@ -8,7 +8,7 @@ from eiha.kernel.ids import BEFORE_FIRST, Sequence
 
 
 @dataclass(frozen=True, slots=True)
-class EngineWork:
+class EngineAt:
     """What the engine's thread is at. ``unit`` counts pieces of work, so that two of them are told apart.
 
     ``kind``: empty for nothing, else ``entry``, ``question``, ``digest``, ``snapshot`` or ``restore``. ``sequence``:
@@ -20,7 +20,7 @@ class EngineWork:
     sequence: Sequence = BEFORE_FIRST
 
 
-IDLE = EngineWork()
+IDLE = EngineAt()
 
 
 @dataclass(frozen=True, slots=True)
