@@ -21,6 +21,7 @@ EihaError
 │   ├── WrongSchema
 │   │   └── WrongValue        (names row and attribute)
 │   └── Overloaded            (retry later)
+├── PlanFailed                a plan at work raised what nobody expected (names it)
 ├── QueryError                an on-demand query has no answer
 │   ├── UnknownPlan
 │   ├── AnswerTooLarge
@@ -165,6 +166,20 @@ class Overloaded(SubmissionError):
 
 class QueryError(EihaError):
     """An on-demand query has no answer, or its statement was not carried out; the text says why."""
+
+
+class PlanFailed(EihaError):
+    """A plan at work raised what nobody expected; the engine's state is undefined.
+
+    Args:
+        plan: its name; empty when none can be blamed.
+        reason: class and text of what was raised.
+    """
+
+    def __init__(self, plan: str, reason: str) -> None:
+        super().__init__(f"plan {plan!r}: {reason}" if plan else reason)
+        self.plan = plan
+        self.reason = reason
 
 
 class UnknownPlan(QueryError):

@@ -14,9 +14,10 @@ from eiha.ha.inputs import SnapshotFacts
 from eiha.ha.witness_row import CasOutcome, ReadOutcome, WitnessRow
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.answers import RowsFound, StatementFits
-from eiha.protocol.log_entry import LogEntry
+from eiha.protocol.log_entry import LogEntry, Quarantine
 from eiha.protocol.outputs import AppliedEntry as AppliedEntry
 from eiha.protocol.outputs import OutputBatch, PublishPermit
+from eiha.protocol.state_digest import StateDigest
 
 
 class Witness(Protocol):
@@ -38,7 +39,7 @@ class Witness(Protocol):
 class LogStore(Protocol):
     """Obligation: what ``append`` returned from is in the operating system; what ``sync`` returned from is on disk.
 
-    Synchronous: called from the log writer's thread only. Raises ``StorageError``; after a failed ``sync`` the
+    Synchronous: called by one thread at a time. Raises ``StorageError``; after a failed ``sync`` the
     store must not be used again.
     """
 
@@ -47,6 +48,9 @@ class LogStore(Protocol):
 
     def append(self, entries: Seq[LogEntry]) -> None:
         """Hand the entries' bytes to the operating system."""
+
+    def appends_in_place(self) -> bool:
+        """Whether the next append is one write and nothing else: no new file, nothing that waits for a disk."""
 
     def sync(self) -> None:
         """Flush to disk."""
@@ -124,8 +128,11 @@ class Engine(Protocol):
     Synchronous: called from the engine's thread only.
     """
 
-    def apply(self, entry: LogEntry) -> AppliedEntry:
-        """Apply one entry. A failing plan is a fact in its own outputs, never an exception here."""
+    def apply(self, entry: LogEntry, quarantined: tuple[Quarantine, ...] = ()) -> AppliedEntry:
+        """Apply one entry, without what is quarantined of it. What fails as it may is a fact in its own outputs.
+
+        Raises ``PlanFailed`` for what nobody expected: the state is then undefined until the next ``restore``.
+        """
 
     def snapshot(self) -> bytes:
         """The whole state, plans included, cut between entries."""
@@ -137,7 +144,10 @@ class Engine(Protocol):
         """The streams that may be published to, by name: those that deployed plans define."""
 
     def digest(self) -> bytes:
-        """16 bytes that are equal iff the states are."""
+        """16 bytes that are equal iff the states are. Encodes all of it: for tests and for the simulator."""
+
+    def digest_at(self, position: int) -> StateDigest:
+        """Digests of what position number ``position`` covers: bounded work; in time, all of the state is covered."""
 
     def next_timer_ms(self) -> LogTimeMs | None:
         """Log time of the earliest timer."""
@@ -154,3 +164,6 @@ class AskedEngine(Engine, Protocol):
 
     def strings(self) -> Mapping[str, int]:
         """How many different strings each plan holds, by name."""
+
+    def suspended(self) -> Mapping[str, str]:
+        """Plans that get nothing until they are deployed anew, each with why."""

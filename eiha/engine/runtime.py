@@ -14,13 +14,17 @@ import numpy as np
 
 from eiha.engine import from_outside
 from eiha.engine.carry_over import carry_over
+from eiha.engine.digest_rotation import DigestRotation
+from eiha.engine.error_rows import ErrorRows, rows_of
 from eiha.engine.expressions.rows import EntryIdentity
+from eiha.engine.left_out import LeftOut
 from eiha.engine.lower import CompileText, lower
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state, state_digest
+from eiha.engine.state_part import StatePart
 from eiha.engine.string_sweep import sweep
 from eiha.engine.wire_edge import WireEdge
-from eiha.errors import CorruptFile, MalformedBatch, PlanError, UnknownPlan, WrongSchema
+from eiha.errors import CorruptFile, MalformedBatch, PlanError, PlanFailed, UnknownPlan, WrongSchema
 from eiha.events.batch import EventBatch
 from eiha.events.schema import StreamDefinition
 from eiha.events.strings import StringTable
@@ -41,6 +45,7 @@ from eiha.protocol.log_entry import (
     TimeTick,
 )
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
+from eiha.protocol.state_digest import StateDigest, names_digest
 
 EVENTS_SINK = "events"
 """Outbox lane of the raw rows of stored streams."""
@@ -61,10 +66,17 @@ class _Deployed:
     edge: WireEdge
     runtime: PlanRuntime
 
-    def publish(self, publication: Publication, log_time_ms: int) -> None:
-        """Rows from the wire. Raises ``MalformedBatch`` or ``WrongSchema`` before anything changes."""
+    def publish(
+        self, publication: Publication, log_time_ms: int, left_out: LeftOut | None = None, place: int = 0
+    ) -> None:
+        """Rows from the wire. Raises ``MalformedBatch`` or ``WrongSchema`` before anything changes.
+
+        What ``left_out`` says of the publication at ``place`` of its entry does not enter.
+        """
         schema = self.plan.stream(publication.stream).schema
         wire = decode(publication.payload, schema)
+        if left_out is not None:
+            wire = left_out.without_bad_rows(wire, self.plan, self.name, place)
         batch = self.edge.enter(wire, schema, log_time_ms)
         self.runtime.publish(publication.stream, batch, log_time_ms)
 
@@ -95,6 +107,15 @@ class _Deployed:
         """Text, strings and state: all that a restore needs."""
         return {"text": self.text, "strings": self.strings.snapshot(), "state": self.runtime.snapshot()}
 
+    def parts(self) -> tuple[StatePart, ...]:
+        """The same as ``state``, part by part."""
+        text = StatePart("text", ("text",), lambda: self.text)
+        own = (text, StatePart("strings", ("strings",), self.strings.snapshot))
+        return tuple(
+            part.within(f"plan {self.name!r}", "plans", self.name)
+            for part in (*own, *(each.at("state") for each in self.runtime.parts()))
+        )
+
     def sweep(self, log_time_ms: int) -> None:
         """Forget strings that nothing holds, if many came. Between entries, when outputs and faults were taken."""
         if self.strings.is_sweep_due:
@@ -113,7 +134,19 @@ class EngineRuntime:
         compile_text: from a plan's text and name to the bound plan.
     """
 
-    __slots__ = ("_compile", "_log_time_ms", "_notes", "_plans", "_refusal", "_sequence")
+    __slots__ = (
+        "_compile",
+        "_log_time_ms",
+        "_names_digest",
+        "_notes",
+        "_part_names",
+        "_plans",
+        "_refusal",
+        "_rotation",
+        "_sequence",
+        "_suspended",
+        "_working_on",
+    )
 
     def __init__(self, compile_text: CompileText = compile_plan) -> None:
         self._compile = compile_text
@@ -122,24 +155,53 @@ class EngineRuntime:
         self._refusal = ""
         self._log_time_ms = 0
         self._sequence = 0
+        self._suspended: dict[str, str] = {}
+        self._working_on = ""
+        self._part_names: tuple[str, ...] = ()
+        self._names_digest = b""
+        self._rotation = DigestRotation()
 
-    def apply(self, entry: LogEntry) -> AppliedEntry:
-        """Apply one entry; what fails is a fact in ``faults``."""
+    def apply(self, entry: LogEntry, quarantined: tuple[Quarantine, ...] = ()) -> AppliedEntry:
+        """Apply one entry, without what is quarantined of it; what fails as it may is a fact in ``faults``.
+
+        Raises:
+            PlanFailed: something raised that nobody expected; the state is undefined until the next ``restore``.
+        """
+        try:
+            return self._applied(entry, quarantined)
+        except Exception as cause:
+            text = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+            raise PlanFailed(self._working_on, text) from cause
+
+    def _applied(self, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> AppliedEntry:
+        self._working_on = ""
         assert entry.sequence > self._sequence, (entry.sequence, self._sequence)
         self._sequence = entry.sequence
         self._log_time_ms = max(self._log_time_ms, entry.log_time_ms)
         faults: list[str] = []
+        errors: dict[str, ErrorRows] = {}
+        left_out: LeftOut | None = None
+        if quarantined or self._suspended:
+            left_out = self._left_out(entry, quarantined, errors, faults)
         with np.errstate(all="ignore"):
             filled = _streams_of(entry)
             for deployed in self._plans.values():
+                self._working_on = deployed.name
+                if left_out is not None and left_out.covers(deployed.name):
+                    continue
                 deployed.identity.begin(deployed.name, entry.sequence)
                 if deployed.plan.playback:
                     deployed.runtime.pass_wall_time(self._log_time_ms)
                 elif deployed.plan.defined.isdisjoint(filled):
                     deployed.runtime.advance(self._log_time_ms)
-            self._apply_body(entry, faults)
-            outputs = [output for deployed in self._plans.values() for output in deployed.outputs(entry)]
+            self._apply_body(entry, left_out, errors, faults)
+            outputs: list[OutputBatch] = []
+            for deployed in self._plans.values():
+                self._working_on = deployed.name
+                outputs += deployed.outputs(entry)
+        outputs += [rows for each in errors.values() if (rows := each.output(entry)) is not None]
         for deployed in self._plans.values():
+            self._working_on = deployed.name
             faults += [f"plan {deployed.name!r}, {fault}" for fault in deployed.runtime.take_faults()]
             deployed.sweep(self._log_time_ms)
         notes, self._notes = tuple(self._notes), []
@@ -153,18 +215,43 @@ class EngineRuntime:
             raise UnknownPlan(self._no_such_plan(plan))
         return from_outside.answer(deployed.runtime, text, rows_max, Sequence(self._sequence))
 
-    def _apply_body(self, entry: LogEntry, faults: list[str]) -> None:
+    def _left_out(
+        self,
+        entry: LogEntry,
+        quarantined: tuple[Quarantine, ...],
+        errors: dict[str, ErrorRows],
+        faults: list[str],
+    ) -> LeftOut:
+        """What plans do not get of the entry; its rows are kept as errors, plans are suspended."""
+        left_out = LeftOut(entry, quarantined, self._suspended, errors)
+        faults += left_out.faults()
+        self._suspended.update(left_out.newly_suspended)
+        for deployed in self._plans.values():
+            if left_out.covers(deployed.name):
+                left_out.keep(deployed.plan, deployed.name)
+        return left_out
+
+    def _apply_body(
+        self, entry: LogEntry, left_out: LeftOut | None, errors: dict[str, ErrorRows], faults: list[str]
+    ) -> None:
         match entry.body:
             case Publications(items):
-                for publication in items:
-                    self._publish(publication, faults)
+                for place, publication in enumerate(items):
+                    self._publish(publication, place, left_out, errors, faults)
             case DeployPlan(plan, text):
-                self._deploy(plan, text, faults)
+                self._working_on = plan
+                if left_out is None or not left_out.forbids(plan):
+                    self._deploy(plan, text, faults)
             case RemovePlan(plan):
+                self._suspended.pop(plan, None)
                 if self._plans.pop(plan, None) is None:
                     faults.append(f"plan {plan!r} cannot be removed: it is not deployed")
             case TableStatement(plan=plan, text=text):
-                self._carry_out(plan, text, faults)
+                self._working_on = plan
+                if left_out is not None and left_out.covers(plan):
+                    self._refusal = "not carried out: " + left_out.why(plan)[1]
+                else:
+                    self._carry_out(plan, text, faults)
             case TimeTick() | EpochStart() | Quarantine():
                 pass
             case _:
@@ -189,6 +276,8 @@ class EngineRuntime:
         except (KeyError, TypeError, ValueError) as cause:
             raise CorruptFile(f"the engine state has not the sections that its plans need: {cause!r}") from cause
         self._plans, self._sequence, self._log_time_ms = plans, sequence, log_time_ms
+        self._suspended = dict(state.get("suspended", {}))
+        self._part_names = ()
 
     def streams(self) -> Mapping[str, StreamDefinition]:
         """The streams that may be published to: those that plans define."""
@@ -204,26 +293,57 @@ class EngineRuntime:
         return {name: deployed.strings.count for name, deployed in self._plans.items()}
 
     def digest(self) -> bytes:
-        """16 bytes that are equal iff the states are."""
+        """16 bytes that are equal iff the states are. Encodes all of it."""
         return state_digest(self._state())
+
+    def digest_at(self, position: int) -> StateDigest:
+        """See ``ports.Engine``."""
+        parts = self._parts()
+        names = tuple(part.name for part in parts)
+        if names != self._part_names:
+            self._part_names, self._rotation = names, DigestRotation()
+            self._names_digest = names_digest(names)
+        covered = self._rotation.cover(parts, position)
+        return StateDigest(self._names_digest, covered, self._part_names, self._rotation.positions(len(parts)))
 
     def next_timer_ms(self) -> LogTimeMs | None:
         """Log time of the earliest timer; in playback only that of what the clock on the wall drives."""
-        dues = [due for deployed in self._plans.values() if (due := deployed.next_timer_ms()) is not None]
+        dues: list[int] = []
+        for name, deployed in self._plans.items():
+            self._working_on = name
+            if name not in self._suspended and (due := deployed.next_timer_ms()) is not None:
+                dues.append(due)
         return LogTimeMs(min(dues)) if dues else None
 
-    def _publish(self, publication: Publication, faults: list[str]) -> None:
+    def suspended(self) -> Mapping[str, str]:
+        """Plans that get nothing until they are deployed anew, each with why."""
+        return self._suspended
+
+    def _publish(
+        self,
+        publication: Publication,
+        place: int,
+        left_out: LeftOut | None,
+        errors: dict[str, ErrorRows],
+        faults: list[str],
+    ) -> None:
         known = False
         for deployed in self._plans.values():
             if publication.stream not in deployed.plan.defined:
                 continue
             known = True
+            self._working_on = deployed.name
+            if left_out is not None and left_out.covers(deployed.name):
+                continue
             try:
-                deployed.publish(publication, self._log_time_ms)
+                deployed.publish(publication, self._log_time_ms, left_out, place)
             except (MalformedBatch, WrongSchema) as fault:
-                faults.append(f"plan {deployed.name!r}, stream {publication.stream!r}: {fault}; rows are dropped")
+                faults.append(f"plan {deployed.name!r}, stream {publication.stream!r}: {fault}; rows are not taken")
+                rows_of(errors, deployed.name).add_undecodable(publication, str(fault))
         if not known:
-            faults.append(f"no plan defines stream {publication.stream!r}: {publication.rows} rows are dropped")
+            reason = f"no plan defines stream {publication.stream!r}"
+            faults.append(f"{reason}: {publication.rows} rows are not taken")
+            rows_of(errors, "").add_undecodable(publication, reason)
 
     def _carry_out(self, plan: str, text: str, faults: list[str]) -> None:
         deployed = self._plans.get(plan)
@@ -243,6 +363,7 @@ class EngineRuntime:
         """Deploy or replace. The same text again changes nothing; of another text, parts that are new begin empty."""
         before = self._plans.get(name)
         if before is not None and before.text == text:
+            self._suspended.pop(name, None)
             return
         try:
             deployed = self._lowered(name, text, StringTable() if before is None else before.strings.copied())
@@ -261,6 +382,7 @@ class EngineRuntime:
             deployed.runtime.resume()
             self._notes.append(f"plan {name!r} is replaced; {carried}")
         self._plans[name] = deployed
+        self._suspended.pop(name, None)
 
     def _clash(self, name: str, plan: Plan) -> str | None:
         """A stream that another plan defines differently: a publication could not fit both."""
@@ -285,10 +407,17 @@ class EngineRuntime:
         deployed.runtime.restore(part["state"])
         return deployed
 
+    def _parts(self) -> tuple[StatePart, ...]:
+        clocks = StatePart(
+            "engine", (), lambda: [self._sequence, self._log_time_ms, list(self._plans), self._suspended]
+        )
+        return (clocks, *(part for deployed in self._plans.values() for part in deployed.parts()))
+
     def _state(self) -> dict[str, Any]:
         return {
             "sequence": self._sequence,
             "log_time_ms": self._log_time_ms,
+            "suspended": dict(self._suspended),
             "plans": {name: deployed.state() for name, deployed in self._plans.items()},
         }
 
