@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from eiha.errors import MalformedFrame, OtherCluster, ProtocolError
+from eiha.errors import AuthenticationFailed, MalformedFrame, OtherCluster, ProtocolError
 from eiha.kernel.ids import Incarnation, NodeId
 from eiha.net.framed_connection import FramedConnection
 from eiha.net.listening import listen
@@ -32,6 +32,8 @@ from eiha.protocol.witness_messages import (
     WitnessAnswer,
     WitnessRequest,
 )
+from eiha.transport.admission_limits import AdmissionLimits
+from eiha.transport.gated_listener import Admission, GatedListener, MakeContext
 
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 STRANGERS_MAX: Final = 64
@@ -39,18 +41,26 @@ CONNECTIONS_PER_CLUSTER_MAX: Final = 8
 QUEUE_BYTES_MAX: Final = 8 << 20
 """Answers that wait because a node does not read, at most; more than it may have asked for."""
 
+CONNECTIONS_MAX: Final = 8_192
+"""In all: what 1,000 clusters may have, and strangers."""
+
 PORT_KEY: Final = "arbiter.port"
 
 
 @dataclass(frozen=True, slots=True)
 class ArbiterSettings:
-    """``secrets`` by cluster; ``name``: unlike any node's, so that a node never takes the arbiter for itself."""
+    """``secrets`` by cluster; ``name``: unlike any node's, so that a node never takes the arbiter for itself.
+
+    ``secrets_previous``: accepted, too, while a secret is changed. ``tls``: None: not encrypted.
+    """
 
     host: str
     port: int
     secrets: Mapping[str, bytes]
     name: str
     idle_timeout_s: float
+    secrets_previous: Mapping[str, bytes] = field(default_factory=dict)
+    tls: MakeContext | None = None
 
 
 class ArbiterServer:
@@ -68,20 +78,23 @@ class ArbiterServer:
         self.settings = settings
         self._on_request = on_request
         self._log = log
-        self._server: asyncio.Server | None = None
+        self._listener = GatedListener(
+            self._accept,
+            limits=AdmissionLimits(connections_max=CONNECTIONS_MAX, handshakes_max=STRANGERS_MAX),
+            tls=settings.tls,
+            handshake_timeout_s=HANDSHAKE_TIMEOUT_S,
+            refused=self._refused_at_the_gate,
+        )
         self._strangers: dict[Asker, None] = {}
         self._proven: dict[str, dict[Asker, None]] = {cluster: {} for cluster in settings.secrets}
 
     async def start(self) -> int:
         """Listen; the port. Raises ``AddressUnavailable``."""
-        self._server = await listen(self._accept, self.settings.host, self.settings.port, PORT_KEY)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return await listen(self._listener, self.settings.host, self.settings.port, PORT_KEY)
 
     async def stop(self) -> None:
         """Close everything. What was answered is sent first."""
-        if self._server is not None:
-            self._server.close()
+        self._listener.close()
         for asker in list(self._strangers):
             asker.connection.abort("the arbiter stops")
         proven = [asker for askers in self._proven.values() for asker in askers]
@@ -89,13 +102,14 @@ class ArbiterServer:
             asker.connection.close("the arbiter stops")
         if proven:
             await asyncio.wait([asker.ended for asker in proven], timeout=1.0)
+        await self._listener.wait_closed()
 
     # -- for the connections
 
-    def _accept(self) -> FramedConnection:
+    def _accept(self, admission: Admission) -> FramedConnection:
         if len(self._strangers) >= STRANGERS_MAX:
             next(iter(self._strangers)).connection.abort("too many connections that prove nothing")
-        asker = Asker(self)
+        asker = Asker(self, admission)
         self._strangers[asker] = None
         return asker.connection
 
@@ -107,6 +121,10 @@ class ArbiterServer:
         askers[asker] = None
         where = asker.connection.peer_address
         self._log.info("node_connected", f"{peer.node} of {cluster} at {where}", cluster=cluster, peer=peer.node)
+
+    def _refused_at_the_gate(self, code: str, address: str, sentence: str) -> None:
+        if sentence:
+            self._log.warning("node_refused", f"connection of {address}: {sentence}", error=code)
 
     def _refused(self, asker: Asker, failure: ProtocolError) -> None:
         where = asker.connection.peer_address
@@ -124,8 +142,8 @@ class ArbiterServer:
 class Asker:
     """One connection: first its handshake, then its requests. ``cluster`` is empty until it is proven."""
 
-    def __init__(self, owner: ArbiterServer) -> None:
-        self.connection = FramedConnection(queue_bytes_max=QUEUE_BYTES_MAX)
+    def __init__(self, owner: ArbiterServer, admission: Admission) -> None:
+        self.connection = FramedConnection(queue_bytes_max=QUEUE_BYTES_MAX, ended=admission.end)
         self.cluster = ""
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -192,7 +210,11 @@ class Asker:
             )
         self._claimed = hello.cluster
         me = HandshakeIdentity(hello.cluster, WITNESS_CHANNEL, NodeId(settings.name), Incarnation(settings.name))
-        return Handshake(Side.RESPONDER, me, secret, secrets.token_bytes(NONCE_BYTES))
+        previous = settings.secrets_previous.get(hello.cluster, b"")
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        handshake = Handshake(Side.RESPONDER, me, secret, nonce, previous_secret=previous)
+        handshake.bind(*self.connection.certificates)
+        return handshake
 
     def _watch_idleness(self) -> None:
         idle_s = self._loop.time() - self._last_request_s
@@ -209,6 +231,8 @@ class Asker:
         self._alarm.cancel()
         if self.connection.failure is not None:
             self._owner._refused(self, self.connection.failure)
+        elif self.connection.tls_failure and not self.cluster:
+            self._owner._refused(self, AuthenticationFailed(self.connection.tls_failure))
         self._owner._gone(self)
         if not self.ended.done():
             self.ended.set_result(None)

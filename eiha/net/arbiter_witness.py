@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import ssl
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -35,6 +36,8 @@ from eiha.protocol.witness_messages import (
     WitnessRequest,
     WitnessRow,
 )
+from eiha.transport.gated_listener import MakeContext
+from eiha.transport.tls_refusal import tls_remedy
 
 QUEUE_BYTES_MAX: Final = 1 << 20
 
@@ -52,6 +55,8 @@ class ArbiterAddress:
     node: NodeId
     incarnation: Incarnation
     secret: bytes
+    secret_previous: bytes = b""
+    tls: MakeContext | None = None
 
     def __str__(self) -> str:
         return f"arbiter {self.host}:{self.port}"
@@ -143,7 +148,8 @@ class ArbiterWitness:
         loop = asyncio.get_running_loop()
         link = self._link = _ArbiterLink(address)
         try:
-            await loop.create_connection(lambda: link.connection, address.host, address.port)
+            context = address.tls() if address.tls is not None else None
+            await loop.create_connection(lambda: link.connection, address.host, address.port, ssl=context)
             link.begin()
             await asyncio.shield(link.proven)
         except BaseException:
@@ -172,7 +178,9 @@ class ArbiterWitness:
             self._link = None
 
     def _unknown(self, doing: str, cause: BaseException) -> Unknown:
-        text = str(cause) if not isinstance(cause, TimeoutError) else f"no answer within {self._timeout_s:g} s"
+        text = tls_remedy(cause) if isinstance(cause, ssl.SSLError) else str(cause)
+        if isinstance(cause, TimeoutError):
+            text = f"no answer within {self._timeout_s:g} s"
         return Unknown(f"witness {doing} at {self._address}: {text or type(cause).__name__}")
 
 
@@ -185,13 +193,15 @@ class _ArbiterLink:
         self.proven: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         me = HandshakeIdentity(address.cluster, WITNESS_CHANNEL, address.node, address.incarnation)
-        self._handshake = Handshake(Side.INITIATOR, me, address.secret, secrets.token_bytes(NONCE_BYTES))
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        self._handshake = Handshake(Side.INITIATOR, me, address.secret, nonce, previous_secret=address.secret_previous)
         self._waiting: dict[int, asyncio.Future[WitnessAnswer]] = {}
         # whoever waited may have given up; a failure nobody waits for is no error
         self.proven.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def begin(self) -> None:
         """Say who asks."""
+        self._handshake.bind(*self.connection.certificates)
         self.connection.send_bytes(self._handshake.start())
         self.connection.attach(self._on_frame, self._on_lost)
 

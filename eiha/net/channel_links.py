@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from eiha.errors import AuthenticationFailed, NodeIdInUse, ProtocolError
@@ -26,10 +27,20 @@ from eiha.protocol.handshake import HANDSHAKE_TABLE, Handshake, HandshakeIdentit
 from eiha.protocol.limits import NONCE_BYTES, PEER_FRAME_BYTES_MAX
 from eiha.protocol.peer_codec import decode_peer_message, encode_peer_message
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
+from eiha.transport.admission_limits import AdmissionLimits
+from eiha.transport.gated_listener import Admission, GatedListener, MakeContext
+from eiha.transport.tls import certificate_facts, node_name
+from eiha.transport.tls_refusal import tls_remedy
 
 FIRST_RETRY_S: Final = 0.02
 REFUSED_RETRY_MAX_S: Final = 0.2
 """A refused connection costs nothing, and the other process may come up at any moment."""
+
+STRANGERS_MAX: Final = 64
+"""Connections that have proven nothing yet; the oldest makes room, so that nobody keeps the member out with them."""
+
+CONNECTIONS_MAX: Final = 1_024
+"""Of one channel in all, those that are just being refused included."""
 
 FRAME_TYPES: Final = {Channel.EVENT_SYNC: range(16, 32), Channel.MANAGEMENT: range(32, 64)}
 """Which frame types a channel carries (``protocol.peer_codec``)."""
@@ -49,8 +60,20 @@ class LinkObserver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerTls:
+    """TLS between the members. ``pins`` by node: public keys accepted; without, the certificate must name the node."""
+
+    listening: MakeContext
+    dialling: MakeContext
+    pins: Mapping[NodeId, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """What the links of one channel need to know. ``members``: ids allowed to connect; empty: any with the secret."""
+    """What the links of one channel need to know. ``members``: ids allowed to connect; empty: any with the secret.
+
+    ``secret_previous``: accepted, too, while the secret is changed. ``tls``: None: not encrypted.
+    """
 
     cluster: str
     node: NodeId
@@ -64,6 +87,8 @@ class LinkSettings:
     retry_max_s: float
     queue_bytes_max: int
     socket_buffer_bytes: int
+    secret_previous: bytes = b""
+    tls: PeerTls | None = None
 
 
 @dataclass(slots=True)
@@ -101,9 +126,16 @@ class ChannelLinks:
         self._locate = locate
         self._next_link = next_link
         self._log = log
-        self._server: asyncio.Server | None = None
+        tls = settings.tls
+        self._listener = GatedListener(
+            self._accept,
+            limits=AdmissionLimits(connections_max=CONNECTIONS_MAX, handshakes_max=STRANGERS_MAX),
+            tls=tls.listening if tls is not None else None,
+            handshake_timeout_s=settings.connect_timeout_s,
+            refused=self._refused_at_the_gate,
+        )
         self._link: _Link | None = None
-        self._unproven: set[_Session] = set()
+        self._unproven: dict[_Session, None] = {}
         self._last_complaint = ""
         self._stopping = False
 
@@ -112,7 +144,7 @@ class ChannelLinks:
     async def start(self) -> None:
         """Listen. Raises ``AddressUnavailable``."""
         settings = self._settings
-        self._server = await listen(self._accept, settings.host, settings.port, settings.port_key)
+        await listen(self._listener, settings.host, settings.port, settings.port_key)
 
     async def dial_forever(self) -> None:
         """Keep a link to the peer, if it is this node that dials. Runs until cancelled."""
@@ -134,20 +166,25 @@ class ChannelLinks:
     async def stop(self, reason: str) -> None:
         """Close everything."""
         self._stopping = True
-        if self._server is not None:
-            self._server.close()
+        self._listener.close()
         for session in list(self._unproven):
             session.connection.abort(reason)
         if self._link is not None:
             self._link.connection.close(reason)
             await asyncio.wait([self._link.ended], timeout=1.0)
+        await self._listener.wait_closed()
 
     # -- for the owner
 
     def send(self, link: LinkId, message: PeerMessage) -> None:
-        """Send over this very link; dropped when it is gone."""
+        """Send over this very link with the next ``flush``; dropped when it is gone."""
         if self._link is not None and self._link.number == link:
-            self._link.connection.send(*encode_peer_message(message))
+            self._link.connection.send(*encode_peer_message(message), hold=True)
+
+    def flush(self) -> None:
+        """Write what was sent."""
+        if self._link is not None:
+            self._link.connection.flush()
 
     def close(self, link: LinkId, reason: str) -> None:
         """Close this very link, if it is still there."""
@@ -164,19 +201,34 @@ class ChannelLinks:
         """Bytes waiting to be sent."""
         return self._link.connection.queue_bytes if self._link is not None else 0
 
+    @property
+    def refused_by_code(self) -> dict[str, int]:
+        """Connections refused, by reason."""
+        return self._listener.refused_by_code
+
     # -- making a link
 
-    def _accept(self) -> FramedConnection:
-        return _Session(self, Side.RESPONDER, None).connection
+    def _accept(self, admission: Admission) -> FramedConnection:
+        strangers = [session for session in self._unproven if session.location is None]
+        if len(strangers) >= STRANGERS_MAX:
+            strangers[0].connection.abort("too many connections that prove nothing")
+            self._listener.count("strangers-max", admission.address)
+        return _Session(self, Side.RESPONDER, None, admission).connection
+
+    def _refused_at_the_gate(self, _code: str, address: str, sentence: str) -> None:
+        if sentence:
+            self._complain("error", "peer_refused", sentence, f"{self._channel.value} with {address}: {sentence}")
 
     async def _dial(self, location: MemberLocation) -> bool:
         """One attempt; returns whether the connection was refused."""
         host, port = location.of(self._channel)
         session = _Session(self, Side.INITIATOR, location)
+        tls = self._settings.tls
+        context = tls.dialling() if tls is not None else None
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 loop = asyncio.get_running_loop()
-                await loop.create_connection(lambda: session.connection, host, port)
+                await loop.create_connection(lambda: session.connection, host, port, ssl=context)
                 await session.finished
         except TimeoutError:
             session.connection.abort("no answer in time")
@@ -188,6 +240,10 @@ class ChannelLinks:
                 "info", "member_awaited", "refused", f"nobody listens for {location.node} at {host}:{port} yet"
             )
             return True
+        except ssl.SSLError as error:
+            remedy = tls_remedy(error)
+            text = f"{self._channel.value} with {location.node} at {host}:{port}: {remedy}"
+            self._complain("error", "peer_refused", remedy, text)
         except OSError as error:
             self._complain("warning", "member_unreachable", str(error), f"{location.node} at {host}:{port}: {error}")
         finally:
@@ -197,6 +253,28 @@ class ChannelLinks:
     def _identity(self) -> HandshakeIdentity:
         settings = self._settings
         return HandshakeIdentity(settings.cluster, self._channel.value, settings.node, settings.incarnation)
+
+    def _check_certificate(self, peer: PeerIdentity, encoded: bytes) -> None:
+        """Raise if the certificate shown is not that of the node that ``peer`` says to be."""
+        settings = self._settings
+        if settings.tls is None:
+            return
+        try:
+            facts = certificate_facts(encoded)
+        except ValueError as cause:
+            raise AuthenticationFailed(f"the certificate of {peer.node} cannot be read: {cause}") from cause
+        pins = settings.tls.pins.get(peer.node, ())
+        if pins and facts.pin not in pins:
+            raise AuthenticationFailed(
+                f"the certificate of {peer.node} has the pin {facts.pin}, which is not among those that "
+                f"{settings.node} has for it in cluster.members: was the certificate changed, or is it somebody else?"
+            )
+        name = node_name(settings.cluster, peer.node)
+        if not pins and name not in facts.names:
+            raise AuthenticationFailed(
+                f"the certificate of {peer.node} does not name it as {name} (it names {', '.join(facts.names)}): make "
+                f"one that does (eiha certificates --node {peer.node}), or set its pins in cluster.members"
+            )
 
     def _check_peer(self, peer: PeerIdentity, location: MemberLocation | None) -> None:
         """Raise if the proven ``peer`` is not the one this node forms a pair with."""
@@ -251,9 +329,20 @@ class ChannelLinks:
         link.connection.abort(reason)
 
     def _failed(self, session: _Session, failure: ProtocolError) -> None:
+        self._listener.refused_by_code[type(failure).__name__] = (
+            self._listener.refused_by_code.get(type(failure).__name__, 0) + 1
+        )
         where = session.connection.peer_address
         text = f"{self._channel.value} with {where}: {failure}"
         self._complain("error", "peer_refused", str(failure), text, error=failure)
+
+    def _proven_by_previous_secret(self, peer: PeerIdentity) -> None:
+        self._log.info(
+            "secret_previous_used",
+            f"{peer.node} and this node met under cluster.secret_previous: remove it when both have the new secret",
+            channel=self._channel.value,
+            member=peer.node,
+        )
 
     def _complain(self, level: str, event: str, cause: str, text: str, *, error: ProtocolError | None = None) -> None:
         """Write a line, but not for the same cause again at each retry."""
@@ -267,23 +356,34 @@ class ChannelLinks:
 class _Session:
     """A connection until the other side is proven."""
 
-    def __init__(self, owner: ChannelLinks, side: Side, location: MemberLocation | None) -> None:
+    def __init__(
+        self, owner: ChannelLinks, side: Side, location: MemberLocation | None, admission: Admission | None = None
+    ) -> None:
         settings = owner._settings
         self.location = location
         self.connection = FramedConnection(
-            queue_bytes_max=settings.queue_bytes_max, socket_buffer_bytes=settings.socket_buffer_bytes
+            queue_bytes_max=settings.queue_bytes_max,
+            socket_buffer_bytes=settings.socket_buffer_bytes,
+            ended=admission.end if admission is not None else None,
         )
         loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = loop.create_future()
         self._owner = owner
-        self._handshake = Handshake(side, owner._identity(), settings.secret, secrets.token_bytes(NONCE_BYTES))
+        self._handshake = Handshake(
+            side,
+            owner._identity(),
+            settings.secret,
+            secrets.token_bytes(NONCE_BYTES),
+            previous_secret=settings.secret_previous,
+        )
         self._deadline = loop.call_later(settings.connect_timeout_s, self._expire)
         self.connection.made.add_done_callback(self._begin)
-        owner._unproven.add(self)
+        owner._unproven[self] = None
 
     def _begin(self, _made: asyncio.Future[None]) -> None:
         if _made.cancelled():
             return
+        self._handshake.bind(*self.connection.certificates)
         first = self._handshake.start()
         if first:
             self.connection.send_bytes(first)
@@ -291,12 +391,22 @@ class _Session:
 
     def _on_frame(self, frame: Frame) -> None:
         step = self._handshake.receive(frame)
+        claimed = self._handshake.claimed
+        if step.failure is None and claimed is not None:
+            try:
+                self._owner._check_certificate(claimed, self.connection.peer_certificate)
+            except ProtocolError as failure:
+                self.connection.send_bytes(refusal(failure))
+                self._fail(failure)
+                return
         if step.send:
             self.connection.send_bytes(step.send)
         if step.failure is not None:
             self._fail(step.failure)
         elif step.peer is not None:
             self.end()
+            if step.by_previous_secret:
+                self._owner._proven_by_previous_secret(step.peer)
             try:
                 self._owner._established(self, step.peer)
             except ProtocolError as failure:
@@ -306,6 +416,8 @@ class _Session:
     def _on_lost(self, _reason: str) -> None:
         if not self.finished.done() and self.connection.failure is not None:
             self._owner._failed(self, self.connection.failure)
+        elif not self.finished.done() and self.connection.tls_failure:
+            self._owner._failed(self, AuthenticationFailed(self.connection.tls_failure))
         self.end()
 
     def _fail(self, failure: ProtocolError) -> None:
@@ -320,6 +432,6 @@ class _Session:
     def end(self) -> None:
         """The handshake is over, one way or the other."""
         self._deadline.cancel()
-        self._owner._unproven.discard(self)
+        self._owner._unproven.pop(self, None)
         if not self.finished.done():
             self.finished.set_result(None)

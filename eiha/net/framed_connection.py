@@ -121,18 +121,18 @@ class FramedConnection(asyncio.Protocol):
         """Accept longer frames: the other side is authenticated."""
         self._decoder.frame_bytes_max = frame_bytes_max
 
-    def send(self, type_: int, body: Buffer) -> None:
-        """Send one frame; ignored after the connection is gone."""
-        self.send_bytes(*encode_frame_parts(type_, (body,)))
+    def send(self, type_: int, body: Buffer, *, hold: bool = False) -> None:
+        """Send one frame; ignored after the connection is gone. ``hold``: the caller will ``flush``."""
+        self.send_bytes(*encode_frame_parts(type_, (body,)), hold=hold)
 
-    def send_bytes(self, *parts: Buffer) -> None:
+    def send_bytes(self, *parts: Buffer, hold: bool = False) -> None:
         """Send bytes that are whole frames; ignored after the connection is gone."""
         if self._lost or self._reason:
             return
         for part in parts:
             self._outgoing.append(part)
             self._outgoing_bytes += len(part)
-        if not self._flush_due:
+        if not hold and not self._flush_due:
             assert self._loop is not None
             self._flush_due = True
             self._loop.call_soon(self._flush)
@@ -188,8 +188,16 @@ class FramedConnection(asyncio.Protocol):
         self.send_bytes(refusal(failure))
         self.close(str(failure))
 
+    def flush(self) -> None:
+        """Write what is queued now: what was held, and what would be written at the end of the event loop's turn."""
+        if self._outgoing:
+            self._write()
+
     def _flush(self) -> None:
         self._flush_due = False
+        self._write()
+
+    def _write(self) -> None:
         if not self._outgoing or self._transport is None or self._lost or self._reason:
             return
         parts, self._outgoing = self._outgoing, []

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-from collections.abc import Callable
 
 from eiha.errors import AddressUnavailable
+from eiha.transport.gated_listener import GatedListener
 
 
-async def listen(factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, key: str) -> asyncio.Server:
-    """Serve ``factory`` on ``host:port``. ``key``: the configuration key to change, e.g. ``management.port``.
+async def listen(listener: GatedListener, host: str, port: int, key: str) -> int:
+    """Start ``listener`` on ``host:port``; its port. ``key``: the configuration key to change, ``management.port``.
 
     Raises:
         AddressUnavailable: the address cannot be bound.
     """
-    loop = asyncio.get_running_loop()
     try:
-        return await loop.create_server(factory, host, port, reuse_address=True)
+        _, bound = await listener.start(host, port)
     except OSError as cause:
         raise unavailable(cause, host, port, key) from cause
+    return bound
 
 
 def unavailable(cause: OSError, host: str, port: int, key: str) -> AddressUnavailable:

@@ -217,6 +217,12 @@ class Handshake:
         mine_first = self.side is Side.INITIATOR
         self._certificates = (own_certificate, peer_certificate) if mine_first else (peer_certificate, own_certificate)
 
+    @property
+    def claimed(self) -> PeerIdentity | None:
+        """Who the other side says it is, proven or not; None before it said so."""
+        other = self._hello if self.side is Side.RESPONDER else self._reply
+        return PeerIdentity(NodeId(other.node), Incarnation(other.incarnation)) if other is not None else None
+
     def start(self) -> bytes:
         """The first bytes to send; none for the responder."""
         if self.side is Side.RESPONDER:
@@ -322,9 +328,9 @@ class Handshake:
         return self._agreed != self._secrets[0]
 
     def _peer(self) -> PeerIdentity:
-        other = self._hello if self.side is Side.RESPONDER else self._reply
-        assert other is not None
-        return PeerIdentity(NodeId(other.node), Incarnation(other.incarnation))
+        peer = self.claimed
+        assert peer is not None
+        return peer
 
 
 def refusal(failure: ProtocolError) -> bytes:

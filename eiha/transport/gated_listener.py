@@ -97,12 +97,15 @@ class GatedListener:
             self._sockets.append(bound)
         for each in self._sockets:
             each.setblocking(False)
-            self._accepting.append(asyncio.get_running_loop().create_task(self._accept_forever(each)))
+            task = asyncio.get_running_loop().create_task(self._accept_forever(each))
+            task.add_done_callback(lambda _, bound=each: bound.close())  # type: ignore[misc]
+            self._accepting.append(task)
         name = self._sockets[0].getsockname()
         return str(name[0]), int(name[1])
 
     def close(self) -> None:
-        """Listen no more; connections stay."""
+        """Listen no more; connections stay. It may be started again after ``wait_closed``."""
+        self._sockets = []
         for task in [*self._accepting, *self._making]:
             task.cancel()
 
@@ -121,18 +124,15 @@ class GatedListener:
 
     async def _accept_forever(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            while True:
-                try:
-                    raw, name = await loop.sock_accept(listening)
-                except OSError as cause:
-                    if cause.errno in OUT_OF_DESCRIPTORS:
-                        self.count("no-descriptors", "", f"no connection can be accepted: {cause.strerror}")
-                        await asyncio.sleep(OUT_OF_DESCRIPTORS_PAUSE_S)
-                    continue  # else: that one connection ended before it was accepted
-                self._admit(raw, str(name[0]))
-        finally:
-            listening.close()
+        while True:
+            try:
+                raw, name = await loop.sock_accept(listening)
+            except OSError as cause:
+                if cause.errno in OUT_OF_DESCRIPTORS:
+                    self.count("no-descriptors", "", f"no connection can be accepted: {cause.strerror}")
+                    await asyncio.sleep(OUT_OF_DESCRIPTORS_PAUSE_S)
+                continue  # else: that one connection ended before it was accepted
+            self._admit(raw, str(name[0]))
 
     def _admit(self, raw: socket.socket, address: str) -> None:
         loop = asyncio.get_running_loop()
