@@ -107,6 +107,11 @@ class NodeProcess:
         """``host:port`` for clients."""
         return f"{self.seat.host}:{self.ports.ingest}"
 
+    @property
+    def url(self) -> str:
+        """Of the HTTP port."""
+        return f"http://{self.seat.host}:{self.ports.http}"
+
     def start(self) -> None:
         """Start the process; does not wait."""
         assert self.process is None or self.process.poll() is not None, self.name

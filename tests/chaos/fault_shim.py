@@ -121,7 +121,7 @@ class FaultShim:
 
     def _add(self, calls: Call, prefix: Path, error: int, delay_s: float, every: int, times: int) -> int:
         rule = next(number for number in range(_RULES) if number not in self._calls)
-        path = str(prefix.resolve()).encode()
+        path = (str(prefix.resolve()) + ("/" if prefix.is_dir() else "")).encode()
         assert len(path) < 256, prefix
         offset = self._offset(rule)
         _RULE.pack_into(self._map, offset, 0, error, int(delay_s * 1e9), every, times, 0, 0, path)

@@ -21,7 +21,7 @@ from tests.chaos.clients import KINDS, Load
 from tests.chaos.database import OwnMariaDb
 from tests.chaos.history import RoleSample, UnexpectedEnd
 from tests.chaos.stage import Stage
-from tests.chaos.watch import RoleWatch
+from tests.chaos.watch import RoleWatch, last_error
 from tests.chaos.workload import PLAN, PLAN_NAME
 
 POLL_S: Final = 0.02
@@ -221,7 +221,8 @@ class Scene:
             self.note(f"{node.name} ended by itself")
             if node.name not in self.may_stop:
                 assert node.process is not None
-                self.ends.append(UnexpectedEnd(node.name, time.monotonic(), node.process.returncode, node.tail(5)))
+                status = node.process.returncode
+                self.ends.append(UnexpectedEnd(node.name, time.monotonic(), status, last_error(node.name, node.log)))
         return found
 
     # acting and waiting

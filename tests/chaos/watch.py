@@ -86,3 +86,10 @@ def log_lines(node: str, path: Path) -> list[LogLine]:
         at_wall_s = datetime.fromisoformat(line["time"]).timestamp()
         found.append(LogLine(node, start, line["level"], line["event"], line["epoch"], line["message"], at_wall_s))
     return found
+
+
+def last_error(node: str, path: Path) -> str:
+    """The last error in a node's log; else its last line."""
+    lines = log_lines(node, path)
+    errors = [line for line in lines if line.level == "ERROR" and "uvicorn" not in line.event]
+    return f"{(errors or lines)[-1].event}: {(errors or lines)[-1].message}" if lines else "(nothing logged)"

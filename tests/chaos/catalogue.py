@@ -1,0 +1,79 @@
+"""Every fault and every stage there is, by name. A new file of faults adds its list here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tests.chaos.database_faults import (
+    FreezeDatabase,
+    FreezeDatabaseKillActive,
+    KillDatabase,
+    KillDatabaseAndActive,
+    StopDatabase,
+)
+from tests.chaos.fault import Fault, Kind
+from tests.chaos.operation_faults import Deploy, DeployDuringFailover, RollingRestart, SnapshotAsked, Switchover
+from tests.chaos.process_faults import (
+    KillActive,
+    KillBoth,
+    KillDuringRejoin,
+    KillPassive,
+    KillRejoining,
+    KillWiped,
+    PauseActive,
+    PauseActiveThenKill,
+    PauseBoth,
+    PausePassive,
+)
+from tests.chaos.stage import Loopback, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fault, made anew for each time it strikes, and how often it is drawn among those of its kind."""
+
+    make: Callable[[], Fault]
+    weight: float = 1.0
+
+
+FAULTS: Final[tuple[Entry, ...]] = (
+    Entry(KillActive, 5),
+    Entry(KillPassive, 2),
+    Entry(KillBoth, 1),
+    Entry(KillRejoining, 1),
+    Entry(KillDuringRejoin, 1),
+    Entry(KillWiped, 1),
+    Entry(PauseActive, 5),
+    Entry(PausePassive, 3),
+    Entry(PauseBoth, 1),
+    Entry(PauseActiveThenKill, 1),
+    Entry(StopDatabase, 1),
+    Entry(KillDatabase, 2),
+    Entry(FreezeDatabase, 2),
+    Entry(FreezeDatabaseKillActive, 1),
+    Entry(KillDatabaseAndActive, 1),
+    Entry(Switchover, 3),
+    Entry(RollingRestart, 1),
+    Entry(Deploy, 2),
+    Entry(DeployDuringFailover, 2),
+    Entry(SnapshotAsked, 1),
+)
+
+STAGES: Final[dict[str, Callable[[], Stage]]] = {
+    Loopback.name: Loopback,
+}
+
+
+def faults_of(kind: Kind) -> list[tuple[Fault, float]]:
+    """One of each fault of the kind, with its weight."""
+    return [(fault, entry.weight) for entry in FAULTS if (fault := entry.make()).kind is kind]
+
+
+def fault_named(name: str) -> Fault:
+    """A fault by its name. Raises ``KeyError`` with those there are."""
+    found = {fault.name: fault for entry in FAULTS if (fault := entry.make())}
+    if name not in found:
+        raise KeyError(f"no fault {name!r}; there are: {', '.join(sorted(found))}")
+    return found[name]
