@@ -26,8 +26,8 @@ from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
 from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window
 from eiha.engine.patterns.factory import PatternMaker, pattern_maker
-from eiha.engine.plan_parts import TableAction
-from eiha.engine.plan_runtime import Listener, PlanRuntime
+from eiha.engine.plan_parts import Listener, TableAction
+from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.rate_limits.factory import has_window, make_limiter
 from eiha.engine.sliding_queries import slides

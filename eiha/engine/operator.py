@@ -73,10 +73,11 @@ class Operator(Protocol):
         """When ``fire`` wants to be called next; None: never."""
 
     def snapshot(self) -> OperatorState:
-        """The whole state; arrays may be shared with the operator, which replaces and never changes them."""
+        """The whole state. Its arrays may be those that the operator works on, so that a look at it costs no copy: they
+        are good until the operator's next input, and who keeps them longer encodes or copies them."""
 
     def restore(self, state: OperatorState) -> None:
-        """Take over a state that ``snapshot`` of an equal operator gave."""
+        """Take over a state that ``snapshot`` of an equal operator gave; arrays that will change are copied."""
 
 
 @runtime_checkable

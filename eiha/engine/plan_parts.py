@@ -6,8 +6,23 @@ from typing import Protocol
 
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import OperatorState, RowClock
+from eiha.engine.state_part import StatePart
 from eiha.events.batch import EventBatch
 from eiha.plan.nodes import Query
+
+
+class Listener(Protocol):
+    """Told of each chunk as it happens. A plan with a listener is fed one chunk at a time."""
+
+    def query_put_out(self, query: Query, batch: EventBatch, turned_ms: int | None) -> None:
+        """A query put out a chunk; rows have their kinds.
+
+        No rows: a batch window turned, with a reset stamped ``turned_ms``, but all of its rows were kept back; or, with
+        ``turned_ms`` None, a snapshot found nothing to show.
+        """
+
+    def stream_got(self, stream: str, batch: EventBatch) -> None:
+        """A stream got a chunk, and its queries are through with it."""
 
 
 class QueryProcess(Protocol):
@@ -50,6 +65,9 @@ class QueryProcess(Protocol):
 
     def snapshot(self) -> OperatorState:
         """The whole state."""
+
+    def parts(self) -> tuple[StatePart, ...]:
+        """The same, operator by operator; those that keep nothing are left out."""
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""

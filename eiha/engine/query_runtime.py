@@ -13,6 +13,7 @@ from eiha.engine.operators.select import Select, as_current
 from eiha.engine.operators.selected import NOTHING_SELECTED
 from eiha.engine.pattern_stage import PatternStage
 from eiha.engine.rate_limits.limiter import RateLimiter
+from eiha.engine.state_part import StatePart, operator_words, stage_parts
 from eiha.events.batch import EventBatch
 from eiha.events.schema import Schema
 from eiha.plan.nodes import PatternInput, Query
@@ -125,6 +126,16 @@ class QueryRuntime:
             "select": self.select.snapshot(),
             "limiter": None if self.limiter is None else self.limiter.snapshot(),
         }
+
+    def parts(self) -> tuple[StatePart, ...]:
+        """See ``QueryProcess``."""
+        found = stage_parts(self.stages)
+        if self.pattern is not None:
+            found.insert(0, StatePart(operator_words(self.pattern), ("pattern",), self.pattern.snapshot))
+        found.append(StatePart(operator_words(self.select), ("select",), self.select.snapshot))
+        if self.limiter is not None:
+            found.append(StatePart(operator_words(self.limiter), ("limiter",), self.limiter.snapshot))
+        return tuple(found)
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""

@@ -64,6 +64,11 @@ def state_digest(state: dict[str, Any]) -> bytes:
     return _digest(_pack(state))
 
 
+def packed(value: Any) -> bytes:
+    """The bytes of one value of a state."""
+    return _pack(value)
+
+
 def _digest(body: bytes) -> bytes:
     return blake2b(body, digest_size=DIGEST_BYTES).digest()
 

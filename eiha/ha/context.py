@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from eiha.ha import roles
+from eiha.ha.divergence import Difference
 from eiha.ha.effects import AckClient, Effect, Fact, Halt, RejectClient, RememberWitness, RoleChanged, Send, SetIntake
 from eiha.ha.inputs import Channel
 from eiha.ha.links import Links
@@ -38,6 +39,7 @@ class Context:
         "_acks",
         "_intake",
         "config",
+        "difference",
         "dropped",
         "effects",
         "halted",
@@ -72,6 +74,8 @@ class Context:
         self.remembered_version = 0
         self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS_KEPT)
         self.dropped: dict[str, int] = {}
+        self.difference: Difference | None = None
+        """In what the states of the two nodes were last found to differ, on the node that found it."""
         self.intake_reason = "starting"
         self._intake: bool | None = None
         self._acks: dict[ClientId, ClientSequence] = {}

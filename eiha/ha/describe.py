@@ -62,6 +62,7 @@ def describe(member: Member) -> MemberStatus:
         peer_put_out_count=ctx.readmission.put_out_count,
         peer_held_off_ms=ctx.readmission.held_ms(ctx.monotonic_ms),
         symptoms=symptoms_of(vitals, sinks, ctx.policy),
+        state_difference="" if ctx.difference is None else str(ctx.difference),
         peer_symptoms=() if peer_vitals is None else symptoms_of(peer_vitals, (), ctx.policy),
     )
 

@@ -158,7 +158,8 @@ class Follower:
             return
         if digest is not None and digest[0] > self._reported:
             self._reported = digest[0]
-            self._ctx.send_management(DigestReport(self.epoch, digest[0], digest[1]))
+            report = DigestReport(self.epoch, digest[0], digest[1].names_digest, digest[1].covered)
+            self._ctx.send_management(report)
         self.acknowledge()
 
     def _applied(self) -> Sequence:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from eiha.ha import rules
 from eiha.ha.context import Context
+from eiha.ha.divergence import Difference, DigestComparison
 from eiha.ha.inputs import Channel, SnapshotTaken
 from eiha.ha.join import FollowLog, NeedSnapshot, decide_join
 from eiha.ha.progress import PeerProgress, Phase
@@ -23,8 +22,7 @@ from eiha.protocol.peer_messages import (
     Resync,
     SnapshotAck,
 )
-
-DIGESTS_KEPT = 64
+from eiha.protocol.state_digest import StateDigest
 
 
 class PeerService:
@@ -34,8 +32,8 @@ class PeerService:
     it that the witness says so before anything is done that makes the peer's log incomplete.
     """
 
-    __slots__ = ("_ctx", "_cutting", "_epoch", "_join", "_mine", "_replica", "_resync", "_resync_told", "_sender",
-                 "_snapshot_only", "_theirs", "_told_applied", "_told_committed", "_transfers", "must_leave",
+    __slots__ = ("_ctx", "_cutting", "_digests", "_epoch", "_join", "_replica", "_resync", "_resync_told", "_sender",
+                 "_snapshot_only", "_told_applied", "_told_committed", "_transfers", "must_leave",
                  "progress")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, epoch: Epoch) -> None:
@@ -50,8 +48,7 @@ class PeerService:
         self._transfers = 0
         self._told_committed: Sequence = BEFORE_FIRST
         self._told_applied: Sequence = BEFORE_FIRST
-        self._mine: OrderedDict[Sequence, bytes] = OrderedDict()
-        self._theirs: OrderedDict[Sequence, bytes] = OrderedDict()
+        self._digests = DigestComparison()
         self._resync: str | None = None
         self._resync_told: LinkId | None = None
         self._snapshot_only = False
@@ -281,29 +278,22 @@ class PeerService:
     # -- digests -----------------------------------------------------------------------------------------------
 
     def own_digest(self) -> None:
-        """This node's engine may have given a digest."""
+        """This node's engine may have given digests."""
         digest = self._replica.last_digest
-        if digest is not None and digest[0] not in self._mine:
-            self._keep(self._mine, *digest)
+        if digest is not None:
+            self._found(self._digests.mine(*digest))
 
     def digest_reported(self, report: DigestReport) -> None:
-        """The peer's digest."""
+        """The peer's digests."""
         if report.epoch == self._epoch:
-            self._keep(self._theirs, report.sequence, report.digest)
+            self._found(self._digests.theirs(report.sequence, StateDigest(report.names_digest, report.covered)))
 
-    def _keep(self, kept: OrderedDict[Sequence, bytes], sequence: Sequence, digest: bytes) -> None:
-        kept[sequence] = digest
-        if len(kept) > DIGESTS_KEPT:
-            kept.popitem(last=False)
-        mine, theirs = self._mine.get(sequence), self._theirs.get(sequence)
-        if mine is not None and theirs is not None and mine != theirs:
-            self._ctx.fact(
-                "digest_mismatch",
-                f"after entry {sequence} this state is {mine.hex()}, the peer's {theirs.hex()}; it resyncs",
-                "error",
-            )
-            self._theirs.clear()
-            self.order_resync(f"state digests differ after entry {sequence}", discard=True)
+    def _found(self, difference: Difference | None) -> None:
+        if difference is None or self._snapshot_only:
+            return  # the same difference shows at each position until the peer has begun anew
+        self._ctx.difference = difference
+        self._ctx.fact("digest_mismatch", f"{difference}; the peer discards its state and joins anew", "error")
+        self.order_resync(str(difference), discard=True)
 
     # -- putting the peer out ----------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from eiha.ha.quarantines import Quarantines
 from eiha.ha.sessions import Sessions
 from eiha.kernel.ids import BEFORE_FIRST, ClientId, ClientSequence, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quarantine, RemovePlan
+from eiha.protocol.state_digest import StateDigest
 
 
 class Replica:
@@ -82,7 +83,7 @@ class Replica:
         self.applied_through: Sequence = BEFORE_FIRST
         self.proven_through: Sequence = BEFORE_FIRST
         self.next_timer_ms: int | None = None
-        self.last_digest: tuple[Sequence, bytes] | None = None
+        self.last_digest: tuple[Sequence, StateDigest] | None = None
         self.last_log_time_ms = LogTimeMs(0)
         self.uncommitted_bytes = 0
         self._acknowledged_through: Sequence = BEFORE_FIRST

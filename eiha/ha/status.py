@@ -77,3 +77,5 @@ class MemberStatus:
     peer_held_off_ms: int = 0
     symptoms: tuple[str, ...] = ()
     peer_symptoms: tuple[str, ...] = ()
+    state_difference: str = ""
+    """Where the states of the nodes were last found to differ, in words; empty: never since this node started."""

@@ -26,6 +26,7 @@ from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan, TableStatement
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
 from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
+from eiha.protocol.state_digest import StateDigest
 from eiha.protocol.vitals import IDLE, EngineAt
 
 REPORT_INTERVAL_S: Final = 0.005
@@ -199,7 +200,7 @@ class EngineThread:
             if at_digest or entry is entries[-1] or time.monotonic() - batch.began_at >= REPORT_INTERVAL_S:
                 if at_digest:
                     self._begin("digest")
-                digest = self._engine.digest() if at_digest else None
+                digest = self._digest(entry.sequence) if at_digest else None
                 applied = Applied(entry.sequence, tuple(batch.outputs), result.next_timer_ms, digest)
                 streams = self._engine.streams() if batch.plans_changed else None
                 self._report(
@@ -215,6 +216,9 @@ class EngineThread:
                     )
                 )
                 batch = _Batch()
+
+    def _digest(self, sequence: Sequence) -> StateDigest:
+        return self._engine.digest_at(sequence // self._digest_interval_entries)
 
     def _answer_question(self) -> None:
         """Answer the one that waits longest. Whatever happens is its asker's: a question changes nothing here."""

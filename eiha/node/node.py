@@ -107,6 +107,7 @@ class Node:
             self._loop_was_late,
             engine_at=lambda: self.shells.engine.at,
             turned=self._watchdog.turned,
+            settled=lambda: self._interpreter.settled(),
         )
         feed = self._member_loop.feed
         self._membership = Membership(config, disk.incarnation, log)
@@ -286,7 +287,7 @@ class Node:
             self.shells.intake.note_applied(applied_through)
         self.shells.statements.applied(report.statements)
         if isinstance(report.answer, Applied) and report.answer.digest is not None:
-            self.facts.digest_sequence, self.facts.digest = report.answer.sequence, report.answer.digest
+            self.facts.note_digest(report.answer.sequence, report.answer.digest)
         self._member_loop.feed(report.answer)
 
     def _log_waits(self, why: str) -> None:

@@ -20,6 +20,7 @@ from eiha.observability.logs import LogContext
 from eiha.observability.node_metrics import NodeMetrics
 from eiha.observability.rates import Rate
 from eiha.observability.status import MemberEndpoint, ShellFacts, StoreStatus, status_document
+from eiha.protocol.state_digest import StateDigest
 from eiha.receivers.intake import NodeFacts
 
 SAMPLE_INTERVAL_S = 1.0
@@ -65,8 +66,8 @@ class FactsOfNode:
         self._rates = {"in": Rate(), "applied": Rate(), "out": Rate()}
         self.count_refusals: Callable[[NodeMetrics], None] | None = None
         """Set by whoever has the receivers."""
-        self.digest_sequence = 0
-        self.digest = b""
+        self._digest_sequence = 0
+        self._digest: StateDigest | None = None
         metrics.build_info.set(1, build_version())
 
     async def sample_forever(self) -> None:
@@ -101,6 +102,10 @@ class FactsOfNode:
             self.count_refusals(metrics)
         metrics.snapshot_age.set(self._snapshot_age_s())
         metrics.resident_bytes.set(resident_bytes())
+
+    def note_digest(self, sequence: int, digest: StateDigest) -> None:
+        """The engine gave digests of its state after ``sequence``."""
+        self._digest_sequence, self._digest = sequence, digest
 
     def note_role_change(self) -> None:
         """The role just changed."""
@@ -164,6 +169,8 @@ class FactsOfNode:
     def _shell_facts(self) -> ShellFacts:
         shells, metrics = self._shells, self._metrics
         peer = self._membership.peer()
+        digest = self._digest
+        first = digest.covered[0] if digest is not None and digest.covered else None
         return ShellFacts(
             cluster=self._config.cluster.domain,
             version=build_version(),
@@ -184,8 +191,11 @@ class FactsOfNode:
             streams=tuple(sorted(shells.intake.streams())),
             snapshot_sequence=shells.snapshots.saved_sequence,
             snapshot_age_s=self._snapshot_age_s(),
-            digest_sequence=self.digest_sequence,
-            digest=self.digest.hex(),
+            digest_sequence=self._digest_sequence,
+            digest=first.digest.hex() if first is not None else "",
+            digest_part=digest.names[first.part] if digest is not None and first is not None else "",
+            digest_parts=len(digest.names) if digest is not None else 0,
+            digest_positions=digest.positions if digest is not None else 0,
             loop_lag_p99_ms=_finite_ms(metrics.loop_lag.quantile(0.99)),
             ack_latency_p50_ms=_finite_ms(metrics.ack_latency.quantile(0.5)),
             ack_latency_p99_ms=_finite_ms(metrics.ack_latency.quantile(0.99)),

@@ -31,7 +31,11 @@ class MemberEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ShellFacts:
-    """What the pure member does not know. Rates are per second over ten seconds; -1: there is nothing yet."""
+    """What the pure member does not know. Rates are per second over ten seconds; -1: there is nothing yet.
+
+    ``digest``: of the part of the state whose turn it was at ``digest_sequence``, ``digest_part``, equal on both nodes;
+    there are ``digest_parts``, and all of the state is compared within ``digest_positions`` such positions.
+    """
 
     cluster: str
     version: str
@@ -54,6 +58,9 @@ class ShellFacts:
     snapshot_age_s: int
     digest_sequence: int
     digest: str
+    digest_part: str
+    digest_parts: int
+    digest_positions: int
     loop_lag_p99_ms: float
     ack_latency_p50_ms: float
     ack_latency_p99_ms: float

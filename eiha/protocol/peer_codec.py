@@ -24,6 +24,7 @@ from eiha.protocol.message_table import (
     text_field,
 )
 from eiha.protocol.peer_messages import PeerMessage
+from eiha.protocol.state_digest import DIGEST_BYTES, PARTS_COVERED_MAX, PartDigest
 from eiha.protocol.vitals import Vitals
 
 
@@ -70,7 +71,20 @@ _VITALS: Final = FieldCodec(_vitals_parts, _read_vitals)
 _POSITION: Final = FieldCodec(lambda position: (position.sequence, position.epoch), _read_position)
 _REASON: Final = text_field(REASON_LENGTH_MAX)
 _CHECKSUM: Final = integer_field(0, (1 << 32) - 1)
-_DIGEST: Final = binary_field(64)
+_DIGEST: Final = binary_field(DIGEST_BYTES)
+
+
+def _read_part_digest(value: Any, what: str) -> PartDigest:
+    part, share, shares, digest = fields.record(value, what, 4)
+    return PartDigest(
+        fields.integer(part, f"{what}.part"),
+        fields.integer(share, f"{what}.share"),
+        fields.integer(shares, f"{what}.shares", 1),
+        fields.binary(digest, f"{what}.digest", DIGEST_BYTES),
+    )
+
+
+_PART_DIGEST: Final = FieldCodec(lambda each: (each.part, each.share, each.shares, each.digest), _read_part_digest)
 
 PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
     "peer",
@@ -95,7 +109,12 @@ PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
         MessageSpec(37, messages.SnapshotChunk, (NUMBER, NUMBER, binary_field(SNAPSHOT_CHUNK_BYTES_MAX), _CHECKSUM)),
         MessageSpec(38, messages.SnapshotAck, (NUMBER, NUMBER)),
         MessageSpec(39, messages.JoinDone, (NUMBER, NUMBER)),
-        MessageSpec(40, messages.DigestReport, (NUMBER, NUMBER, _DIGEST)),
+        MessageSpec(
+            40,
+            messages.DigestReport,
+            (NUMBER, NUMBER, _DIGEST, list_field(_PART_DIGEST)),
+            items_max=PARTS_COVERED_MAX,
+        ),
         MessageSpec(41, messages.Resync, (NUMBER, _REASON)),
         MessageSpec(42, messages.SwitchoverPropose, (NUMBER, _POSITION)),
         MessageSpec(43, messages.SwitchoverReady, (NUMBER, NAME)),

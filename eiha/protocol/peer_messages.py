@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from eiha.kernel.ids import BEFORE_FIRST, Epoch, Incarnation, LogPosition, NodeId, Sequence
 from eiha.protocol.log_entry import Publication
+from eiha.protocol.state_digest import PartDigest
 from eiha.protocol.vitals import QUIET, Vitals
 
 
@@ -160,11 +161,15 @@ class JoinDone:
 
 @dataclass(frozen=True, slots=True)
 class DigestReport:
-    """Passive → active: the digest of my state after applying ``sequence``."""
+    """Passive → active: digests of what is covered of my state after applying ``sequence``.
+
+    ``names_digest`` tells whether my parts are numbered as yours are; see ``state_digest``.
+    """
 
     epoch: Epoch
     sequence: Sequence
-    digest: bytes
+    names_digest: bytes
+    covered: tuple[PartDigest, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a node says of its state at a position of the log: digests of parts of it, and which parts differ from another's.
+"""What a node says of its state at a position of the log: digests of parts of it; and which differ from another's.
 
 A *part* is one operator of one query, one table, the strings of a plan and so on. Parts are told by their number; both
 nodes number them alike as long as they have the same plans, which ``names_digest`` tells.
@@ -17,9 +17,6 @@ DIGEST_BYTES: Final = 8
 PARTS_COVERED_MAX: Final = 512
 """Parts that one position covers at most: a report stays below 16 KiB however many plans there are."""
 
-PARTS_MAX: Final = 1 << 20
-"""Parts that can be told by number at all."""
-
 
 @dataclass(frozen=True, slots=True)
 class PartDigest:
@@ -33,18 +30,16 @@ class PartDigest:
 
 @dataclass(frozen=True, slots=True)
 class StateDigest:
-    """Digests at one position. ``covered`` begins with the part whose turn it is: both nodes have that one."""
+    """Digests at one position. ``covered`` begins with the part whose turn it is: both nodes have that one.
+
+    ``names``: of all parts, by number, and ``positions``, in how many positions all of the state is covered: what the
+    node itself knows; neither is sent.
+    """
 
     names_digest: bytes
     covered: tuple[PartDigest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What an operator sees of the digests: how many parts there are, and in how many positions all were covered."""
-
-    parts: int
-    positions: int
+    names: tuple[str, ...] = ()
+    positions: int = 1
 
 
 def names_digest(names: Seq[str]) -> bytes:
@@ -55,8 +50,8 @@ def names_digest(names: Seq[str]) -> bytes:
 OTHER_PLANS: Final = "the plans deployed"
 
 
-def differing_parts(mine: StateDigest, theirs: StateDigest, names: Seq[str]) -> tuple[str, ...]:
-    """The parts that both cover and that differ, by name; ``names`` are mine. Empty: no difference is seen."""
+def differing_parts(mine: StateDigest, theirs: StateDigest) -> tuple[str, ...]:
+    """The parts that both cover and that differ, by my names. Empty: no difference is seen."""
     if mine.names_digest != theirs.names_digest:
         return (OTHER_PLANS,)
     known = {each.part: each for each in theirs.covered}
@@ -65,7 +60,7 @@ def differing_parts(mine: StateDigest, theirs: StateDigest, names: Seq[str]) -> 
         other = known.get(each.part)
         if other is None or not _differs(each, other):
             continue
-        found.append(names[each.part] if each.part < len(names) else f"part {each.part}")
+        found.append(mine.names[each.part] if each.part < len(mine.names) else f"part {each.part}")
     return tuple(dict.fromkeys(found))
 
 

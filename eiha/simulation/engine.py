@@ -24,11 +24,14 @@ from eiha.kernel.ids import LogTimeMs, Sequence
 from eiha.ports import AppliedEntry
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications, RemovePlan, TableStatement
 from eiha.protocol.outputs import OutputBatch
+from eiha.protocol.state_digest import DIGEST_BYTES, PartDigest, StateDigest, names_digest
 
 TICKS: Final = "Ticks"
 EVENTS_SINK: Final = "events"
 PROCESSED_SINK: Final = "processed"
 TIMER_DELAY_MS: Final = 700
+_NAMES: Final = ("sums",)
+_NAMES_DIGEST: Final = names_digest(_NAMES)
 _ROW = struct.Struct("<ii")
 _INPUT = StreamDefinition(TICKS, Schema((Attribute("key", AttributeType.INT), Attribute("value", AttributeType.INT))))
 _OUTPUT = StreamDefinition(
@@ -57,7 +60,7 @@ class SummingEngine:
         outputs: list[OutputBatch] = []
         match entry.body:
             case Publications(items):
-                events = [row for item in items for row in _decode(item)]
+                events = [row for item in items for row in decode_rows(item)]
                 rows.extend(self._sum(events, entry.log_time_ms))
                 if events:
                     outputs.append(_output(EVENTS_SINK, _INPUT, entry, events))
@@ -110,9 +113,17 @@ class SummingEngine:
         state = zlib.crc32(repr(sorted(self._totals.items())).encode(), self._digest)
         return state.to_bytes(4, "little") * 4
 
+    def digest_at(self, position: int) -> StateDigest:  # noqa: ARG002 - all of it, always
+        """The sums are one part."""
+        return StateDigest(_NAMES_DIGEST, (PartDigest(0, 0, 1, self.digest()[:DIGEST_BYTES]),), _NAMES)
+
     def next_timer_ms(self) -> LogTimeMs | None:
         """When the earliest timer is due."""
         return LogTimeMs(self._timers[0][0]) if self._timers else None
+
+    def totals(self) -> dict[int, int]:
+        """The sums by key."""
+        return dict(self._totals)
 
     def flip(self) -> None:
         """A planted fault: the memory of one key changes by itself."""
@@ -138,7 +149,8 @@ class SummingEngine:
         return rows
 
 
-def _decode(publication: Publication) -> list[tuple[int, int]]:
+def decode_rows(publication: Publication) -> list[tuple[int, int]]:
+    """The rows in a payload of ``encode_rows``."""
     return [(key, value) for key, value in _ROW.iter_unpack(publication.payload)]
 
 

@@ -14,6 +14,7 @@ from eiha.ports import Engine
 from eiha.protocol.log_entry import LogEntry
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
+from eiha.protocol.state_digest import StateDigest
 from eiha.simulation.checkers import Checkers
 from eiha.simulation.disk import SimulatedDisk
 from eiha.simulation.randomness import microseconds
@@ -91,10 +92,10 @@ class EngineWorker:
             self.applied_through = entry.sequence
             outputs.extend(applied.outputs)
             is_last = index == len(entries) - 1
-            digest: bytes | None = None
+            digest: StateDigest | None = None
             if is_last and digest_asked:
-                digest = self.engine.digest()
-                self._checkers.outputs.digest(self._name, entry.sequence, digest)
+                digest = self.engine.digest_at(entry.sequence // self._checkers.digest_every)
+                self._checkers.outputs.digest(self._name, entry.sequence, self.engine.digest())
             if is_last or self._rng.random() < 0.1:
                 self._deliver(Applied(Sequence(entry.sequence), tuple(outputs), applied.next_timer_ms, digest))
                 outputs = []

@@ -117,7 +117,7 @@ class DistinctValues:
                     "groups": level.cells.groups.copy(),
                     "starts": level.cells.starts.copy(),
                     "pairs": level.pairs.keys(),
-                    "sizes": level.sizes[: level.cells.count].copy(),
+                    "sizes": level.sizes[: level.cells.count],
                 }
                 for level in self._levels.values()
             ],

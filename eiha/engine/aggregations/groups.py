@@ -85,9 +85,9 @@ class Groups:
         known = self._known
         return {
             "index": self._index.snapshot(),
-            "has_key": self._has_key[:known].copy(),
-            "values": [values[:known].copy() for values in self._values],
-            "valid": [valid[:known].copy() for valid in self._valid],
+            "has_key": self._has_key[:known],
+            "values": [values[:known] for values in self._values],
+            "valid": [valid[:known] for valid in self._valid],
         }
 
     def restore(self, state: OperatorState) -> None:

@@ -156,9 +156,9 @@ class ExtremeInWindow:
         used = int(self._pool[1])
         return {
             "groups": self._groups.snapshot(),
-            "values": self._values[:used].copy(),
-            "next": self._next[:used].copy(),
-            "previous": self._previous[:used].copy(),
+            "values": self._values[:used],
+            "next": self._next[:used],
+            "previous": self._previous[:used],
             "pool": self._pool.copy(),
         }
 

@@ -42,8 +42,8 @@ class LongIndex:
         return numbers
 
     def keys(self, first: int = 0) -> Numbers:
-        """The keys by number, from the number ``first`` on; a copy."""
-        return self._known[first : self.count].copy()
+        """The keys by number, from the number ``first`` on; good until the next ``find``."""
+        return self._known[first : self.count]
 
     def restore(self, keys: Numbers) -> None:
         """Take over what ``keys`` gave."""
@@ -74,8 +74,8 @@ class CodeIndex:
         return numbers
 
     def keys(self) -> Numbers:
-        """The ids by number; a copy."""
-        return self._known[: self.count].copy()
+        """The ids by number; good until the next ``find``."""
+        return self._known[: self.count]
 
     def restore(self, keys: Numbers) -> None:
         """Take over what ``keys`` gave."""

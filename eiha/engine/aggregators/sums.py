@@ -57,8 +57,8 @@ class ArrayState:
         self.restore({name: array.take(groups) for name, array in self._arrays.items()})
 
     def snapshot(self) -> OperatorState:
-        """The arrays, cut to the groups in use."""
-        return {name: array[: self._groups].copy() for name, array in self._arrays.items()}
+        """The arrays, as they are, cut to the groups in use."""
+        return {name: array[: self._groups] for name, array in self._arrays.items()}
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""

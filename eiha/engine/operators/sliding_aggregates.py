@@ -208,7 +208,7 @@ class _Sum:
 
     def snapshot(self) -> OperatorState:
         """Sums and counts by group."""
-        return {"sums": self._sums.copy(), "counts": self._counts.copy()}
+        return {"sums": self._sums, "counts": self._counts}
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""

@@ -8,6 +8,7 @@ from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import OperatorState
 from eiha.engine.partitions.instances import Numbers
 from eiha.engine.plan_parts import QueryProcess
+from eiha.engine.state_part import StatePart
 from eiha.events.batch import EventBatch
 from eiha.plan.nodes import Query
 
@@ -66,6 +67,10 @@ class KeyedPattern:
     def snapshot(self) -> OperatorState:
         """The state over all keys."""
         return self._runtime.snapshot()
+
+    def parts(self) -> tuple[StatePart, ...]:
+        """See ``QueryProcess``."""
+        return self._runtime.parts()
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""

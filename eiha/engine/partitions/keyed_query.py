@@ -8,6 +8,7 @@ from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import Operator, OperatorState
 from eiha.engine.partitions.instances import Numbers
 from eiha.engine.partitions.keyed_select import KeyedEnd
+from eiha.engine.state_part import StatePart, operator_words, stage_parts
 from eiha.events.batch import EventBatch
 from eiha.plan.nodes import INNER_MARK, Query
 
@@ -62,6 +63,11 @@ class KeyedQuery:
     def snapshot(self) -> OperatorState:
         """The state of each stage."""
         return {"stages": [stage.snapshot() for stage in self._stages], "select": self._select.snapshot()}
+
+    def parts(self) -> tuple[StatePart, ...]:
+        """See ``QueryProcess``."""
+        select = StatePart(operator_words(self._select), ("select",), self._select.snapshot)
+        return (*stage_parts(self._stages), select)
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""

@@ -13,6 +13,7 @@ from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import AT_ONCE, OperatorState
 from eiha.engine.partitions.instances import Instances, Numbers
 from eiha.engine.plan_parts import QueryProcess
+from eiha.engine.state_part import StatePart
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.plan.nodes import INNER_MARK, Query
 
@@ -234,6 +235,10 @@ class PerKeyQuery:
             "alarms_seen": self._alarms_seen,
             "wall_ms": self._wall_ms,
         }
+
+    def parts(self) -> tuple[StatePart, ...]:
+        """See ``QueryProcess``: the instances are one part."""
+        return (StatePart("instances", (), self.snapshot),)
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""

@@ -98,7 +98,7 @@ class SlidingCount:
 
     def snapshot(self, slots: Slots) -> OperatorState:  # noqa: ARG002 - it holds no values
         """See ``SlidingAggregate``."""
-        return {"counts": self._counts[: self._groups].copy()}
+        return {"counts": self._counts[: self._groups]}
 
     def restore(self, state: OperatorState) -> None:
         """See ``SlidingAggregate``."""
@@ -147,8 +147,8 @@ class SlidingLongSum:
     def snapshot(self, slots: Slots) -> OperatorState:
         """See ``SlidingAggregate``."""
         return {
-            "sums": self._sums[: self._groups].copy(),
-            "counts": self._counts[: self._groups].copy(),
+            "sums": self._sums[: self._groups],
+            "counts": self._counts[: self._groups],
             "held": self._held.snapshot(slots),
         }
 
@@ -202,8 +202,8 @@ class SlidingDoubleSum:
     def snapshot(self, slots: Slots) -> OperatorState:
         """See ``SlidingAggregate``."""
         return {
-            "sums": self._sums[: self._groups].copy(),
-            "counts": self._counts[: self._groups].copy(),
+            "sums": self._sums[: self._groups],
+            "counts": self._counts[: self._groups],
             "held": self._held.snapshot(slots),
         }
 

@@ -108,7 +108,7 @@ class SlotChains:
 
     def snapshot(self) -> OperatorState:
         """How many rows each instance holds; rows are told in the order of ``in_order``."""
-        return {"counts": self.counts[: self.instances].copy()}
+        return {"counts": self.counts[: self.instances]}
 
     def restore(self, state: OperatorState) -> None:
         """Chains of the same lengths; their rows have the slots 0, 1, ... in order."""

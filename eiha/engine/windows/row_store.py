@@ -123,12 +123,12 @@ class RowStore:
             is_object = attribute.type is AttributeType.OBJECT
             columns.append(
                 {
-                    "values": values[held].tolist() if is_object else values[held].copy(),
-                    "valid": None if is_full or valid is None else valid[held].copy(),
+                    "values": values[held].tolist() if is_object else values[held],
+                    "valid": None if is_full or valid is None else valid[held],
                 }
             )
         return {
-            "timestamps": self.timestamps[held].copy(),
+            "timestamps": self.timestamps[held],
             "columns": columns,
         }
 

@@ -142,7 +142,7 @@ class TimeWindow:
         """The rows held, and what the timers need."""
         return {
             "rows": self._store.snapshot(),
-            "timers": self._timers[self._fired : self._pending].copy(),
+            "timers": self._timers[self._fired : self._pending],
             "record_ms": self._record_ms,
             "clock_ms": self._clock_ms,
         }

@@ -13,6 +13,7 @@ from eiha.protocol import peer_messages as messages
 from eiha.protocol.limits import REASON_LENGTH_MAX
 from eiha.protocol.log_entry import Publication
 from eiha.protocol.peer_codec import PEER_TABLE, decode_peer_message, encode_peer_message
+from eiha.protocol.state_digest import PartDigest
 from eiha.protocol.vitals import Vitals
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -25,6 +26,7 @@ vitals = st.builds(Vitals, numbers, numbers, works, numbers, numbers, numbers, n
 publications = st.builds(
     Publication, names, st.integers(1, (1 << 63) - 1), names, st.integers(0, 1_000_000), st.binary(max_size=30)
 )
+part_digests = st.builds(PartDigest, numbers, numbers, st.integers(1, (1 << 63) - 1), st.binary(max_size=8))
 
 
 def tuples(of):
@@ -54,7 +56,7 @@ STRATEGIES = {
     messages.SnapshotChunk: (numbers, numbers, st.binary(max_size=30), checksums),
     messages.SnapshotAck: (numbers, numbers),
     messages.JoinDone: (numbers, numbers),
-    messages.DigestReport: (numbers, numbers, st.binary(max_size=64)),
+    messages.DigestReport: (numbers, numbers, st.binary(max_size=8), tuples(part_digests)),
     messages.Resync: (numbers, reasons),
     messages.SwitchoverPropose: (numbers, positions),
     messages.SwitchoverReady: (numbers, names),
