@@ -33,11 +33,23 @@ from eiha.protocol.client_codec import decode_client_message, encode_client_mess
 from eiha.protocol.framing import PROTOCOL_VERSION, FrameDecoder, encode_frame
 from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX, CLIENT_HELLO_BYTES_MAX, STREAMS_PER_CONNECTION_MAX
 from eiha.protocol.log_entry import Publication
+from eiha.receivers.client_budgets import ClientRates, UnfinishedFrames, client_key
 from eiha.receivers.http_session import RESERVED_PREFIXES
 from eiha.receivers.intake import Intake, IntakeState
 from eiha.receivers.refusals import unknown_stream
+from eiha.transport.admission_limits import AdmissionLimits, FailedLogins
+from eiha.transport.gated_listener import Admission, GatedListener, MakeContext
 
 CODE_OVERLOADED: Final = "overloaded"
+CODE_TOO_SLOW: Final = "too-slow"
+CODE_THROTTLED: Final = "throttled"
+"""Only counted: the client is read later, and not told."""
+
+FAREWELL_S: Final = 2.0
+"""Time for the reason to be read by a client that has to go."""
+
+SWEEP_S: Final = 5.0
+"""How often unfinished frames are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +60,89 @@ class TcpLimits:
     credit_bytes: int = 64 << 20
     connections_max: int = 4_096
     hello_timeout_s: float = 10.0
+    frame_timeout_s: float = 60.0
+    """For one frame to arrive whole; a largest one needs 2.3 Mbit/s."""
+    strangers_max: int = 1_024
+    """Clients that have not said Hello; the oldest makes room."""
+    receive_bytes_max: int = 512 << 20
+    connections_per_address_max: int = 0
+    connections_per_s_max: int = 0
 
 
 class TcpReceiver:
-    """Listens for clients. ``token``: what a client must show; empty: nothing. Counters are read by metrics."""
+    """Listens for clients. Counters are read by metrics.
 
-    def __init__(self, intake: Intake, *, token: str = "", limits: TcpLimits | None = None) -> None:
+    Args:
+        intake: takes publications.
+        token: what a client must show; empty: nothing.
+        limits: bounds.
+        rates: what one client may send, shared with other receivers; None: no bound.
+        tls: gives the context of the next connection; None: not encrypted.
+        refused: told of connections refused before anything was said, as ``GatedListener`` does.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        *,
+        token: str = "",
+        limits: TcpLimits | None = None,
+        rates: ClientRates | None = None,
+        tls: MakeContext | None = None,
+        refused: Callable[[str, str, str], None] | None = None,
+    ) -> None:
         self.intake = intake
         self.token = token
-        self.limits = limits or TcpLimits()
+        self.limits = limits = limits or TcpLimits()
+        self.rates = rates or ClientRates()
+        self.failed_logins = FailedLogins()
+        self.unfinished: UnfinishedFrames[_Connection] = UnfinishedFrames(limits.receive_bytes_max)
+        self.strangers: dict[_Connection, None] = {}
+        self.gate = GatedListener(
+            lambda admission: _Connection(self, admission),
+            limits=AdmissionLimits(
+                connections_per_address_max=limits.connections_per_address_max,
+                connections_per_s_max=limits.connections_per_s_max,
+            ),
+            tls=tls,
+            refused=refused,
+        )
+        self._sweep: asyncio.TimerHandle | None = None
         self.connections: dict[_Connection, None] = {}
         self.by_client: dict[ClientId, _Connection] = {}
         self.rejected_by_code: dict[str, int] = {}
-        self._server: asyncio.Server | None = None
+        self._is_listening = False
         self._end_watch: Callable[[], None] | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen; the address that was bound. Raises ``OSError`` when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=512)
+        bound = await self.gate.start(host, port)
+        self._is_listening = True
         self._end_watch = self.intake.watch(self._intake_changed)
-        bound = self._server.sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+        self._sweep_unfinished()
+        return bound
 
     async def close(self, *, redirect: str = "") -> None:
         """Stop listening, say goodbye (and where to go) to every client, close."""
-        server, self._server = self._server, None
-        if server is None:
+        if not self._is_listening:
             return
-        server.close()
+        self._is_listening = False
+        self.gate.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
         if self._end_watch is not None:
             self._end_watch()
         for connection in list(self.connections):
             connection.leave(redirect)
-        await server.wait_closed()
+        await self.gate.wait_closed()
+
+    def _sweep_unfinished(self) -> None:
+        loop = asyncio.get_running_loop()
+        for connection in self.unfinished.older_than(self.limits.frame_timeout_s, loop.time()):
+            if not connection.is_read:
+                continue  # it is this node that does not read
+            connection.give_up(CODE_TOO_SLOW, f"a message was not whole after {self.limits.frame_timeout_s:g} s")
+        self._sweep = loop.call_later(SWEEP_S, self._sweep_unfinished)
 
     def _intake_changed(self, state: IntakeState) -> None:
         for connection in list(self.connections):
@@ -95,8 +156,9 @@ class TcpReceiver:
 class _Connection(asyncio.Protocol):
     """One client. A ``ClientListener`` of its session once it said hello."""
 
-    def __init__(self, receiver: TcpReceiver) -> None:
+    def __init__(self, receiver: TcpReceiver, admission: Admission) -> None:
         self._receiver = receiver
+        self._admission = admission
         self._intake = receiver.intake
         self._decoder = FrameDecoder(CLIENT_HELLO_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
@@ -112,6 +174,9 @@ class _Connection(asyncio.Protocol):
         self._intake_open = True
         self._writable = True
         self._reading = True
+        self._client_key = ""
+        self._throttle: asyncio.TimerHandle | None = None
+        self._late_refusal: asyncio.TimerHandle | None = None
 
     # connection
 
@@ -120,24 +185,51 @@ class _Connection(asyncio.Protocol):
         sock = self._transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        limits = self._receiver.limits
-        if len(self._receiver.connections) >= limits.connections_max:
+        receiver = self._receiver
+        limits = receiver.limits
+        self._client_key = client_key(transport)
+        if receiver.strangers and (
+            len(receiver.connections) >= limits.connections_max or len(receiver.strangers) >= limits.strangers_max
+        ):
+            next(iter(receiver.strangers)).give_up(CODE_OVERLOADED, "others wait, and no Hello came")
+        if len(receiver.connections) >= limits.connections_max:
             self._fail(CODE_OVERLOADED, f"{limits.connections_max} clients are connected already")
             return
-        self._receiver.connections[self] = None
+        receiver.connections[self] = None
+        receiver.strangers[self] = None
         self._intake_open = self._intake.state().open
         self._hello_timer = asyncio.get_running_loop().call_later(limits.hello_timeout_s, self._hello_missing)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio gives it
-        if self._hello_timer is not None:
-            self._hello_timer.cancel()
+        for timer in (self._hello_timer, self._throttle, self._late_refusal):
+            if timer is not None:
+                timer.cancel()
+        self._admission.end()
         if self._detach is not None:
             self._detach()
             self._detach = None
-        self._receiver.connections.pop(self, None)
+        self._leave_the_books()
         if self._hello is not None and self._receiver.by_client.get(ClientId(self._hello.client_id)) is self:
             del self._receiver.by_client[ClientId(self._hello.client_id)]
         self._transport = None
+
+    def _leave_the_books(self) -> None:
+        self._receiver.connections.pop(self, None)
+        self._receiver.strangers.pop(self, None)
+        self._receiver.unfinished.forget(self)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether this node reads what the client sends."""
+        return self._reading
+
+    def give_up(self, code: str, reason: str) -> None:
+        """A bound is reached, and this connection has to go. What it does not read is not waited for long."""
+        transport = self._transport
+        self._fail(code, reason)
+        self._leave_the_books()
+        if transport is not None:
+            asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -157,19 +249,62 @@ class _Connection(asyncio.Protocol):
     # bytes in
 
     def data_received(self, data: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing() or self._late_refusal is not None:
             return
         self._decoder.receive(data)
         batch: list[Publication] = []
+        frames = 0
         try:
             while (frame := self._decoder.next_frame()) is not None:
+                frames += 1
                 self._take(decode_client_message(frame.type, frame.body), batch)
+        except AuthenticationFailed as failure:
+            self._refuse_login(failure)
         except ProtocolError as failure:
             self._fail(_failure_code(failure), str(failure))
         if batch:
             assert self._hello is not None
             self._intake.submit(tuple(batch), duplicated=self._hello.duplicated)
+            if self._receiver.rates.is_bounded:
+                self._note_rate(batch)
+        self._note_unfinished(new_frame=frames > 0)
         self._regulate()
+
+    def _refuse_login(self, failure: AuthenticationFailed) -> None:
+        """Answer a wrong token the later, the more of them the address had; nobody else waits for that."""
+        loop = asyncio.get_running_loop()
+        delay_s = self._receiver.failed_logins.failed(self._admission.address, loop.time())
+        code, text = _failure_code(failure), str(failure)
+        if not delay_s:
+            self._fail(code, text)
+            return
+        self._late_refusal = loop.call_later(delay_s, self._fail, code, text)
+        self._regulate()
+
+    def _note_rate(self, batch: list[Publication]) -> None:
+        loop = asyncio.get_running_loop()
+        rows = sum(publication.rows for publication in batch)
+        size = sum(len(publication.payload) for publication in batch)
+        wait_s = self._receiver.rates.take(self._client_key, rows, size, loop.time())
+        if wait_s and self._throttle is None:
+            self._receiver.count_rejection(CODE_THROTTLED)
+            self._throttle = loop.call_later(wait_s, self._end_throttle)
+
+    def _end_throttle(self) -> None:
+        loop = asyncio.get_running_loop()
+        wait_s = self._receiver.rates.wait_s(self._client_key, loop.time())
+        # its other connections may have sent meanwhile
+        self._throttle = loop.call_later(wait_s, self._end_throttle) if wait_s else None
+        self._regulate()
+
+    def _note_unfinished(self, *, new_frame: bool) -> None:
+        if self not in self._receiver.connections:
+            return
+        now_s = asyncio.get_running_loop().time()
+        size = self._decoder.buffered_bytes
+        culprit = self._receiver.unfinished.note(self, size, now_s, new_frame=new_frame)
+        if culprit is not None:
+            culprit.give_up(CODE_OVERLOADED, "all clients together have too many bytes of unfinished messages here")
 
     def _take(self, message: messages.ClientMessage, batch: list[Publication]) -> None:
         if self._hello is None and not isinstance(message, messages.Hello):
@@ -216,6 +351,7 @@ class _Connection(asyncio.Protocol):
         if former is not None:
             former.displace()
         self._hello = hello
+        self._receiver.strangers.pop(self, None)
         self._receiver.by_client[client] = self
         self._decoder.frame_bytes_max = CLIENT_FRAME_BYTES_MAX
         if self._hello_timer is not None:
@@ -363,10 +499,12 @@ class _Connection(asyncio.Protocol):
             return
         limits = self._receiver.limits
         room = self._unacked_rows < limits.credit_rows and self._unacked_bytes < limits.credit_bytes
-        wanted = self._hello is None or (room and self._intake_open and self._writable)
+        wanted = self._hello is None or (room and self._intake_open and self._writable and self._throttle is None)
+        wanted = wanted and self._late_refusal is None
         if wanted != self._reading:
             self._reading = wanted
             if wanted:
+                self._receiver.unfinished.touch(self, asyncio.get_running_loop().time())
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
