@@ -23,6 +23,7 @@ SMALL_BYTES: Final = 16 << 10
 """A part up to this is covered at each position: with the bound on their number 8 MiB in all, some 10 ms."""
 
 _ALWAYS_MAX: Final = PARTS_COVERED_MAX - 2
+"""Small parts of one position: beside these, one has its turn and one is large."""
 
 
 class DigestRotation:
@@ -43,8 +44,7 @@ class DigestRotation:
         large = sorted(part for part, shares in self._shares.items() if shares > 1)
         if large:
             rounds, place = divmod(position, len(large))
-            if large[place] != turn:
-                covered.append(self._digest(parts, large[place], rounds))
+            covered.append(self._digest(parts, large[place], rounds))
         small = [part for part, weight in self._weights.items() if weight <= SMALL_BYTES and part != turn]
         if len(small) > _ALWAYS_MAX:
             small.sort()

@@ -54,17 +54,11 @@ def differing_parts(mine: StateDigest, theirs: StateDigest) -> tuple[str, ...]:
     """The parts that both cover and that differ, by my names. Empty: no difference is seen."""
     if mine.names_digest != theirs.names_digest:
         return (OTHER_PLANS,)
-    known = {each.part: each for each in theirs.covered}
+    sizes = {each.part: each.shares for each in theirs.covered}
+    digests = {(each.part, each.share): each.digest for each in theirs.covered}
     found = []
     for each in mine.covered:
-        other = known.get(each.part)
-        if other is None or not _differs(each, other):
-            continue
-        found.append(mine.names[each.part] if each.part < len(mine.names) else f"part {each.part}")
+        is_larger_or_smaller = sizes.get(each.part, each.shares) != each.shares
+        if is_larger_or_smaller or digests.get((each.part, each.share), each.digest) != each.digest:
+            found.append(mine.names[each.part] if each.part < len(mine.names) else f"part {each.part}")
     return tuple(dict.fromkeys(found))
-
-
-def _differs(mine: PartDigest, theirs: PartDigest) -> bool:
-    if mine.shares != theirs.shares:
-        return True  # not even of one size
-    return mine.share == theirs.share and mine.digest != theirs.digest
