@@ -14,7 +14,7 @@ from eiha.ha.inputs import Submit
 from eiha.kernel.ids import ClientId, ClientSequence
 from eiha.protocol.log_entry import Publication
 from eiha.simulation.checkers import Checkers
-from eiha.simulation.node import ClientPort, Process, SimulatedNode
+from eiha.simulation.node import ClientPort, RunningNode, SimulatedNode
 from eiha.simulation.randomness import microseconds
 from eiha.simulation.scheduler import MS, Scheduler
 from eiha.simulation.trace import Trace
@@ -33,7 +33,7 @@ class Connection:
 
     __slots__ = ("arrives_us", "greeted", "next_to_send", "open", "process", "progress_us", "returns_us", "waiting")
 
-    def __init__(self, process: Process, now_us: int) -> None:
+    def __init__(self, process: RunningNode, now_us: int) -> None:
         self.process = process
         self.open = True
         self.greeted = False
@@ -79,6 +79,11 @@ class SimulatedClient:
     def sent(self) -> int:
         """The highest number made so far."""
         return len(self._publications)
+
+    @property
+    def publications(self) -> tuple[Publication, ...]:
+        """All that was made so far."""
+        return tuple(self._publications)
 
     @property
     def is_done(self) -> bool:

@@ -77,7 +77,7 @@ class SimulatedNetwork:
     def __init__(self, scheduler: Scheduler, rng: random.Random, nodes: tuple[str, str]) -> None:
         self._scheduler = scheduler
         self._rng = rng
-        self._nodes = nodes
+        self.nodes = nodes
         self._endpoints: dict[str, Endpoint] = {}
         self._links: dict[LinkId, Link] = {}
         self._link_count = 0
@@ -154,9 +154,9 @@ class SimulatedNetwork:
         """Both ends of a channel's links get a reset; what was under way is lost."""
         for link in list(self._links.values()):
             if link.channel is channel:
-                for node in self._nodes:
+                for node in self.nodes:
                     link.pipes[node].destroy()
-                for node in self._nodes:
+                for node in self.nodes:
                     self._end_of_stream(link, node)
 
     # Inner life
@@ -205,10 +205,10 @@ class SimulatedNetwork:
         """Either side without a link makes a new one; the other may still believe in the old."""
         self._dialling[channel] = False
         self._forget_dead_links()
-        first, second = (self._endpoints.get(node) for node in self._nodes)
-        if first is None or second is None or any(self._cut.get((node, channel)) for node in self._nodes):
+        first, second = (self._endpoints.get(node) for node in self.nodes)
+        if first is None or second is None or any(self._cut.get((node, channel)) for node in self.nodes):
             return
-        if all(self._holds(node, channel) for node in self._nodes):
+        if all(self._holds(node, channel) for node in self.nodes):
             return
         self._link_count += 1
         link = Link(LinkId(self._link_count), channel, first, second)
@@ -234,4 +234,4 @@ class SimulatedNetwork:
                 del self._links[number]
 
     def _peer_of(self, node: str) -> str:
-        return self._nodes[1] if node == self._nodes[0] else self._nodes[0]
+        return self.nodes[1] if node == self.nodes[0] else self.nodes[0]

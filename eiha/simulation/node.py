@@ -65,6 +65,48 @@ class ClientPort(Protocol):
         """Tell the client of ``effect``, if it is connected to ``node``."""
 
 
+class RunningNode(Protocol):
+    """One run of a node, as its machine, the clients, the nemesis and the verdict know it.
+
+    ``dies_after_effects``: it is killed after so many more; negative: never.
+    """
+
+    alive: bool
+    dies_after_effects: int
+
+    @property
+    def engine(self) -> Engine:
+        """The engine's state."""
+
+    @property
+    def applied_through(self) -> int:
+        """The last sequence that the engine applied."""
+
+    def boot(self, snapshot: SnapshotFacts | None, entries: tuple[LogEntry, ...]) -> None:
+        """Begin with what the disk holds."""
+
+    def die(self, *, silently: bool) -> None:
+        """Stop at once; ``silently``: with its machine."""
+
+    def pause(self, duration_us: int) -> None:
+        """SIGSTOP."""
+
+    def resume(self) -> None:
+        """SIGCONT."""
+
+    def hello(self, client: ClientId) -> None:
+        """A client connected."""
+
+    def submit(self, item: Submit) -> None:
+        """A client's publications arrive."""
+
+    def ask(self, item: SwitchoverAsked | StopAsked | ChangePlan | StatementAsked | AcceptLossAsked) -> None:
+        """An operator asks for something."""
+
+    def change_plan(self, change: DeployPlan | RemovePlan) -> None:
+        """An operator deploys or removes a plan."""
+
+
 @dataclass(slots=True)
 class World:
     """What nodes share."""
@@ -82,6 +124,7 @@ class World:
     durable: bool
     syncs_at_start: bool
     clients: ClientPort
+    make_process: Callable[[SimulatedNode], RunningNode]
 
 
 class SimulatedNode:
@@ -92,11 +135,12 @@ class SimulatedNode:
         self.name = name
         self.disk = disk
         self.rng = rng
-        self.process: Process | None = None
+        self.process: RunningNode | None = None
         self.runs = 0
         self.wall_offset_ms = 0
         self.drift = 1 + rng.uniform(-1e-3, 1e-3)
         self.disk_us: tuple[int, int] = (50, 800)
+        self.disk_full = False
         self.apply_us: tuple[int, int] = (30, 300)
         self.boot_offset_ms = rng.randint(0, 1_000_000)
 
@@ -122,7 +166,7 @@ class SimulatedNode:
             self.disk.sync()
         snapshot, entries = self.disk.recover()
         self.world.trace.note(self.name, "start", lambda: f"{self.disk.incarnation}, log end {self.disk.log_end}")
-        self.process = Process(self)
+        self.process = self.world.make_process(self)
         self.process.boot(snapshot, entries)
 
     def kill(self, *, silently: bool = False) -> None:
@@ -159,8 +203,10 @@ class Process:
             scheduler, self._rng, node.disk, self.deliver, self._log_discarded, durable=self.world.durable
         )
         self._log.latency_us = lambda: node.disk_us
+        self._log.is_full = lambda: node.disk_full
         self._saver = LogWriter(scheduler, self._rng, node.disk, self.deliver, self._log_discarded, durable=True)
         self._saver.latency_us = lambda: node.disk_us
+        self._saver.is_full = lambda: node.disk_full
         self._engine = EngineWorker(
             scheduler, self._rng, node.disk, self.world.make_engine(), self.deliver, checkers, node.name
         )

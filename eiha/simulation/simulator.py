@@ -19,7 +19,7 @@ from eiha.simulation.faults import Nemesis
 from eiha.simulation.members import make_member, make_policy
 from eiha.simulation.mutations import MUTATIONS, planted
 from eiha.simulation.network import SimulatedNetwork
-from eiha.simulation.node import SimulatedNode, World
+from eiha.simulation.node import Process, SimulatedNode, World
 from eiha.simulation.options import DURABILITIES, NODES, SimulationOptions
 from eiha.simulation.randomness import Randomness
 from eiha.simulation.scheduler import MS, Scheduler
@@ -65,6 +65,7 @@ class Simulator:
             durable=self.durability == "disk",
             syncs_at_start=self.durability == "disk",
             clients=self.clients,
+            make_process=Process,
         )
         boot_counts = self.durability == "replicated"
         self.nodes = tuple(
