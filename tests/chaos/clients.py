@@ -98,10 +98,11 @@ class Load:
         found = [at for history in clients or self.histories if (at := _first_ack_after(history, moment_s)) is not None]
         return min(found, default=None)
 
-    def all_acked_after(self, moment_s: float) -> float | None:
-        """When the last of the clients had something acknowledged that it sent after ``moment_s``."""
-        found = [_first_ack_after(history, moment_s) for history in self.histories]
-        return None if None in found else max(at for at in found if at is not None)
+    def last_served_after(self, moment_s: float) -> tuple[float, str] | None:
+        """When the last of the clients had something acknowledged that it sent after ``moment_s``, and its kind."""
+        found = [(_first_ack_after(history, moment_s), history.kind) for history in self.histories]
+        served = [(at, kind) for at, kind in found if at is not None]
+        return max(served) if len(served) == len(found) else None
 
     # native clients
 

@@ -33,22 +33,28 @@ OUTPUTS: Final = {
     "Average": ("client", "number", "symbol", "average", "traded"),
     "Recent": ("symbol", "trades", "highest"),
     "Jump": ("low_client", "low_number", "high_number", "jump"),
+    "Seen": ("client", "number", "seen"),
     "Tagged": ("client", "number", "version", "seen"),
 }
-"""Attributes of each output stream; ``Tagged`` is there once its plan was deployed."""
+"""Attributes of each output stream; ``Seen`` and ``Tagged`` are there once their plan was deployed."""
 
 VERSION_AT: Final = 3 + OUTPUTS["Tagged"].index("version")
 """Where a stored row of ``Tagged`` has its version: after sequence, ordinal and event time."""
 
 
 def tagged_plan(version: int) -> str:
-    """A plan that says with each event which version of it is deployed; a replacement keeps its window."""
+    """A plan that says with each event which version of it is deployed; a replacement keeps the window of ``seen``."""
     return f"""@app:name('{TAGGED_NAME}')
 @app:playback
 {_STREAM}
 
-@info(name='tag')
+@info(name='seen')
 from Trades#window.length(40)
-select client, number, {version} as version, count() as seen
+select client, number, count() as seen
+insert into Seen;
+
+@info(name='tag')
+from Seen
+select client, number, {version} as version, seen
 insert into Tagged;
 """
