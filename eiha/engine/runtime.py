@@ -167,6 +167,7 @@ class EngineRuntime:
         Raises:
             PlanFailed: something raised that nobody expected; the state is undefined until the next ``restore``.
         """
+        assert entry.sequence > self._sequence, (entry.sequence, self._sequence)
         try:
             return self._applied(entry, quarantined)
         except Exception as cause:
@@ -175,7 +176,6 @@ class EngineRuntime:
 
     def _applied(self, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> AppliedEntry:
         self._working_on = ""
-        assert entry.sequence > self._sequence, (entry.sequence, self._sequence)
         self._sequence = entry.sequence
         self._log_time_ms = max(self._log_time_ms, entry.log_time_ms)
         faults: list[str] = []

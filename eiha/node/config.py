@@ -125,6 +125,13 @@ class ClusterSection:
         minimum=0,
         maximum=3_600_000,
     )
+    suspect_trial_ms: int = key(
+        2_000,
+        "What the last active may have died of is tried in a child process first; a child that gets nowhere for this "
+        "long hangs, and the entry is left out. More than the longest entry takes, on a busy machine.",
+        minimum=50,
+        maximum=600_000,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +347,11 @@ class AnalyticsSection:
     event_store: str = key("", "Datasource of the event store; empty: an SQLite file `var/<domain>/event_store.db`.")
     processed_store: str = key(
         "", "Datasource of the processed-data store; empty: an SQLite file `var/<domain>/processed_store.db`."
+    )
+    error_store: str = key(
+        "",
+        "Datasource of the error store, which keeps events that plans could not take; empty: that of the "
+        "processed-data store.",
     )
     event_table_prefix: str = key("", "Put before the table names of the event store; empty: `events_`.", maximum=24)
     processed_table_prefix: str = key(

@@ -131,6 +131,7 @@ def _check_datasources(config: NodeConfig) -> Iterator[tuple[Where, str]]:
         *((("witness", "datasource", config.witness.datasource),) if not config.witness.arbiter else ()),
         ("analytics", "event_store", config.analytics.event_store),
         ("analytics", "processed_store", config.analytics.processed_store),
+        *((("analytics", "error_store", config.analytics.error_store),) if config.analytics.error_store else ()),
     ):
         if value and value not in known:
             there = ", ".join(sorted(known)) or "none"

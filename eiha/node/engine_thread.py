@@ -3,6 +3,8 @@
 Results go back to the event loop in batches: one ``Applied`` for what was waiting, except that each digest position
 gets its own. After anything that changes the plans, the streams that may be published to go along.
 
+An entry that raises, or that a child died of, is answered by ``ApplyFailed`` (``guarded_engine``).
+
 Questions from outside are answered between entries, one at a time, so that neither side waits for all of the other.
 """
 
@@ -16,14 +18,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from eiha.errors import CorruptFile, NotAnsweredNow
+from eiha.errors import CorruptFile, NotAnsweredNow, PlanFailed
 from eiha.events.schema import StreamDefinition
 from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
-from eiha.ha.inputs import Applied, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
+from eiha.ha.inputs import Applied, ApplyFailed, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
 from eiha.kernel.ids import BEFORE_FIRST, Sequence
+from eiha.node.guarded_engine import TRIAL_LIMIT_S, GuardedEngine, Mark, ReadLog
 from eiha.ports import AskedEngine
 from eiha.protocol.answers import RowsFound, StatementFits
-from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, RemovePlan, TableStatement
+from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quarantine, RemovePlan, TableStatement
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
 from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
 from eiha.protocol.state_digest import StateDigest
@@ -39,7 +42,7 @@ ANSWER_ROWS_MAX: Final = 10_000
 """Rows of one answer. Entries wait while a question is answered; whoever wants more asks for parts."""
 
 EngineWork = Apply | TakeSnapshot | RestoreSnapshot
-EngineAnswer = Applied | SnapshotTaken | Restored | SnapshotRefused
+EngineAnswer = Applied | ApplyFailed | SnapshotTaken | Restored | SnapshotRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class EngineReport:
 
     ``streams``: present when plans changed. ``events`` and ``entries``: applied since the last report.
     ``faults``: what failed in which plan. ``notes``: what operators want to know. ``statements``: those applied.
-    ``strings``: how many each plan holds.
+    ``strings``: how many each plan holds. ``suspended``: plans that get nothing, each with why.
     """
 
     answer: EngineAnswer
@@ -82,6 +85,7 @@ class EngineReport:
     notes: tuple[str, ...] = ()
     statements: tuple[StatementApplied, ...] = ()
     strings: Mapping[str, int] = field(default_factory=dict)
+    suspended: Mapping[str, str] = field(default_factory=dict)
 
 
 class EngineThread:
@@ -91,6 +95,9 @@ class EngineThread:
         engine: used by this thread only from now on.
         newest_snapshot: bytes of the newest valid snapshot file, None for none.
         digest_interval_entries: a digest is reported at each multiple of it.
+        read_log: committed entries from the disk, for the way back after an entry that raised.
+        mark: told of each entry that was applied.
+        trial_limit_s: see ``guarded_engine.TRIAL_LIMIT_S``.
         report: called on this thread.
         failed: called on this thread when it ends by an error.
     """
@@ -101,10 +108,22 @@ class EngineThread:
         newest_snapshot: Callable[[], bytes | None],
         *,
         digest_interval_entries: int,
+        read_log: ReadLog,
+        mark: Mark,
         report: Callable[[EngineReport], None],
         failed: Callable[[BaseException], None],
+        trial_limit_s: float = TRIAL_LIMIT_S,
     ) -> None:
         self._engine = engine
+        self._guard = GuardedEngine(
+            engine,
+            restore_newest=self._restore_newest,
+            read_log=read_log,
+            mark=mark,
+            began=self._begin,
+            going_on=lambda: not self._stopping,
+            trial_limit_s=trial_limit_s,
+        )
         self._newest_snapshot = newest_snapshot
         self._digest_interval_entries = digest_interval_entries
         self._report = report
@@ -163,13 +182,14 @@ class EngineThread:
         try:
             while (work := self._next()) is not None and not self._stopping:
                 match work:
-                    case Apply(entries):
-                        self._apply(entries)
+                    case Apply():
+                        self._apply(work)
                     case TakeSnapshot():
                         self._begin("snapshot")
                         self._answer(self._take(work))
                     case RestoreSnapshot(content):
                         self._begin("restore")
+                        self._guard.replaced()
                         self._answer(self._restore(content), plans_changed=True)
                     case _Wake():
                         self._answer_question()
@@ -186,13 +206,34 @@ class EngineThread:
         self._units += 1
         self.at = EngineAt(self._units, kind, sequence)
 
-    def _apply(self, entries: tuple[LogEntry, ...]) -> None:
+    def _apply(self, work: Apply) -> None:
+        """Apply, suspects only as far as they did no harm in a child; what does harm is reported and waits."""
+        done_entries = self._done_entries
+        failure: Quarantine | None = None
+        rest = work.entries if self._guard.takes(work) else ()
+        while rest and failure is None and not self._stopping:
+            count, harm = self._guard.survivors(rest) if work.suspects else (len(rest), None)
+            failure = self._apply_entries(rest[:count])
+            if failure is None and harm is not None and not self._stopping:
+                failure = self._guard.verdict(rest[count], harm)
+            rest = rest[count:]
+        self._done_entries = done_entries + len(work.entries)
+        if failure is not None:
+            self._answer(ApplyFailed(failure))
+
+    def _apply_entries(self, entries: tuple[LogEntry, ...]) -> Quarantine | None:
+        """Apply; what is to be left out of the first that raises, before which the engine stands then."""
         batch = _Batch()
         for entry in entries:
             if self._stopping:
-                return
+                return None
             self._begin("entry", entry.sequence)
-            result = self._engine.apply(entry)
+            try:
+                result = self._guard.apply(entry)
+            except PlanFailed as failure:
+                if batch.entries:
+                    self._report_batch(batch, Sequence(entry.sequence - 1), None)
+                return self._guard.after_failure(entry, failure)
             batch.add(entry, result)
             self._done_entries += 1
             self._answer_question()
@@ -201,21 +242,28 @@ class EngineThread:
                 if at_digest:
                     self._begin("digest")
                 digest = self._digest(entry.sequence) if at_digest else None
-                applied = Applied(entry.sequence, tuple(batch.outputs), result.next_timer_ms, digest)
-                streams = self._engine.streams() if batch.plans_changed else None
-                self._report(
-                    EngineReport(
-                        applied,
-                        streams,
-                        batch.events,
-                        batch.entries,
-                        tuple(batch.faults),
-                        tuple(batch.notes),
-                        tuple(batch.statements),
-                        self._engine.strings(),
-                    )
-                )
+                self._report_batch(batch, entry.sequence, digest)
                 batch = _Batch()
+        return None
+
+    def _report_batch(self, batch: _Batch, through: Sequence, digest: StateDigest | None) -> None:
+        self._report(
+            EngineReport(
+                Applied(through, tuple(batch.outputs), batch.next_timer_ms, digest),
+                self._engine.streams() if batch.plans_changed else None,
+                batch.events,
+                batch.entries,
+                tuple(batch.faults),
+                tuple(batch.notes),
+                tuple(batch.statements),
+                self._engine.strings(),
+                dict(self._engine.suspended()),
+            )
+        )
+
+    def _restore_newest(self) -> Sequence | None:
+        answer = self._restore(None)
+        return answer.facts.position.sequence if isinstance(answer, Restored) else None
 
     def _digest(self, sequence: Sequence) -> StateDigest:
         return self._engine.digest_at(sequence // self._digest_interval_entries)
@@ -252,13 +300,23 @@ class EngineThread:
 
     def _answer(self, answer: EngineAnswer, *, plans_changed: bool = False) -> None:
         streams = self._engine.streams() if plans_changed else None
-        self._report(EngineReport(answer, streams, 0, 0, ()))
+        self._report(EngineReport(answer, streams, 0, 0, (), suspended=dict(self._engine.suspended())))
 
 
 class _Batch:
     """Results gathered for one report."""
 
-    __slots__ = ("began_at", "entries", "events", "faults", "notes", "outputs", "plans_changed", "statements")
+    __slots__ = (
+        "began_at",
+        "entries",
+        "events",
+        "faults",
+        "next_timer_ms",
+        "notes",
+        "outputs",
+        "plans_changed",
+        "statements",
+    )
 
     def __init__(self) -> None:
         self.outputs: list[OutputBatch] = []
@@ -268,6 +326,7 @@ class _Batch:
         self.events = 0
         self.entries = 0
         self.plans_changed = False
+        self.next_timer_ms: int | None = None
         self.began_at = time.monotonic()
 
     def add(self, entry: LogEntry, result: AppliedEntry) -> None:
@@ -275,6 +334,7 @@ class _Batch:
         self.faults.extend(result.faults)
         self.notes.extend(result.notes)
         self.entries += 1
+        self.next_timer_ms = result.next_timer_ms
         if isinstance(entry.body, Publications):
             self.events += sum(publication.rows for publication in entry.body.items)
         elif isinstance(entry.body, (DeployPlan, RemovePlan)):
@@ -290,7 +350,7 @@ def through(report: EngineReport) -> Sequence | None:
             return sequence
         case Restored(facts=facts):
             return facts.position.sequence
-        case SnapshotTaken() | SnapshotRefused():
+        case SnapshotTaken() | SnapshotRefused() | ApplyFailed():
             return None
         case _:
             assert_never(report.answer)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from eiha.errors import EihaError
+from eiha.errors import ConfigurationError, EihaError
 from eiha.ha.context import MemberConfig
 from eiha.ha.effects import Fact, Halt, RoleChanged
 from eiha.ha.inputs import Applied, Persisted, Start, StopAsked
@@ -21,7 +21,7 @@ from eiha.ha.member import Member
 from eiha.ha.policy import Policy
 from eiha.kernel.ids import LogPosition, NodeId
 from eiha.node.config import NodeConfig
-from eiha.node.databases import open_sinks, open_witness, share_a_file
+from eiha.node.databases import open_sinks, open_witness, turns
 from eiha.node.engine_thread import EngineReport, EngineThread, through
 from eiha.node.exit_status import FAILED, OK, STUCK
 from eiha.node.interpreter import Interpreter, Shells
@@ -34,6 +34,7 @@ from eiha.node.node_facts import FactsOfNode
 from eiha.node.node_intake import NodeIntake
 from eiha.node.node_operations import NodeOperations
 from eiha.node.node_queries import NodeQueries
+from eiha.node.node_tls import NodeTls
 from eiha.node.opened_disk import OpenedDisk
 from eiha.node.operator_log import OperatorLog
 from eiha.node.peer_channels import PeerChannels
@@ -75,6 +76,7 @@ class Node:
         log: EventLog,
         context: LogContext,
     ) -> None:
+        self._tls = NodeTls(config, log)
         self._config = config
         self._disk = disk
         self._plans = plans
@@ -88,7 +90,6 @@ class Node:
         self._operator_log = OperatorLog(log, self.metrics)
         policy = policy_of(config)
         sinks = open_sinks(config)
-        turn = asyncio.Lock() if share_a_file(config) else None
         self.member = Member(
             MemberConfig(config.cluster.domain, NodeId(config.cluster.node), tuple(sink.name for sink in sinks), policy)
         )
@@ -112,9 +113,16 @@ class Node:
         feed = self._member_loop.feed
         self._membership = Membership(config, disk.incarnation, log)
         self._channels = PeerChannels(
-            config, disk.incarnation, self._membership.allowed, self._membership.peer, feed, self.metrics, log
+            config,
+            disk.incarnation,
+            self._membership.allowed,
+            self._membership.peer,
+            feed,
+            self.metrics,
+            log,
+            self._tls,
         )
-        self.shells = self._make_shells(engine, sinks, policy, turn)
+        self.shells = self._make_shells(engine, sinks, policy)
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
         self._interpreter = Interpreter(
             self.shells,
@@ -125,13 +133,12 @@ class Node:
         )
         self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells)
         queries = NodeQueries(self.member.status, self.facts.active_http_url, self.shells)
-        self._listeners = Listeners(config, self.shells.intake, self._operations, queries, log)
-        self.facts.count_refusals = self._listeners.count_refusals
+        self._listeners = Listeners(config, self.shells.intake, self._operations, queries, self._tls, log)
+        self.facts.count_refusals = self._count_refusals
+        self.facts.certificate = self._tls
         self._tick_s = policy.tick_ms / 1_000
 
-    def _make_shells(
-        self, engine: AskedEngine, sinks: tuple[Sink, ...], policy: Policy, turn: asyncio.Lock | None
-    ) -> Shells:
+    def _make_shells(self, engine: AskedEngine, sinks: tuple[Sink, ...], policy: Policy) -> Shells:
         config, disk, feed = self._config, self._disk, self._member_loop.feed
         snapshots = SnapshotSaver(
             disk.snapshots,
@@ -139,6 +146,7 @@ class Node:
             failed=self._failed_in_thread,
             waiting=lambda why: self._say_from_thread("warning", "snapshot_waits", f"{why}; it is tried again"),
         )
+        turn = turns(config)
         return Shells(
             links=self._channels.links,
             log=LogWriter(
@@ -154,18 +162,21 @@ class Node:
                 engine,
                 snapshots.newest,
                 digest_interval_entries=policy.digest_interval_entries,
+                read_log=disk.read_log,
+                mark=disk.apply_mark,
+                trial_limit_s=config.cluster.suspect_trial_ms / 1_000,
                 report=self._engine_reported,
                 failed=self._failed_in_thread,
             ),
             snapshots=snapshots,
             witness=WitnessWorker(
-                open_witness(config, disk.incarnation),
+                open_witness(config, disk.incarnation, self._tls),
                 timeout_s=config.witness.timeout_ms / 1_000,
                 answer=feed,
                 log=self._log,
             ),
             sinks={
-                sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=self._log, turn=turn)
+                sink.name: SinkWorker(sink, answer=feed, metrics=self.metrics, log=self._log, turn=turn[sink.name])
                 for sink in sinks
             },
             intake=NodeIntake(feed, self._client_facts, self._log_end, self.metrics, plans=len(self._plans)),
@@ -180,6 +191,7 @@ class Node:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._on_signal, number)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload_certificates)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = await self._start(group)
@@ -189,7 +201,7 @@ class Node:
                 for task in tasks:
                     task.cancel()
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 self._loop.remove_signal_handler(number)
             self._watchdog.stop()
             await self._close()
@@ -197,6 +209,7 @@ class Node:
         return self._exit_status
 
     async def _start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
+        self._tls.say_what_is_plain()
         await self._channels.start()
         await self._listeners.start()
         shells = self.shells
@@ -205,7 +218,14 @@ class Node:
         shells.snapshots.start()
         disk = self._disk
         self._member_loop.feed(
-            Start(disk.incarnation, disk.entries, disk.snapshot, disk.witness_seen.version, self._plans)
+            Start(
+                disk.incarnation,
+                disk.entries,
+                disk.snapshot,
+                disk.witness_seen.version,
+                self._plans,
+                disk.apply_mark.applied_before,
+            )
         )
         running: list[tuple[str, Coroutine[Any, Any, None]]] = [
             ("tick", self._member_loop.tick_forever(self._tick_s)),
@@ -236,6 +256,17 @@ class Node:
         for sink in shells.sinks.values():
             await sink.close()
         await shells.witness.close()
+
+    def _reload_certificates(self) -> None:
+        """SIGHUP. What cannot be used is told, and everything stays as it was."""
+        try:
+            self._tls.reload()
+        except ConfigurationError as error:
+            self._log.error("certificates_not_reloaded", f"the certificates stay as they were: {error}")
+
+    def _count_refusals(self, metrics: NodeMetrics) -> None:
+        self._listeners.count_refusals(metrics)
+        self._channels.count_refusals(metrics)
 
     # -- what effects and threads tell
 
@@ -274,7 +305,10 @@ class Node:
     def _take_report(self, report: EngineReport) -> None:
         self.metrics.entries_applied.add(report.entries)
         self.metrics.events_applied.add(report.events)
-        self.metrics.tell_strings(report.strings)
+        if report.entries:
+            self.metrics.tell_strings(report.strings)
+        self.metrics.tell_suspended(report.suspended)
+        self.facts.suspended_plans = report.suspended
         for fault in report.faults:
             self.metrics.plan_faults.add(1)
             self._log.error("plan_fault", fault)

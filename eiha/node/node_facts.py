@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,7 +14,8 @@ from eiha.ha.status import MemberStatus
 from eiha.kernel.ids import NodeId
 from eiha.node.config import NodeConfig
 from eiha.node.interpreter import Shells
-from eiha.node.membership import Membership, http_url, ingest_address
+from eiha.node.membership import Membership, http_scheme, http_url, ingest_address
+from eiha.node.node_tls import NodeTls
 from eiha.node.process_memory import resident_bytes
 from eiha.observability.logs import LogContext
 from eiha.observability.node_metrics import NodeMetrics
@@ -64,8 +65,11 @@ class FactsOfNode:
         self._started_s = time.monotonic()
         self._role_since_ms = time.time_ns() // 1_000_000
         self._rates = {"in": Rate(), "applied": Rate(), "out": Rate()}
+        self.suspended_plans: Mapping[str, str] = {}
         self.count_refusals: Callable[[NodeMetrics], None] | None = None
         """Set by whoever has the receivers."""
+        self.certificate: NodeTls | None = None
+        """Set by whoever has the certificates."""
         self._digest_sequence = 0
         self._digest: StateDigest | None = None
         metrics.build_info.set(1, build_version())
@@ -100,6 +104,9 @@ class FactsOfNode:
             metrics.link_queue_bytes.set(links.queue_bytes, channel.value)
         if self.count_refusals is not None:
             self.count_refusals(metrics)
+        if self.certificate is not None:
+            self.certificate.watch_expiry()
+            metrics.certificate_days.set(self.certificate.days_left())
         metrics.snapshot_age.set(self._snapshot_age_s())
         metrics.resident_bytes.set(resident_bytes())
 
@@ -189,6 +196,7 @@ class FactsOfNode:
             witness_cause=shells.witness.cause,
             stores=tuple(StoreStatus(sink.name, sink.waiting_rows, sink.away) for sink in shells.sinks.values()),
             streams=tuple(sorted(shells.intake.streams())),
+            suspended_plans=dict(self.suspended_plans),
             snapshot_sequence=shells.snapshots.saved_sequence,
             snapshot_age_s=self._snapshot_age_s(),
             digest_sequence=self._digest_sequence,
@@ -201,14 +209,27 @@ class FactsOfNode:
             ack_latency_p99_ms=_finite_ms(metrics.ack_latency.quantile(0.99)),
             resident_bytes=resident_bytes(),
             members=self._endpoints(),
+            refused={
+                f"{labels[0]} {labels[1]}": int(count) for labels, count in metrics.refused.by_labels().items() if count
+            },
+            certificate=certificate_facts_shown(self.certificate),
         )
 
     def _endpoints(self) -> tuple[MemberEndpoint, ...]:
         found = [MemberEndpoint(self._config.cluster.node, http_url(self._config))]
         peer = self._membership.peer()
         if peer is not None and peer.http_port:
-            found.append(MemberEndpoint(peer.node, f"http://{peer.host}:{peer.http_port}"))
+            found.append(MemberEndpoint(peer.node, f"{http_scheme(self._config)}://{peer.host}:{peer.http_port}"))
         return tuple(found)
+
+
+def certificate_facts_shown(tls: NodeTls | None) -> dict[str, Any]:
+    """This node's certificate as the status document shows it; empty without one."""
+    if tls is None or tls.own is None:
+        return {}
+    own = tls.own
+    ends = own.not_after.isoformat(timespec="seconds")
+    return {"subject": own.subject, "ends": ends, "days_left": tls.days_left(), "pin": own.pin}
 
 
 def _covered(status: MemberStatus) -> bool:

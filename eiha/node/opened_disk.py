@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from eiha.ha.inputs import SnapshotFacts
-from eiha.kernel.ids import LOG_START, Incarnation, LogPosition
+from eiha.kernel.ids import LOG_START, Incarnation, LogPosition, Sequence
 from eiha.node.config import PersistenceSection
 from eiha.node.system_clock import read_clocks
 from eiha.protocol.log_entry import LogEntry
+from eiha.storage.apply_mark import ApplyMark
 from eiha.storage.incarnation import forget_incarnation, read_incarnation
+from eiha.storage.log_reading import read_entries
 from eiha.storage.log_segments import LogSegments
 from eiha.storage.snapshot_files import SnapshotFiles
 from eiha.storage.witness_seen import WitnessSeen
@@ -29,9 +32,14 @@ class OpenedDisk:
     log: LogSegments
     snapshots: SnapshotFiles
     witness_seen: WitnessSeen
+    apply_mark: ApplyMark
     incarnation: Incarnation
     entries: tuple[LogEntry, ...]
     snapshot: SnapshotFacts | None
+
+    def read_log(self, after: Sequence, through: Sequence) -> Iterator[LogEntry]:
+        """Committed entries in ``(after, through]``, beside the thread that writes the log."""
+        return read_entries(self.log.directory, after, through)
 
 
 def open_disk(persistence: PersistenceSection) -> OpenedDisk:
@@ -52,10 +60,11 @@ def open_disk(persistence: PersistenceSection) -> OpenedDisk:
         durability = cast("Literal['replicated', 'disk']", persistence.durability)
         incarnation = read_incarnation(directory, durability)
         seen = WitnessSeen(directory)
+        mark = ApplyMark(directory, incarnation)
     except BaseException:
         segments.close()
         raise
-    return OpenedDisk(segments, snapshots, seen, incarnation, entries, None if newest is None else newest[0])
+    return OpenedDisk(segments, snapshots, seen, mark, incarnation, entries, None if newest is None else newest[0])
 
 
 def _settle(segments: LogSegments, entries: tuple[LogEntry, ...], cut: LogPosition, directory: Path) -> None:

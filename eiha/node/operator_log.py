@@ -35,4 +35,6 @@ class OperatorLog:
         """A fact of the core."""
         if fact.event == "digest_mismatch":
             self._metrics.digest_mismatches.add(1)
+        elif fact.event in ("event_quarantined", "plan_suspended"):
+            self._metrics.quarantined.add(1)
         self._log.write(fact.level, fact.event, fact.detail)

@@ -15,6 +15,7 @@ class NodeMetrics:
     def __init__(self) -> None:
         registry = self.registry = Registry()
         self._plans: dict[str, None] = {}
+        self._suspended: dict[str, None] = {}
         self._declare_stalls(registry)
         counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
         self.build_info = gauge("eiha_build_info", "Always 1; the version is in the label.", ("version",))
@@ -23,7 +24,9 @@ class NodeMetrics:
             "eiha_events_rejected_total", "Events refused; none of them was acknowledged.", ("reason",)
         )
         self.refused = counter(
-            "eiha_refused_total", "Publications and requests refused where they came in.", ("receiver", "reason")
+            "eiha_refused_total",
+            "Connections, publications and requests refused where they came in.",
+            ("receiver", "reason"),
         )
         self.events_acked = counter("eiha_events_acked_total", "Events acknowledged to clients of this node.")
         self.events_applied = counter("eiha_events_applied_total", "Events that the engine of this node applied.")
@@ -39,6 +42,12 @@ class NodeMetrics:
         )
         self.plan_strings = gauge(
             "eiha_plan_strings", "Different strings that a plan holds, those not yet swept included.", ("plan",)
+        )
+        self.plan_suspended = gauge(
+            "eiha_plan_suspended", "1 for a plan that gets nothing until it is deployed anew.", ("plan",)
+        )
+        self.quarantined = counter(
+            "eiha_quarantined_total", "Entries of which this node, as the active, had something left out."
         )
         self.plan_faults = counter("eiha_plan_faults_total", "Entries on which a plan failed.")
         self.digest_mismatches = counter("eiha_digest_mismatch_total", "Differences between the two nodes' states.")
@@ -58,6 +67,9 @@ class NodeMetrics:
         self.link_up = gauge("eiha_link_up", "1 when the channel to the peer is connected.", ("channel",))
         self.link_queue_bytes = gauge("eiha_link_queue_bytes", "Bytes waiting to be sent to the peer.", ("channel",))
         self.client_connections = gauge("eiha_client_connections", "Connected native clients.")
+        self.certificate_days = gauge(
+            "eiha_certificate_days", "Days to the end of this node's certificate; -1 without one, and after it."
+        )
         self.snapshot_age = gauge("eiha_snapshot_age_seconds", "Age of the newest snapshot; -1 when there is none.")
         self.resident_bytes = gauge("eiha_resident_bytes", "Memory the process holds.")
         self.loop_lag = histogram("eiha_loop_lag_seconds", "How late the event loop came back to a timer.")
@@ -97,3 +109,11 @@ class NodeMetrics:
         for plan, count in counts.items():
             self.plan_strings.set(count, plan)
         self._plans = dict.fromkeys(counts)
+
+    def tell_suspended(self, plans: Mapping[str, str]) -> None:
+        """Which plans are suspended; one that is not any more reads 0."""
+        for plan in self._suspended.keys() - plans.keys():
+            self.plan_suspended.set(0, plan)
+        for plan in plans:
+            self.plan_suspended.set(1, plan)
+        self._suspended = dict.fromkeys(plans)

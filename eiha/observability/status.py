@@ -54,6 +54,7 @@ class ShellFacts:
     witness_cause: str
     stores: tuple[StoreStatus, ...]
     streams: tuple[str, ...]
+    suspended_plans: dict[str, str]
     snapshot_sequence: int
     snapshot_age_s: int
     digest_sequence: int
@@ -66,6 +67,8 @@ class ShellFacts:
     ack_latency_p99_ms: float
     resident_bytes: int
     members: tuple[MemberEndpoint, ...]
+    refused: dict[str, int]
+    certificate: dict[str, Any]
 
 
 def status_document(member: MemberStatus, shell: ShellFacts) -> dict[str, Any]:

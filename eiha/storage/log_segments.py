@@ -48,7 +48,7 @@ class TornEnd:
 
 
 class LogSegments:
-    """``ports.LogStore`` on files in one directory. One thread uses it.
+    """``ports.LogStore`` on files in one directory. One thread at a time uses it.
 
     Args:
         directory: holds segments, ``lock`` and ``quarantine/``; made if it is not there.
@@ -110,6 +110,10 @@ class LogSegments:
         except OSError as cause:  # the half-written group could not be taken back
             raise self._fail(cause, "cannot take back a failed write to", self._segments[-1].path) from cause
         self._end = entries[-1].position
+
+    def appends_in_place(self) -> bool:
+        """Whether the next append goes into the segment that is open; a new one costs a flush of the directory."""
+        return bool(self._segments) and self._segments[-1].size < self._segment_bytes_max
 
     def sync(self) -> None:
         """Flush to disk. Raises ``StorageError``; the store is then unusable."""
@@ -180,6 +184,11 @@ class LogSegments:
                 self.sync()
         finally:
             self._release()
+
+    @property
+    def directory(self) -> Path:
+        """Where the segments are."""
+        return self._directory
 
     @property
     def end(self) -> LogPosition:

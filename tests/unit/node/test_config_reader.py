@@ -70,7 +70,7 @@ def test_the_least_configuration_has_defaults_for_everything_else(tmp_path: Path
 def test_each_key_is_read_into_its_field(tmp_path: Path, section: str, declared: DeclaredKey) -> None:
     value = other_value(declared)
     text = with_key(section, declared.name, literal(value))
-    if declared.name in {"datasource", "event_store", "processed_store"}:
+    if declared.name in {"datasource", "event_store", "processed_store", "error_store"}:
         text += f'[datasources.{value}]\nurl = "sqlite+aiosqlite:///x.db"\n'
     if (section, declared.name) == ("witness", "secret"):
         text += 'arbiter = "tls://third:11226"\n'

@@ -39,13 +39,23 @@ class Running:
     def __init__(self, newest: bytes | None = None, digest_interval_entries: int = 1_000) -> None:
         self.reports: queue.Queue[EngineReport] = queue.Queue()
         self.failures: queue.Queue[BaseException] = queue.Queue()
+        self.log: list[LogEntry] = []
+        self.applied_through = Sequence(0)
         self.thread = EngineThread(
             EngineRuntime(),
             lambda: newest,
             digest_interval_entries=digest_interval_entries,
+            read_log=self.read_log,
+            mark=self,
             report=self.reports.put,
             failed=self.failures.put,
         )
+
+    def read_log(self, after: Sequence, through: Sequence) -> Iterator[LogEntry]:
+        return (each for each in self.log if after < each.sequence <= through)
+
+    def reached(self, sequence: Sequence) -> None:
+        self.applied_through = sequence
 
     def report(self) -> EngineReport:
         return self.reports.get(timeout=TIMEOUT_S)

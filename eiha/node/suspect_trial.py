@@ -1,0 +1,273 @@
+"""Tries log entries in forked children of the engine's thread, and finds out which plan and rows do the harm.
+
+A child has the engine's state as it is now. What it does to it, and how it ends, leaves this process as it was.
+"""
+
+from __future__ import annotations
+
+import mmap
+import pickle
+import signal
+import struct
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from eiha.errors import PlanFailed
+from eiha.node.forked_child import Died, Exited, Outcome, Raised, Returned, TookTooLong, run_in_child
+from eiha.ports import AskedEngine
+from eiha.protocol.limits import QUARANTINED_RANGES_MAX
+from eiha.protocol.log_entry import (
+    DeployPlan,
+    LogEntry,
+    Publications,
+    Quarantine,
+    RemovePlan,
+    RowRange,
+    TableStatement,
+)
+
+TRIALS_MAX: Final = 96
+"""Children that one bad entry may cost: some bad rows of a full entry are found with them. With more, all rows go."""
+
+LIMITS_OF_SEARCH: Final = 8
+"""The search for bad rows may take as long as so many children that hang; then all rows of the plan go."""
+
+PLANS_TRIED_MAX: Final = 16
+"""Plans that are tried one by one for one that kills; with more, no plan sees the entry."""
+
+_COUNT: Final = struct.Struct("<q")
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What an entry did: ``raised | killed | hung``. ``plan``: who did it, as far as it is known."""
+
+    cause: str
+    plan: str
+    reason: str
+
+
+QuarantinedOf = Callable[[LogEntry], tuple[Quarantine, ...]]
+
+
+class SuspectTrial:
+    """Trials with one engine, on its thread.
+
+    Args:
+        engine: whose state the children have.
+        limit_s: a child that makes no progress for so long hangs.
+        going_on: called before each child; False ends a search early.
+    """
+
+    def __init__(self, engine: AskedEngine, *, limit_s: float, going_on: Callable[[], bool]) -> None:
+        self._engine = engine
+        self._limit_s = limit_s
+        self._going_on = going_on
+        self.children = 0
+
+    def survivors(self, entries: Sequence[LogEntry], quarantined_of: QuarantinedOf) -> tuple[int, Harm | None]:
+        """How many of ``entries`` from the first on did no harm, and what the next one did.
+
+        None for the harm: none was seen yet; entries behind those that were counted are to be tried in another call.
+
+        Raises:
+            OSError: no child could be made.
+        """
+        progress = mmap.mmap(-1, _COUNT.size)
+
+        def work() -> bytes:
+            for count, entry in enumerate(entries, 1):
+                told = _applied(self._engine, entry, quarantined_of(entry))
+                if told:
+                    return told
+                _COUNT.pack_into(progress, 0, count)
+            return b""
+
+        outcome = self._run(work)
+        done: int = _COUNT.unpack_from(progress, 0)[0]
+        progress.close()
+        harm = _harm(outcome)
+        if harm is None:
+            return len(entries), None
+        return done, None if harm.cause == "hung" and done else harm
+
+    def verdict(self, entry: LogEntry, quarantined: tuple[Quarantine, ...], harm: Harm) -> Quarantine:
+        """What is to be left out of ``entry``, beside ``quarantined``, so that the rest does no harm.
+
+        Raises:
+            OSError: no child could be made.
+        """
+        search = _Search(self, entry, quarantined, harm, self._limit_s * LIMITS_OF_SEARCH)
+        return search.result()
+
+    def does_harm(self, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> bool:
+        """Whether ``entry`` without what is quarantined raises, kills or hangs."""
+        return _harm(self._run(lambda: _applied(self._engine, entry, quarantined))) is not None
+
+    def may_go_on(self) -> bool:
+        """Whether somebody still waits for the result."""
+        return self._going_on()
+
+    def plans(self) -> Mapping[str, int]:
+        """Names of the plans."""
+        return self._engine.strings()
+
+    def _run(self, work: Callable[[], bytes]) -> Outcome:
+        self.children += 1
+        return run_in_child(work, limit_s=self._limit_s, niceness=0)
+
+
+class _Search:
+    """For the guilty plan, then for its rows."""
+
+    def __init__(
+        self, trial: SuspectTrial, entry: LogEntry, known: tuple[Quarantine, ...], harm: Harm, budget_s: float
+    ) -> None:
+        self._trial = trial
+        self._entry = entry
+        self._known = known
+        self._harm = harm
+        self._until_s = time.monotonic() + budget_s
+        self._children_max = trial.children + TRIALS_MAX
+
+    def result(self) -> Quarantine:
+        plan = self._harm.plan or self._guilty_plan()
+        body = self._entry.body
+        if not plan:
+            return self._left_out("", ())
+        if isinstance(body, DeployPlan | RemovePlan | TableStatement):
+            return self._left_out(plan, (), suspends=plan != body.plan)
+        if not isinstance(body, Publications):
+            return self._left_out(plan, (), suspends=True)  # a timer of the plan, which would fire again at once
+        everything = [RowRange(place, 0, each.rows) for place, each in enumerate(body.items) if each.rows]
+        if self._is_over():
+            return self._left_out(plan, ())
+        if self._fails_without(plan, everything):
+            # not its rows: it fails on time that passes, and would again with the next entry
+            return self._left_out(plan, (), suspends=True)
+        found = self._guilty_rows(plan, everything)
+        return self._left_out(plan, () if found is None else tuple(sorted(found, key=lambda each: (
+            each.publication, each.first))))  # fmt: skip
+
+    def _left_out(self, plan: str, rows: tuple[RowRange, ...], *, suspends: bool = False) -> Quarantine:
+        return Quarantine(self._entry.sequence, plan, rows, suspends, self._harm.cause, self._harm.reason)
+
+    def _guilty_plan(self) -> str:
+        names = list(self._trial.plans())
+        if len(names) > PLANS_TRIED_MAX:
+            return ""
+        for name in names:
+            if self._is_over():
+                return ""
+            if not self._trial.does_harm(self._entry, (*self._known, self._left_out(name, ()))):
+                return name
+        return ""
+
+    def _fails_without(self, plan: str, rows: list[RowRange]) -> bool:
+        extra = (self._left_out(plan, tuple(rows)),) if rows else ()
+        return self._trial.does_harm(self._entry, (*self._known, *extra))
+
+    def _is_over(self) -> bool:
+        late = time.monotonic() > self._until_s or self._trial.children >= self._children_max
+        return late or not self._trial.may_go_on()
+
+    def _guilty_rows(self, plan: str, everything: list[RowRange]) -> list[RowRange] | None:
+        """Rows without which the entry does no harm; None: not found within the bounds, or nearly all."""
+        guilty: list[RowRange] = []
+        rest = everything
+        while True:
+            found = self._one_guilty(plan, rest, everything)
+            if found is None:
+                return None
+            guilty += found
+            rest = minus(rest, found)
+            if not rest or len(guilty) > QUARANTINED_RANGES_MAX:
+                return None
+            if self._is_over():
+                return None
+            if not self._fails_without(plan, guilty):
+                return guilty
+
+    def _one_guilty(self, plan: str, among: list[RowRange], everything: list[RowRange]) -> list[RowRange] | None:
+        """A smallest part of ``among`` that does harm alone, by halving; among others that do only together, all."""
+        while (count := sum(each.end - each.first for each in among)) > 1:
+            if self._is_over():
+                return None
+            left, right = halves(among, count // 2)
+            if self._fails_without(plan, minus(everything, left)):
+                among = left
+            elif self._is_over():
+                return None
+            elif self._fails_without(plan, minus(everything, right)):
+                among = right
+            else:
+                return among
+        return among
+
+
+def _applied(engine: AskedEngine, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> bytes:
+    """In the child: apply; what was raised, empty for nothing."""
+    try:
+        engine.apply(entry, quarantined)
+    except PlanFailed as failure:
+        return pickle.dumps((failure.plan, failure.reason))
+    return b""
+
+
+def _harm(outcome: Outcome) -> Harm | None:
+    match outcome:
+        case Returned(value):
+            if not value:
+                return None
+            plan, reason = pickle.loads(value)  # noqa: S301  written by this very program a moment ago
+            return Harm("raised", plan, reason)
+        case Raised(kind, message):
+            return Harm("raised", "", f"{kind}: {message}")
+        case Died(number):
+            return Harm("killed", "", f"ended by {_signal_name(number)}")
+        case Exited(status):
+            return Harm("killed", "", f"ended the process with status {status}")
+        case TookTooLong(limit_s):
+            return Harm("hung", "", f"not done within {limit_s:g} s")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def halves(ranges: list[RowRange], count: int) -> tuple[list[RowRange], list[RowRange]]:
+    """The first ``count`` rows, and the others."""
+    left: list[RowRange] = []
+    right: list[RowRange] = []
+    for each in ranges:
+        size = each.end - each.first
+        taken = max(0, min(size, count))
+        count -= taken
+        middle = each.first + taken
+        if taken:
+            left.append(RowRange(each.publication, each.first, middle))
+        if taken < size:
+            right.append(RowRange(each.publication, middle, each.end))
+    return left, right
+
+
+def minus(ranges: list[RowRange], taken: list[RowRange]) -> list[RowRange]:
+    """The rows of ``ranges`` that are not in ``taken``."""
+    rest = ranges
+    for hole in taken:
+        pieces: list[RowRange] = []
+        for each in rest:
+            if each.publication != hole.publication or hole.end <= each.first or each.end <= hole.first:
+                pieces.append(each)
+                continue
+            if each.first < hole.first:
+                pieces.append(RowRange(each.publication, each.first, hole.first))
+            if hole.end < each.end:
+                pieces.append(RowRange(each.publication, hole.end, each.end))
+        rest = pieces
+    return rest

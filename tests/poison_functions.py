@@ -1,0 +1,53 @@
+"""An extension package whose functions do harm on certain numbers; for tests of poison events.
+
+Imported by unit tests, and installed as a package for real nodes by ``tests/integration/test_poison.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from eiha.extensions import scalar_function, window
+
+ABORTS: Final = 666_001
+HANGS: Final = 666_002
+RAISES: Final = 666_003
+
+
+@scalar_function("poison:touch", "number long -> long", deterministic=True, on_error="null")
+def touch(number: int) -> int:
+    """Give the number back, unless it is poison."""
+    if number == ABORTS:
+        os.abort()
+    while number == HANGS:
+        pass
+    return number
+
+
+@window("poison:keep", "", deterministic=True)
+class Keep:
+    """Lets rows through; what it is asked about timers raises after a bad row, where nobody expects it to.
+
+    The last attribute of a row is its number.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def receive(self, row: tuple[Any, ...], now_ms: int) -> list[tuple[tuple[Any, ...], bool]]:
+        self._last = row[-1]
+        return [(row, False)]
+
+    def fire(self, now_ms: int) -> list[tuple[tuple[Any, ...], bool]]:
+        return []
+
+    def timer_ms(self) -> None:
+        if self._last == RAISES:
+            raise RuntimeError(f"number {RAISES} is not to be asked about")
+
+    def snapshot(self) -> int:
+        return self._last
+
+    def restore(self, state: int) -> None:
+        self._last = state
