@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eiha.ha import rules
+from eiha.ha import rules, stuck_log
 from eiha.ha.context import Context
 from eiha.ha.election import Election
 from eiha.ha.heartbeat import Heartbeat
@@ -80,7 +80,7 @@ class Candidate:
                     self._look(every_ms=0 if self.accept_loss else self._poll_ms(suspected=suspected))
             case Role.PASSIVE:
                 reason = self.suspicion()
-                if reason is not None:
+                if reason is not None and not self._log_is_stuck():
                     self.promote(Trigger.ACTIVE_SUSPECTED, reason)
                 else:
                     # a swap that this node gave up may have been applied; and is the witness there at all?
@@ -89,6 +89,10 @@ class Candidate:
                 self._look()
             case Role.ACTIVE | Role.HALTED:
                 pass
+
+    def _log_is_stuck(self) -> bool:
+        """Whether this node could commit nothing if it took the row."""
+        return stuck_log.is_stuck(self._heartbeat.own_vitals.now, self._ctx.policy)
 
     def _poll_ms(self, *, suspected: bool) -> int:
         return self._ctx.policy.link_closed_grace_ms if suspected else self._ctx.policy.witness_poll_ms
@@ -159,7 +163,7 @@ class Candidate:
             self.promote(Trigger.LOSS_ACCEPTED, f"an operator accepts loss on {self._ctx.config.node}")
             self._promoting(row)
             return
-        if not rules.may_take(row, self._ctx.me):
+        if not rules.may_take(row, self._ctx.me) or self._log_is_stuck():
             return
         reason = self.suspicion()
         if rules.holds_the_row(row, self._ctx.config.node, self._ctx.incarnation):

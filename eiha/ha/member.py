@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from eiha.ha import rules, stuck_engine
+from eiha.ha import rules, stuck_engine, stuck_log
 from eiha.ha.active import Active
 from eiha.ha.candidate import Candidate
 from eiha.ha.context import Context, MemberConfig
@@ -288,6 +288,7 @@ class Member:
                 return
         if self.active is not None:
             self.active.tick()
+            self._step_aside_if_log_is_stuck()
         else:
             self.candidate.tick()
             self._inbox.begin_anew_if_failed()
@@ -299,6 +300,14 @@ class Member:
         stuck = stuck_engine.reason_to_end(self)
         if stuck is not None:
             self._give_way(stuck)
+
+    def _step_aside_if_log_is_stuck(self) -> None:
+        """Let the peer, whose log holds more, take the row; what this log owes is written when its disk allows."""
+        reason = stuck_log.reason_to_step_aside(self)
+        if reason is not None:
+            self.demote(Trigger.LOG_STUCK, reason)
+            if not self.ctx.halted:
+                self.heartbeat.send(self.epoch)
 
     def _give_way(self, reason: str) -> None:
         """End at once: a switchover would wait for outputs that this engine does not make any more.

@@ -32,6 +32,7 @@ class Trigger(enum.Enum):
     TOOK_THE_ROW = "took the row"
     LOST_THE_ROW = "lost the row"
     FENCED_BY_STORE = "fenced by store"
+    LOG_STUCK = "log stuck"
     RESYNC_ORDERED = "resync ordered"
     STOPPED = "stopped"
 
@@ -52,6 +53,7 @@ TRANSITIONS: Final[Mapping[tuple[Role, Trigger], Role]] = {
     (Role.PROMOTING, Trigger.RESYNC_ORDERED): Role.JOINING,
     (Role.ACTIVE, Trigger.LOST_THE_ROW): Role.JOINING,
     (Role.ACTIVE, Trigger.FENCED_BY_STORE): Role.JOINING,
+    (Role.ACTIVE, Trigger.LOG_STUCK): Role.JOINING,
     (Role.STARTING, Trigger.STOPPED): Role.HALTED,
     (Role.JOINING, Trigger.STOPPED): Role.HALTED,
     (Role.PASSIVE, Trigger.STOPPED): Role.HALTED,

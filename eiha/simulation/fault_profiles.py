@@ -31,6 +31,7 @@ class Fault(enum.Enum):
     SINK_DOWN = "sink_down"
     SINK_LOSSY = "sink_lossy"
     SLOW_DISK = "slow_disk"
+    FULL_DISK = "full_disk"
     SLOW_ENGINE = "slow_engine"
     CLOCK_STEP = "clock_step"
     SWITCHOVER = "switchover"
@@ -119,5 +120,6 @@ PROFILES: Final[dict[str, Profile]] = {
         swarm=False,
         between_ms=(60, 400),
     ),
+    "full_disks": Profile((Fault.FULL_DISK,), swarm=False, between_ms=(1_000, 2_000)),
     "divergence": Profile((Fault.DIVERGE,), swarm=False, between_ms=(1_500, 2_500)),
 }  # fmt: skip

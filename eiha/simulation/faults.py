@@ -68,6 +68,7 @@ class Nemesis:
             Fault.SINK_DOWN: self._sink_down,
             Fault.SINK_LOSSY: self._sink_lossy,
             Fault.SLOW_DISK: self._slow_disk,
+            Fault.FULL_DISK: self._full_disk,
             Fault.SLOW_ENGINE: self._slow_engine,
             Fault.CLOCK_STEP: self._clock_step,
             Fault.SWITCHOVER: self._switchover,
@@ -323,6 +324,17 @@ class Nemesis:
             node.disk_us = (50, 800)
 
         self._later(100, 4_000, restore)
+        return True
+
+    def _full_disk(self, node: SimulatedNode) -> bool:
+        if any(each.disk_full for each in self._nodes):
+            return False  # one at a time: with both full nothing can be expected of the pair
+        node.disk_full = True
+
+        def restore() -> None:
+            node.disk_full = False
+
+        self._later(300, 9_000, restore)
         return True
 
     def _slow_engine(self, node: SimulatedNode) -> bool:

@@ -16,6 +16,8 @@ from eiha.simulation.scheduler import Scheduler
 
 DiskEffect = fx.Persist | fx.TruncateLog | fx.ResetLog | fx.TrimLog | fx.RememberWitness | fx.SaveSnapshot
 
+RETRY_US = 20_000
+"""A full disk is tried again so often."""
 SYNC_ODDS = 0.1
 """Where writes need not be durable: how often a write happens to be followed by a sync."""
 
@@ -48,6 +50,7 @@ class LogWriter:
         self._running: DiskEffect | None = None
         self._dead = False
         self.latency_us: Callable[[], tuple[int, int]] = lambda: (50, 800)
+        self.is_full: Callable[[], bool] = lambda: False
 
     def persist(self, entries: tuple[LogEntry, ...]) -> None:
         """Queue entries."""
@@ -64,6 +67,8 @@ class LogWriter:
         self._dead = True
         self._queue.clear()
         running, self._running = self._running, None
+        if self.is_full():
+            return
         if isinstance(running, fx.Persist):
             self._disk.append(running.entries[: self._rng.randint(0, len(running.entries))])
         elif running is not None and self._rng.random() < 0.5:
@@ -83,6 +88,9 @@ class LogWriter:
 
     def _finish(self) -> None:
         if self._dead:
+            return
+        if self.is_full():
+            self._scheduler.after(RETRY_US, self._finish)
             return
         effect, self._running = self._running, None
         assert effect is not None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eiha.ha import rules
+from eiha.ha import rules, stuck_log
 from eiha.ha.effects import TrimLog
 from eiha.ha.intake import Pending
 from eiha.ha.outbox import Outbox
@@ -220,6 +220,10 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     "digest_ignored": Mutation(
         "D1", "the passive's digests are not compared",
         (Change(PeerService, "digest_reported", lambda service, report: None),), faults="divergence",
+    ),
+    "stay_with_a_stuck_log": Mutation(
+        "D6", "an active whose disk is full stays active although the peer's is not",
+        (Change(stuck_log, "reason_to_step_aside", lambda member: None),), faults="full_disks",
     ),
 }  # fmt: skip
 """Every one must be found within ``seeds_max`` seeds from 0 on; ``tests/simulation`` holds them to it."""

@@ -10,6 +10,7 @@ from eiha.ha.member import Member
 from eiha.ha.policy import Policy
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, NodeId
+from eiha.simulation.availability import Availability
 from eiha.simulation.checkers import Checkers, Violation
 from eiha.simulation.clients import Clients, SimulatedClient
 from eiha.simulation.disk import SimulatedDisk
@@ -114,7 +115,7 @@ class Simulator:
         for client in self.clients.by_id.values():
             self.scheduler.at(self._setup.randint(0, 300) * MS, client.start)
         self.scheduler.at(self._setup.randint(200, 800) * MS, self.nemesis.start)
-        self.scheduler.run_until(self.options.safety_ms * MS)
+        self._run_safety_phase(self.options.safety_ms * MS)
         self.trace.note("nemesis", "HEALED", "no more faults from here on")
         self.nemesis.heal()
         self._healed_at_us = self.scheduler.now_us
@@ -126,6 +127,15 @@ class Simulator:
                 raise Violation("convergence", self._what_is_missing())
             self.scheduler.run_until(self.scheduler.now_us + LOOK_MS * MS)
         self._check_the_end()
+
+    def _run_safety_phase(self, end_us: int) -> None:
+        if self.options.faults != "full_disks":
+            self.scheduler.run_until(end_us)
+            return
+        availability = Availability(self.policy)
+        while self.scheduler.now_us < end_us:
+            self.scheduler.run_until(min(end_us, self.scheduler.now_us + LOOK_MS * MS))
+            availability.look(self.clients.by_id.values(), self.scheduler.now_us)
 
     def _go_on_publishing(self) -> None:
         """States are compared every so many entries: enough of them must follow the last fault."""

@@ -21,6 +21,7 @@ def test_the_whole_table() -> None:
     moves = sorted(f"{role.value} | {trigger.value} | {after.value}" for (role, trigger), after in TRANSITIONS.items())
     assert moves == [
         "active | fenced by store | joining",
+        "active | log stuck | joining",
         "active | lost the row | joining",
         "active | stopped | halted",
         "joining | active suspected | promoting",
