@@ -34,7 +34,7 @@ class Strike:
 
     Attributes:
         takeover_ms: from the fault to the acknowledgement of the first publication sent after it.
-        all_clients_ms: until each of the clients had one; ``last_client`` is the kind of the one that was last.
+        all_clients_ms: until each of the clients had one; ``served_ms`` tells when each had.
         gap_ms: the longest time without any acknowledgement until the pair was whole again.
         rejoin_ms: from the healing until the pair was whole.
     """
@@ -51,7 +51,7 @@ class Strike:
     whole_s: float | None = None
     takeover_ms: float | None = None
     all_clients_ms: float | None = None
-    last_client: str = ""
+    served_ms: dict[str, float] = field(default_factory=dict)
     gap_ms: float | None = None
     rejoin_ms: float | None = None
 
@@ -165,13 +165,12 @@ def _strike(
     scene.wait_until_whole()
     whole_s = time.monotonic()
     strike.whole_s, strike.rejoin_ms = round(whole_s - began_s, 4), _round((whole_s - healing_s) * 1000)
-    scene.wait_for(lambda: scene.load.last_served_after(healing_s) is not None, "all clients", CLIENTS_TIMEOUT_S)
+    scene.wait_for(lambda: scene.load.served_after(healing_s) is not None, "all clients", CLIENTS_TIMEOUT_S)
     scene.may_stop = frozenset()
-    first_s, last = scene.load.first_ack_after(moment_s), scene.load.last_served_after(moment_s)
-    assert first_s is not None
-    assert last is not None
-    strike.takeover_ms, strike.all_clients_ms = _round((first_s - moment_s) * 1000), _round((last[0] - moment_s) * 1000)
-    strike.last_client = last[1]
+    served = scene.load.served_after(moment_s)
+    assert served is not None
+    strike.served_ms = {name: _round((at_s - moment_s) * 1000) for name, at_s in served.items()}
+    strike.takeover_ms, strike.all_clients_ms = min(strike.served_ms.values()), max(strike.served_ms.values())
     return strike
 
 

@@ -98,11 +98,11 @@ class Load:
         found = [at for history in clients or self.histories if (at := _first_ack_after(history, moment_s)) is not None]
         return min(found, default=None)
 
-    def last_served_after(self, moment_s: float) -> tuple[float, str] | None:
-        """When the last of the clients had something acknowledged that it sent after ``moment_s``, and its kind."""
-        found = [(_first_ack_after(history, moment_s), history.kind) for history in self.histories]
-        served = [(at, kind) for at, kind in found if at is not None]
-        return max(served) if len(served) == len(found) else None
+    def served_after(self, moment_s: float) -> dict[str, float] | None:
+        """When each client had something acknowledged that it sent after ``moment_s``; None while one had nothing."""
+        found = {f"{each.client} {each.kind}": _first_ack_after(each, moment_s) for each in self.histories}
+        served = {name: at for name, at in found.items() if at is not None}
+        return served if len(served) == len(found) else None
 
     # native clients
 
