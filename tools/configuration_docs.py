@@ -13,7 +13,7 @@ from typing import Any, get_origin
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress
+from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress, TlsPortSection
 from eiha.node.config_key import DeclaredKey, declared_keys
 from eiha.observability.node_metrics import NodeMetrics
 from eiha.witness.config import ArbiterSection, ServedCluster
@@ -46,6 +46,9 @@ otherwise. Paths are relative to the directory the node is started in.
 - The four ports differ, and `members` gives this node the ports it advertises.
 - The witness is a database (`datasource`) or an arbiter (`arbiter`), not both.
 - SQLite as witness or store only works while both nodes are on one host and name the same file.
+- A port whose `host` is not loopback has TLS (a certificate in `[tls]` or `[tls_ports.NAME]`), or the section says
+  `allow_plaintext = true`; so does `[witness]` for an arbiter by `tcp://`. `docs/security.md` tells how to set TLS up.
+- TLS between the members needs `tls.ca`, since both show certificates; so does any `client_auth` but `none`.
 - Both nodes have the same `domain`, `secret`, `digest_interval_entries`, plans, datasources and arbiter.
 """
 
@@ -65,6 +68,8 @@ def page() -> str:
             parts.append(_section("cluster.members", MemberAddress))
         if name == "persistence":
             parts.append(_section("[datasources.NAME]", DatasourceSection))
+        if name == "tls":
+            parts.append(_section("[tls_ports.NAME]", TlsPortSection))
     parts += [ARBITER, _section("[arbiter]", ArbiterSection), _section("arbiter.clusters", ServedCluster)]
     return "\n".join(parts)
 

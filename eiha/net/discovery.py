@@ -107,6 +107,7 @@ class MulticastDiscovery(asyncio.DatagramProtocol):
         secret: signs announcements.
         found: called when the other node is heard of for the first time, or from another place.
         log: for what an operator must see.
+        previous_secret: accepted and announced under, too, while the secret is changed; empty: none.
     """
 
     def __init__(
@@ -118,7 +119,10 @@ class MulticastDiscovery(asyncio.DatagramProtocol):
         secret: bytes,
         found: Callable[[MemberLocation], None],
         log: EventLog,
+        *,
+        previous_secret: bytes = b"",
     ) -> None:
+        self._previous_secret = previous_secret
         self._group = group
         self._domain = domain
         self._me = me
@@ -141,11 +145,13 @@ class MulticastDiscovery(asyncio.DatagramProtocol):
                 f"cannot join multicast group {group.address}:{group.port} on interface {group.interface}: {cause}; "
                 'set cluster.multicast_interface to an address of this machine, or membership_scheme = "wka"'
             ) from cause
-        datagram = encode_announcement(self._domain, self._me, self._incarnation, self._secret)
+        secrets = [self._secret, self._previous_secret] if self._previous_secret else [self._secret]
+        datagrams = [encode_announcement(self._domain, self._me, self._incarnation, secret) for secret in secrets]
         transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
         try:
             while True:
-                transport.sendto(datagram, (group.address, group.port))
+                for datagram in datagrams:
+                    transport.sendto(datagram, (group.address, group.port))
                 await asyncio.sleep(group.interval_s)
         finally:
             transport.close()
@@ -153,6 +159,8 @@ class MulticastDiscovery(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         """Take what is for this cluster."""
         heard = decode_announcement(data, self._domain, self._secret)
+        if isinstance(heard, str) and self._previous_secret:
+            heard = decode_announcement(data, self._domain, self._previous_secret)
         if heard is None:
             return
         if isinstance(heard, str):

@@ -15,6 +15,8 @@ import hmac
 from collections import OrderedDict
 from typing import Final
 
+from eiha.transport.admission_limits import FailedLogins
+
 TIME_HEADER: Final = "x-eiha-time"
 SIGNATURE_HEADER: Final = "x-eiha-signature"
 WINDOW_MS: Final = 60_000
@@ -28,11 +30,19 @@ def sign(secret: str, method: str, path: str, time_ms: int, body: bytes) -> str:
 
 
 class SignatureCheck:
-    """Checks signatures and remembers those used. ``check`` returns why a request is refused, empty if it is not."""
+    """Checks signatures and remembers those used. ``check`` returns why a request is refused, empty if it is not.
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+    ``previous``: accepted, too, while the secret is changed. ``delay_s`` says how late a refusal is to be answered.
+    """
+
+    def __init__(self, secret: str, previous: str = "") -> None:
+        self._secrets = (secret, previous) if previous else (secret,)
+        self._failed = FailedLogins()
         self._used: OrderedDict[str, int] = OrderedDict()
+
+    def delay_s(self, address: str, now_s: float) -> float:
+        """Count a refusal of ``address``: the more of them, the later they are answered."""
+        return self._failed.failed(address, now_s)
 
     def check(self, method: str, path: str, time_text: str, signature: str, body: bytes, now_ms: int) -> str:
         """Whether the request comes from someone who knows the secret, now, and for the first time."""
@@ -41,8 +51,9 @@ class SignatureCheck:
         time_ms = int(time_text)
         if abs(now_ms - time_ms) > WINDOW_MS:
             return f"the request was signed {abs(now_ms - time_ms) // 1_000} s away from this node's clock; at most 60"
-        expected = sign(self._secret, method, path, time_ms, body)
-        if not hmac.compare_digest(expected.encode(), signature.encode()):
+        given = signature.encode("utf-8", "replace")
+        expected = [sign(secret, method, path, time_ms, body).encode() for secret in self._secrets]
+        if not any(hmac.compare_digest(each, given) for each in expected):
             return "the signature is not of this cluster's secret"
         if signature in self._used:
             return "this request was made before; sign it anew"

@@ -8,6 +8,7 @@ from eiha.kernel.ids import Incarnation, NodeId
 from eiha.net.discovery import MulticastDiscovery, MulticastGroup
 from eiha.net.member_address import MemberLocation
 from eiha.node.config import NodeConfig
+from eiha.node.tls_settings import is_encrypted
 from eiha.observability.logs import EventLog
 
 
@@ -31,10 +32,15 @@ def ingest_address(config: NodeConfig) -> str:
     return f"{ingest.advertised_host or ingest.host}:{ingest.advertised_port or ingest.port}"
 
 
+def http_scheme(config: NodeConfig) -> str:
+    """``https`` where the HTTP port is encrypted; both nodes are configured alike."""
+    return "https" if is_encrypted(config, "http") else "http"
+
+
 def http_url(config: NodeConfig) -> str:
     """Where this node's status is read, as others are told."""
     http = config.http
-    return f"http://{http.advertised_host or http.host}:{http.advertised_port or http.port}"
+    return f"{http_scheme(config)}://{http.advertised_host or http.host}:{http.advertised_port or http.port}"
 
 
 class Membership:
@@ -113,5 +119,12 @@ def _discovery(
         cluster.multicast_interval_ms / 1_000,
     )
     return MulticastDiscovery(
-        group, cluster.domain, own_location(config), incarnation, cluster.secret.encode(), found, log
+        group,
+        cluster.domain,
+        own_location(config),
+        incarnation,
+        cluster.secret.encode(),
+        found,
+        log,
+        previous_secret=cluster.secret_previous.encode(),
     )

@@ -5,6 +5,7 @@ The status code is the answer wherever a load balancer or an orchestrator may as
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, Protocol
 
@@ -85,6 +86,7 @@ def operations_routes(operations: Operations, check: SignatureCheck) -> list[Rou
             int(time.time() * 1_000),
         )
         if refused:
+            await asyncio.sleep(_lateness_s(check, request))
             return _problem(401, refused)
         try:
             return JSONResponse(await _act(operations, request, body))
@@ -107,6 +109,12 @@ def operations_routes(operations: Operations, check: SignatureCheck) -> list[Rou
         Route("/v1/admin/accept-loss", admin, methods=["POST"]),
         Route("/v1/admin/plans/{plan}", admin, methods=["PUT", "DELETE"]),
     ]
+
+
+def _lateness_s(check: SignatureCheck, request: Request) -> float:
+    """How late a refusal is answered; who signs rightly never waits."""
+    address = request.client.host if request.client is not None else ""
+    return check.delay_s(address, asyncio.get_running_loop().time())
 
 
 async def _body(request: Request) -> bytes | None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from eiha.ha.inputs import Channel, LinkDown, LinkUp, Received
 from eiha.kernel.ids import Incarnation, LinkId, NodeId
-from eiha.net.channel_links import ChannelLinks, LinkSettings
+from eiha.net.channel_links import ChannelLinks, LinkSettings, PeerTls
 from eiha.net.member_address import MemberLocation
 from eiha.node.config import NodeConfig
+from eiha.node.node_tls import NodeTls
 from eiha.observability.logs import EventLog
 from eiha.observability.node_metrics import NodeMetrics
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
@@ -29,6 +30,7 @@ class PeerChannels:
         feed: gives an input to the member.
         metrics: link gauges.
         log: for the operator.
+        tls: contexts of encrypted ports; None: nothing is encrypted.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class PeerChannels:
         feed: Callable[[LinkUp | LinkDown | Received], None],
         metrics: NodeMetrics,
         log: EventLog,
+        tls: NodeTls | None = None,
     ) -> None:
         self._config = config
         self._feed = feed
@@ -50,7 +53,7 @@ class PeerChannels:
         self.links = {
             channel: ChannelLinks(
                 channel,
-                _settings(config, channel, incarnation, allowed),
+                _settings(config, channel, incarnation, allowed, tls),
                 self,
                 locate,
                 lambda: LinkId(next(numbers)),
@@ -72,6 +75,12 @@ class PeerChannels:
         """Close both."""
         for links in self.links.values():
             await links.stop(reason)
+
+    def count_refusals(self, metrics: NodeMetrics) -> None:
+        """Bring the metric of refusals up to date."""
+        for channel, links in self.links.items():
+            for code, count in links.refused_by_code.items():
+                metrics.refused.add(count - metrics.refused.value(channel.value, code), channel.value, code)
 
     def link_up(self, channel: Channel, link: LinkId, peer: PeerIdentity) -> None:
         """A link is open."""
@@ -97,8 +106,22 @@ class PeerChannels:
         self._feed(Received(channel, link, message))
 
 
+def _peer_tls(config: NodeConfig, channel: Channel, tls: NodeTls | None) -> PeerTls | None:
+    port = "management" if channel is Channel.MANAGEMENT else "event_sync"
+    listening = tls.listening(port) if tls is not None else None
+    dialling = tls.dialling(port) if tls is not None else None
+    if listening is None or dialling is None:
+        return None
+    pins = {NodeId(member.node): tuple(member.pins.split()) for member in config.cluster.members if member.pins}
+    return PeerTls(listening, dialling, pins)
+
+
 def _settings(
-    config: NodeConfig, channel: Channel, incarnation: Incarnation, allowed: frozenset[NodeId]
+    config: NodeConfig,
+    channel: Channel,
+    incarnation: Incarnation,
+    allowed: frozenset[NodeId],
+    tls: NodeTls | None,
 ) -> LinkSettings:
     if channel is Channel.MANAGEMENT:
         host, port, key = config.management.host, config.management.port, "management.port"
@@ -120,4 +143,6 @@ def _settings(
         retry_max_s=config.management.reconnection_interval_ms / 1_000,
         queue_bytes_max=queue_bytes_max,
         socket_buffer_bytes=socket_buffer_bytes,
+        secret_previous=config.cluster.secret_previous.encode(),
+        tls=_peer_tls(config, channel, tls),
     )

@@ -67,7 +67,7 @@ def query_routes(queries: Queries, check: SignatureCheck, log: EventLog) -> list
                 raise Problem(500, "query-failed", "the engine failed on this query; see the node's log") from defect
             if isinstance(found, RowsFound):
                 return await _shown(found, queries.node, request)
-            _check_signature(check, request, body)
+            await _check_signature(check, request, body)
             return _carried_out(queries.node, await queries.carry_out(plan, text))
         except Problem as problem:
             return problem.response()
@@ -89,11 +89,13 @@ def _carried_out(node: str, sequence: Sequence) -> Response:
     return JSONResponse({"columns": [], "types": [], "rows": [], "node": node, "carried_out_at": sequence})
 
 
-def _check_signature(check: SignatureCheck, request: Request, body: bytes) -> None:
+async def _check_signature(check: SignatureCheck, request: Request, body: bytes) -> None:
     time_text = request.headers.get(TIME_HEADER, "")
     signature = request.headers.get(SIGNATURE_HEADER, "")
     refused = check.check(request.method, PATH, time_text, signature, body, int(time.time() * 1_000))
     if refused:
+        address = request.client.host if request.client is not None else ""
+        await asyncio.sleep(check.delay_s(address, asyncio.get_running_loop().time()))
         raise Problem(401, "not-signed", f"this is a statement, which changes tables: {refused}")
 
 

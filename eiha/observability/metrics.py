@@ -53,6 +53,10 @@ class Counter:
         """What was counted so far."""
         return self._values.get(labels, 0)
 
+    def by_labels(self) -> dict[LabelValues, float]:
+        """All that was counted, by label values."""
+        return dict(self._values)
+
     def total(self) -> float:
         """The sum over all label values."""
         return sum(self._values.values())

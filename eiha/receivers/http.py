@@ -23,10 +23,14 @@ from starlette.routing import BaseRoute, Route
 from eiha.errors import Overloaded, WrongSchema, WrongValue
 from eiha.events.rows import objects_to_batch
 from eiha.events.wire import encode
+from eiha.receivers.client_budgets import ClientRates
 from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
 from eiha.receivers.http_session import KeyedRequests, NodeSession, OutcomeUnknown
 from eiha.receivers.intake import Intake
 from eiha.receivers.refusals import unknown_stream
+
+CLIENT_KEY: Final = "eiha.client"
+"""Where the connection puts, in a request's scope, whom limits by client are kept for."""
 
 KEY_LENGTH_MAX: Final = 200
 """Characters of an ``Idempotency-Key``: with its prefix it must fit a client's name."""
@@ -34,9 +38,13 @@ KEY_LENGTH_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """Bounds. ``body_bytes_max``: 413 above. ``unacked_*``: 429 above. ``ack_timeout_s``: 504 after."""
+    """Bounds. ``body_bytes_max``: 413 above. ``bodies_bytes_max``: of all requests under way, 503 above.
+
+    ``unacked_*``: 429 above. ``ack_timeout_s``: 504 after.
+    """
 
     body_bytes_max: int = 16 << 20
+    bodies_bytes_max: int = 256 << 20
     unacked_requests_max: int = 4_096
     unacked_rows_max: int = 1_000_000
     ack_timeout_s: float = 30.0
@@ -73,8 +81,10 @@ class Problem(Exception):
 class HttpReceiver:
     """The ingest routes of one node. Counters are read by metrics."""
 
-    def __init__(self, intake: Intake, limits: HttpLimits | None = None) -> None:
+    def __init__(self, intake: Intake, limits: HttpLimits | None = None, rates: ClientRates | None = None) -> None:
         self.limits = limits or HttpLimits()
+        self.rates = rates or ClientRates()
+        self.bodies_bytes = 0
         self.rejected_by_code: dict[str, int] = {}
         self.unacked_requests = 0
         self.unacked_rows = 0
@@ -93,19 +103,28 @@ class HttpReceiver:
 
     async def publish(self, request: Request) -> Response:
         """One request: one publication."""
+        held = _HeldBytes(self)
         try:
-            return await self._publish(request)
+            return await self._publish(request, held)
         except Problem as problem:
-            self.rejected_by_code[problem.code] = self.rejected_by_code.get(problem.code, 0) + 1
+            self.count_rejection(problem.code)
             return problem.response()
+        finally:
+            held.release()
 
-    async def _publish(self, request: Request) -> Response:
+    def count_rejection(self, code: str) -> None:
+        """One more refusal, by reason."""
+        self.rejected_by_code[code] = self.rejected_by_code.get(code, 0) + 1
+
+    async def _publish(self, request: Request, held: _HeldBytes) -> Response:
         definition = self._intake.streams().get(request.path_params["stream"])
         if definition is None:
             detail = unknown_stream(request.path_params["stream"], self._intake.streams())
             raise Problem(404, "unknown-stream", detail)
         self._check_open()
-        body = await self._body(request)
+        client = str(request.scope.get(CLIENT_KEY) or (request.client.host if request.client else ""))
+        self._check_rate(client)
+        body = await self._body(request, held)
         try:
             objects = parse_body(body, request.headers.get("content-type", ""))
             batch = objects_to_batch(objects, definition.schema, request.query_params.get("event_time"))
@@ -118,6 +137,8 @@ class HttpReceiver:
             raise Problem(422, "wrong-value", str(refusal), row=refusal.row, field=refusal.attribute) from refusal
         except WrongSchema as refusal:
             raise Problem(422, "wrong-schema", str(refusal)) from refusal
+        if self.rates.is_bounded:
+            self.rates.take(client, batch.rows, len(body), asyncio.get_running_loop().time())
         if not batch.rows:
             return _accepted(0, replayed=False)
         return await self._commit(request, definition.name, batch.rows, encode(batch), body)
@@ -127,7 +148,15 @@ class HttpReceiver:
         if not state.open:
             raise Problem(503, "not-taking-events", state.reason, retry_after_ms=state.retry_after_ms)
 
-    async def _body(self, request: Request) -> bytes:
+    def _check_rate(self, client: str) -> None:
+        if not self.rates.is_bounded:
+            return
+        wait_s = self.rates.wait_s(client, asyncio.get_running_loop().time())
+        if wait_s:
+            detail = "this client sends more than ingest.client_events_per_s or client_bytes_per_s allow"
+            raise Problem(429, "throttled", detail, retry_after_ms=math.ceil(wait_s * 1000))
+
+    async def _body(self, request: Request, held: _HeldBytes) -> bytes:
         limit = self.limits.body_bytes_max
         length = request.headers.get("content-length", "0")
         too_large = Problem(413, "body-too-large", f"a body may have {limit} bytes: send the events in parts")
@@ -140,6 +169,9 @@ class HttpReceiver:
                 size += len(chunk)
                 if size > limit:
                     raise too_large
+                if not held.take(len(chunk)):
+                    detail = f"requests under way hold {self.bodies_bytes} bytes already"
+                    raise Problem(503, "bodies-too-large", detail, retry_after_ms=1_000)
                 chunks.append(chunk)
         except ClientDisconnect as gone:
             raise Problem(400, "incomplete-body", "the connection ended before the body did") from gone
@@ -189,6 +221,29 @@ class HttpReceiver:
             detail = f"Idempotency-Key {key!r} was used for another request: a key belongs to one body for ever"
             raise Problem(422, "idempotency-key-reused", detail)
         return _accepted(rows, replayed=replayed)
+
+
+class _HeldBytes:
+    """What one request holds of ``bodies_bytes_max``."""
+
+    __slots__ = ("_receiver", "_size")
+
+    def __init__(self, receiver: HttpReceiver) -> None:
+        self._receiver = receiver
+        self._size = 0
+
+    def take(self, size: int) -> bool:
+        """Hold ``size`` bytes more, if there is room."""
+        if self._receiver.bodies_bytes + size > self._receiver.limits.bodies_bytes_max:
+            return False
+        self._receiver.bodies_bytes += size
+        self._size += size
+        return True
+
+    def release(self) -> None:
+        """Hold nothing more."""
+        self._receiver.bodies_bytes -= self._size
+        self._size = 0
 
 
 def build_app(receiver: HttpReceiver, routes: Sequence[BaseRoute] = ()) -> Starlette:

@@ -45,6 +45,19 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseTls:
+    """Encryption of the connection to a MySQL server. ``mode``: ``on``, ``off`` or ``auto`` (if an authority is named).
+
+    Files in PEM; an empty ``authority`` trusts those of the system.
+    """
+
+    mode: str = "auto"
+    authority: str = ""
+    certificate: str = ""
+    private_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DataSource:
     """A checked database address. ``str`` hides the password."""
 
@@ -52,6 +65,7 @@ class DataSource:
     pool: PoolSettings = PoolSettings()
     connect_timeout_s: float = 3.0
     lock_wait_s: int = 1
+    tls: DatabaseTls = DatabaseTls()
 
     @property
     def is_mysql(self) -> bool:
@@ -66,7 +80,12 @@ class DataSource:
 
 
 def parse_datasource(
-    text: str, *, pool: PoolSettings | None = None, connect_timeout_s: float = 3.0, lock_wait_s: int = 1
+    text: str,
+    *,
+    pool: PoolSettings | None = None,
+    connect_timeout_s: float = 3.0,
+    lock_wait_s: int = 1,
+    tls: DatabaseTls | None = None,
 ) -> DataSource:
     """The data source that ``text`` names, e.g. ``mysql+aiomysql://user:secret@host:3306/eiha`` or
     ``sqlite+aiosqlite:///data/eiha.db``. Short names ``mysql``, ``mariadb``, ``sqlite`` mean the same.
@@ -82,7 +101,15 @@ def parse_datasource(
             "sqlite+aiosqlite:///path/to/file.db (its text is not shown, it may hold a password)"
         ) from cause
     url = url.set(drivername=_SHORT_NAMES.get(url.drivername, url.drivername))
-    source = DataSource(url, pool or PoolSettings(), connect_timeout_s, lock_wait_s)
+    query = url.query
+    settings = tls or DatabaseTls()
+    settings = DatabaseTls(
+        settings.mode,
+        settings.authority or str(query.get("ssl_ca", "")),
+        settings.certificate or str(query.get("ssl_cert", "")),
+        settings.private_key or str(query.get("ssl_key", "")),
+    )
+    source = DataSource(url, pool or PoolSettings(), connect_timeout_s, lock_wait_s, settings)
     if source.is_mysql:
         _check_mysql(url)
     elif url.drivername == SQLITE_DRIVER:
@@ -166,11 +193,12 @@ def _mysql_arguments(source: DataSource) -> dict[str, Any]:
     }
     if "unix_socket" in query:
         arguments["unix_socket"] = str(query["unix_socket"])
-    if "ssl_ca" in query:
+    tls = source.tls
+    if tls.mode == "on" or (tls.mode == "auto" and tls.authority):
         try:
-            context = ssl.create_default_context(cafile=str(query["ssl_ca"]))
-            if "ssl_cert" in query:
-                context.load_cert_chain(str(query["ssl_cert"]), str(query.get("ssl_key", query["ssl_cert"])))
+            context = ssl.create_default_context(cafile=tls.authority or None)
+            if tls.certificate:
+                context.load_cert_chain(tls.certificate, tls.private_key or tls.certificate)
         except (OSError, ssl.SSLError) as cause:
             raise ConfigurationError(f"a certificate of datasource {source} cannot be used: {cause}") from cause
         arguments["ssl"] = context

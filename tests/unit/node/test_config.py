@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress
+from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress, TlsPortSection
 from eiha.node.config_key import declared_keys
 from eiha.node.config_reader import read_config
 from eiha.node.policy_of_config import policy_of
@@ -19,7 +19,7 @@ DECLARING = {"config.py", "config_key.py", "config_reader.py", "config_check.py"
 KEYS = sorted(
     {
         declared.name
-        for section in [*SECTIONS.values(), DatasourceSection, MemberAddress]
+        for section in [*SECTIONS.values(), DatasourceSection, MemberAddress, TlsPortSection]
         for declared in declared_keys(section)
     }
 )
@@ -52,7 +52,7 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_key_has_a_sentence_and_a_section_has_one_too() -> None:
-    for section in [*SECTIONS.values(), DatasourceSection, MemberAddress]:
+    for section in [*SECTIONS.values(), DatasourceSection, MemberAddress, TlsPortSection]:
         assert section.__doc__
         for declared in declared_keys(section):
             assert declared.facts.doc.endswith("."), declared.name
