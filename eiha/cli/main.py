@@ -20,6 +20,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "test": ("eiha.cli.conformance", "run cases against plans"),
     "status": ("eiha.cli.status", "show both nodes"),
     "query": ("eiha.cli.query", "ask tables, windows and aggregations, or change tables"),
+    "diff": ("eiha.cli.diff", "show in what two snapshots differ, by query and key"),
     "switchover": ("eiha.cli.admin", "hand over to the passive node, without loss"),
     "snapshot": ("eiha.cli.admin", "take a snapshot now"),
     "deploy": ("eiha.cli.admin", "deploy or replace a plan"),
@@ -28,7 +29,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-_COMPILING: Final = frozenset({"check", "explain", "test"})
+_COMPILING: Final = frozenset({"check", "diff", "explain", "test"})
 """Subcommands that compile plans here and so need what packages add to the language; a node does that for itself."""
 
 
