@@ -194,32 +194,34 @@ class UpdateOrInsertRows:
         used = table.reserve(rows.count)
         is_primary = keys is table.primary
         key_columns = [columns[position] for position in keys.columns]
-        found, is_new = keys.find_or_link(keys.words(key_columns), used, null_is_a_key=is_primary)
-        fresh = np.flatnonzero(is_new)
-        if len(fresh):
+        found, is_new = keys.find_or_link(key_columns, used, null_is_a_key=is_primary)
+        if is_new is not None:
+            fresh = np.flatnonzero(is_new)
             new_rows = columns if len(fresh) == rows.count else [column.take(fresh) for column in columns]
             table.add_linked(new_rows, len(fresh), keys)
             if len(fresh) == rows.count:
                 return
         if is_primary:
             # there is at most one row, and null is a key like any other
-            self._write_met(rows, np.flatnonzero(~is_new), found)
+            self._write_met(rows, None if is_new is None else np.flatnonzero(~is_new), found)
             return
-        outer, places = keys.equal(key_columns, ~is_new)
+        outer, places = keys.equal(key_columns, None if is_new is None else ~is_new)
         if len(outer) and (outer[1:] == outer[:-1]).any():
             self._update.write_pairs(rows, outer, places)
         else:
             found[outer] = places
             self._write_met(rows, outer, found)
 
-    def _write_met(self, rows: Rows, meets: Indices, found: Indices) -> None:
-        """Let the rows at ``meets`` write the rows found for them."""
+    def _write_met(self, rows: Rows, meets: Indices | None, found: Indices) -> None:
+        """Let the rows at ``meets`` (None: all) write the rows found for them."""
         indexed = {position for index in self._table.indexes for position in index.columns}
         if self._reads_rows or any(each.column in indexed for each in self._written):
+            if meets is None:
+                meets = np.arange(rows.count)
             self._update.write_pairs(rows, meets, found.take(meets))
             return
         places = found
-        if len(meets) < rows.count:
+        if meets is not None and len(meets) < rows.count:
             places = np.full(rows.count, -1, dtype=np.int64)
             places[meets] = found.take(meets)
         for each in self._written:

@@ -15,8 +15,10 @@ from eiha.engine.kernels.row_chains import (
     list_rows,
     unlink_rows,
 )
+from eiha.engine.tables.first_places import FirstPlaces
 from eiha.engine.tables.key_words import Words, comparable, words_of
 from eiha.events.column import Column, Indices, Mask
+from eiha.events.schema import AttributeType, Schema
 from eiha.events.strings import StringTable
 
 Longs = npt.NDArray[np.int64]
@@ -26,14 +28,36 @@ class RowIndex:
     """From values of ``columns`` to the places of the rows that have them.
 
     It is made anew from the rows after a restore, so it is no part of a snapshot.
+
+    Args:
+        schema: of the table.
+        columns: positions in it.
+        strings: the plan's string table.
+        is_unique: at most one row has a key.
     """
 
-    __slots__ = ("_heads", "_nexts", "_prevs", "_stored", "_strings", "_tails", "_width", "columns")
+    __slots__ = (
+        "_firsts",
+        "_heads",
+        "_is_unique",
+        "_nexts",
+        "_prevs",
+        "_stored",
+        "_strings",
+        "_tails",
+        "_width",
+        "columns",
+    )
 
-    def __init__(self, columns: tuple[int, ...], strings: StringTable) -> None:
+    def __init__(
+        self, schema: Schema, columns: tuple[int, ...], strings: StringTable, *, is_unique: bool = False
+    ) -> None:
         assert columns
         self.columns = columns
+        self._is_unique = is_unique
         self._strings = strings
+        is_text = len(columns) == 1 and schema.attributes[columns[0]].type is AttributeType.STRING
+        self._firsts = FirstPlaces(strings) if is_text else None
         self._width = len(columns) + 1
         self.clear()
 
@@ -44,6 +68,8 @@ class RowIndex:
         self._nexts: Longs = np.zeros(64, dtype=np.int64)
         self._prevs: Longs = np.zeros(64, dtype=np.int64)
         self._stored: Words = np.zeros(64 * self._width, dtype=np.int64)
+        if self._firsts is not None:
+            self._firsts.clear()
 
     def reserve(self, capacity: int, rows: Indices) -> None:
         """Have room for places below ``capacity``; ``rows``: the places linked so far."""
@@ -71,6 +97,8 @@ class RowIndex:
 
     def unlink(self, rows: Indices) -> None:
         """Forget the rows at ``rows``."""
+        if self._firsts is not None:
+            self._firsts.forget(self._stored[rows * self._width])
         unlink_rows(rows, self._width, self._stored, self._heads, self._tails, self._nexts, self._prevs)
 
     def first(self, words: Words) -> Indices:
@@ -79,11 +107,15 @@ class RowIndex:
         first_rows(words, self._width, self._stored, self._heads, self._nexts, found)
         return found
 
-    def find_or_link(self, words: Words, used: int, *, null_is_a_key: bool) -> tuple[Indices, Mask]:
-        """For each key, in order, the place of the first row that has it, and whether that is a new row.
+    def find_or_link(self, keys: Sequence[Column], used: int, *, null_is_a_key: bool) -> tuple[Indices, Mask | None]:
+        """For each key, in order, the place of the first row that has it, and whether that is a new row; None: none is.
 
         New rows are known at once, at places ``used``, ``used`` + 1, ...
         """
+        known = None if self._firsts is None else self._firsts.of(keys[0])
+        if known is not None:
+            return known, None
+        words = self.words(keys)
         found = np.empty(len(words) // self._width, dtype=np.int64)
         is_new = np.empty(len(found), dtype=np.bool_)
         find_or_link_rows(
@@ -99,13 +131,19 @@ class RowIndex:
             found,
             is_new,
         )
-        return found, is_new
+        if self._firsts is not None:
+            self._firsts.note(keys[0], found)
+        return found, is_new if is_new.any() else None
 
     def equal(self, keys: Sequence[Column], wanted: Mask | None = None) -> tuple[Indices, Indices]:
         """The pairs of a key (by its position in ``keys``) and the place of a row that equals it, places rising.
 
         Null and NaN equal nothing. ``wanted``: keys that are asked for; None: all.
         """
+        if self._is_unique and self._firsts is not None and wanted is None:
+            known = self._firsts.of(keys[0])
+            if known is not None:
+                return np.arange(len(known)), known
         asked = comparable(keys) if wanted is None else comparable(keys) & wanted
         words = self.words(keys)
         state = (words, asked, self._width, self._stored, self._heads, self._nexts)

@@ -36,7 +36,11 @@ class Table:
         self.definition = definition
         self._strings = strings
         self._rows = StoredRows(definition.schema)
-        self.primary = RowIndex(definition.primary_key, strings) if definition.primary_key else None
+        self.primary = (
+            RowIndex(definition.schema, definition.primary_key, strings, is_unique=True)
+            if definition.primary_key
+            else None
+        )
         self._indexes: list[RowIndex] = [] if self.primary is None else [self.primary]
         for column in definition.indexes:
             self.index((column,))
@@ -61,7 +65,7 @@ class Table:
         for known in self._indexes:
             if known.columns == columns:
                 return known
-        fresh = RowIndex(columns, self._strings)
+        fresh = RowIndex(self.schema, columns, self._strings)
         self._indexes.append(fresh)
         self._build(fresh)
         return fresh
@@ -99,8 +103,10 @@ class Table:
             self._add(columns, rows)
             return
         self._reserve(rows)
-        words = self.primary.words([columns[position] for position in self.primary.columns])
-        _, is_new = self.primary.find_or_link(words, self._rows.used, null_is_a_key=True)
+        keys = [columns[position] for position in self.primary.columns]
+        _, is_new = self.primary.find_or_link(keys, self._rows.used, null_is_a_key=True)
+        if is_new is None:
+            is_new = np.zeros(rows, dtype=np.bool_)
         self.complain_of_duplicates(columns, ~is_new)
         fresh = np.flatnonzero(is_new)
         if len(fresh) < rows:
