@@ -33,21 +33,21 @@ class Keep:
     """
 
     def __init__(self) -> None:
-        self._last = 0
+        self._is_spoilt = False
 
     def receive(self, row: tuple[Any, ...], now_ms: int) -> list[tuple[tuple[Any, ...], bool]]:
-        self._last = row[-1]
+        self._is_spoilt = self._is_spoilt or row[-1] == RAISES
         return [(row, False)]
 
     def fire(self, now_ms: int) -> list[tuple[tuple[Any, ...], bool]]:
         return []
 
     def timer_ms(self) -> None:
-        if self._last == RAISES:
+        if self._is_spoilt:
             raise RuntimeError(f"number {RAISES} is not to be asked about")
 
-    def snapshot(self) -> int:
-        return self._last
+    def snapshot(self) -> bool:
+        return self._is_spoilt
 
-    def restore(self, state: int) -> None:
-        self._last = state
+    def restore(self, state: bool) -> None:
+        self._is_spoilt = state
