@@ -100,13 +100,17 @@ class Active:
     # -- intake ------------------------------------------------------------------------------------------------
 
     def submit(self, publications: tuple[Publication, ...]) -> None:
-        """Publications of this node's clients."""
+        """Publications of this node's clients.
+
+        While nothing is on its way they become an entry at once; else they wait for what arrives together with them.
+        """
         ctx, pending = self._ctx, self._pending
+        self._flush = self._flush or self._replica.log.uncommitted_entries == 0
         for publication in publications:
             if self.switchover.under_way:
                 ctx.refuse(publication, "a switchover is under way; retry")
                 continue
-            if pending.bytes > 2 * ctx.policy.pending_bytes_max:
+            if pending.full:
                 ctx.refuse(publication, "as much waits for the log as may; retry later")
                 continue
             offer = pending.offer(publication)
@@ -123,7 +127,7 @@ class Active:
     def forwarded(self, publications: tuple[Publication, ...]) -> None:
         """Publications of the passive's clients; what cannot be taken now, the passive sends again."""
         for publication in publications:
-            if self._pending.bytes > 2 * self._ctx.policy.pending_bytes_max or self.switchover.under_way:
+            if self._pending.full or self.switchover.under_way:
                 return
             self._pending.offer(publication)
         self._flush = True
@@ -231,6 +235,7 @@ class Active:
         lane.outstanding = None
         lane.trim_through(answer.published_through)
         lane.published_through = answer.published_through
+        self._replica.pump()  # a full outbox may have room now
 
     def published(self, answer: Published) -> None:
         """The store committed outputs."""

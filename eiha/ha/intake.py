@@ -58,6 +58,11 @@ class Pending:
     def __len__(self) -> int:
         return len(self._queue)
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is taken: twice the bound at which intake closes."""
+        return _full(self.bytes, len(self._queue), self._policy)
+
     def taken(self, client_id: ClientId) -> ClientSequence:
         """The client's highest number that is committed, in the log, or pending."""
         taken = self._taken.get(client_id)
@@ -118,6 +123,10 @@ class _Held:
     since_ms: MonotonicMs
 
 
+def _full(size: int, count: int, policy: Policy) -> bool:
+    return size > 2 * policy.pending_bytes_max or count >= 2 * policy.pending_publications_max
+
+
 class Held:
     """What the passive's clients sent: kept until it is seen committed, and forwarded unless the client itself
     sends everything to both nodes."""
@@ -135,6 +144,16 @@ class Held:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is taken: twice the bound at which intake closes."""
+        return _full(self.bytes, self._count, self._policy)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether something waits to be forwarded."""
+        return bool(self._unsent)
 
     def offer(self, publication: Publication, *, forward: bool, now_ms: MonotonicMs) -> Offer:
         """Keep the publication if it may be its client's next (this node may know less than the active)."""

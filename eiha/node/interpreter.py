@@ -33,8 +33,9 @@ from eiha.ha.effects import (
     TruncateLog,
 )
 from eiha.ha.inputs import Channel
+from eiha.kernel.ids import LogPosition
 from eiha.net.channel_links import ChannelLinks
-from eiha.node.engine_thread import EngineThread
+from eiha.node.engine_thread import EngineThread, EngineWork
 from eiha.node.log_writer import LogWriter
 from eiha.node.node_intake import NodeIntake
 from eiha.node.sink_worker import SinkWorker
@@ -62,6 +63,7 @@ class Interpreter:
 
     Args:
         shells: who does what.
+        persisted: told of entries that were written at once.
         role_changed: told of each change of role.
         fact: told of each fact for the log.
         halt: ends the node.
@@ -71,14 +73,30 @@ class Interpreter:
         self,
         shells: Shells,
         *,
+        persisted: Callable[[LogPosition], None],
         role_changed: Callable[[RoleChanged], None],
         fact: Callable[[Fact], None],
         halt: Callable[[Halt], None],
     ) -> None:
         self._shells = shells
+        self._for_engine: list[EngineWork] = []
+        self._persisted = persisted
         self._role_changed = role_changed
         self._fact = fact
         self._halt = halt
+
+    def settled(self) -> None:
+        """A turn's effects are carried out: write to the peer now, and only then wake the engine's thread.
+
+        It competes with the event loop for the interpreter, and what others wait for goes first.
+        """
+        shells = self._shells
+        for links in shells.links.values():
+            links.flush()
+        if self._for_engine:
+            for work in self._for_engine:
+                shells.engine.put(work)
+            self._for_engine.clear()
 
     def carry_out(self, effect: Effect) -> None:
         """Hand ``effect`` to its shell."""
@@ -86,10 +104,14 @@ class Interpreter:
         match effect:
             case Send(channel, link, message):
                 shells.links[channel].send(link, message)
-            case Persist() | TruncateLog() | ResetLog() | TrimLog() | RememberWitness():
+            case Persist():
+                written = shells.log.append(effect)
+                if written is not None:
+                    self._persisted(written)
+            case TruncateLog() | ResetLog() | TrimLog() | RememberWitness():
                 shells.log.put(effect)
             case Apply() | TakeSnapshot() | RestoreSnapshot():
-                shells.engine.put(effect)
+                self._for_engine.append(effect)
             case AckClient():
                 shells.intake.acked(effect)
             case Publish() | OpenSink():

@@ -1,8 +1,10 @@
-"""The thread that owns the log on disk: one append, and one flush if the mode asks, for whatever is waiting.
+"""The log on disk: one append, and one flush if the mode asks, for whatever is waiting.
 
-It answers each group once with the last position written. A flush that nobody waits for (``interval``) runs on a
-thread of its own, since a disk may take longer over it than a client should wait. A full disk is waited out: nothing is
-acknowledged meanwhile. Any other failure of the disk ends the process, since what is on it is then in doubt.
+A thread does it and answers each group once with the last position written. While it has nothing to do, small
+appends that need no flush are made at once by whoever asks (``append``): handing 200 bytes to the page cache takes 10 µs,
+waking a thread and being woken by it took 500 (docs/adr/0018). A flush that nobody waits for (``interval``) runs on a
+thread of its own, since a disk may take longer over it than a client should wait. A full disk is waited out: nothing
+is acknowledged meanwhile. Any other failure of the disk ends the process, since what is on it is then in doubt.
 """
 
 from __future__ import annotations
@@ -24,6 +26,13 @@ from eiha.protocol.log_entry import LogEntry
 GROUP_ENTRIES_MAX: Final = 1_024
 DISK_FULL_RETRY_S: Final = 0.2
 IDLE_WAIT_S: Final = 0.5
+
+AT_ONCE_BYTES_MAX: Final = 32 << 10
+"""More than this goes to the thread: copying it takes longer than the hand-over is worth."""
+AT_ONCE_SLOW_S: Final = 0.02
+"""An append at once that took this long met a disk that is busy writing back, not just a busy machine."""
+AT_ONCE_PAUSE_S: Final = 1.0
+"""So long everything goes to the thread then. The caller waits for a slow disk at most once in this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,12 @@ class LogWriter:
         self._queue: queue.SimpleQueue[LogWork | _Stop] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="eiha-log", daemon=True)
+        # works given to the thread (counted by those who give) and done (counted by the thread)
+        self._given = 0
+        self._done = 0
+        self._turn = threading.Lock()
+        self._at_once_from_s = 0.0
+        self._broken = False
         self._unsynced = False
         self._synced_at = time.monotonic()
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="eiha-flush")
@@ -79,7 +94,55 @@ class LogWriter:
 
     def put(self, work: LogWork) -> None:
         """Queue an effect. The member bounds how much it has in flight, and so this queue."""
+        self._given += 1
         self._queue.put(work)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the thread has done all that it was given."""
+        return self._given == self._done
+
+    def append(self, work: Persist) -> LogPosition | None:
+        """Write ``work`` before this returns, and answer the position; None: the thread does it and answers later.
+
+        Called by the one thread that also calls ``put``, so nothing overtakes: at once only what nothing waits before.
+        """
+        if self._broken:
+            return None
+        entries = work.entries
+        if (
+            not self.idle
+            or self._fsync == "every"
+            or sum(len(entry.encoded) for entry in entries) > AT_ONCE_BYTES_MAX
+            or self._thread.ident is None
+            or not self._turn.acquire(blocking=False)
+        ):
+            self.put(work)
+            return None
+        try:
+            return self._append_at_once(work)
+        finally:
+            self._turn.release()
+
+    def _append_at_once(self, work: Persist) -> LogPosition | None:
+        begin_s = time.monotonic()
+        if begin_s < self._at_once_from_s or not self._store.appends_in_place():
+            self.put(work)
+            return None
+        try:
+            self._store.append(work.entries)
+        except StoreUnavailable:
+            self.put(work)  # the log is as it was; the thread waits for room and says so
+            return None
+        except BaseException as error:  # noqa: BLE001  reported, and the process ends by it
+            self._broken = True
+            self._failed(error)
+            return None
+        self._unsynced = True
+        end_s = time.monotonic()
+        if end_s - begin_s > AT_ONCE_SLOW_S:
+            self._at_once_from_s = end_s + AT_ONCE_PAUSE_S
+        return work.entries[-1].position
 
     def stop(self, timeout_s: float) -> bool:
         """Write and flush what is queued, close the store, end the thread; False if that took too long."""
@@ -104,12 +167,16 @@ class LogWriter:
     def _step(self) -> bool:
         """Take and carry out what is waiting; False after ``_Stop``."""
         try:
-            first = self._queue.get(
-                timeout=self._fsync_interval_s if self._unsynced or self._flushing is not None else IDLE_WAIT_S
-            )
+            # also with nothing to do: what is appended at once wakes nobody, and is to be flushed in time
+            first = self._queue.get(timeout=min(IDLE_WAIT_S, self._fsync_interval_s))
         except queue.Empty:
-            self._sync_if_due()
+            with self._turn:
+                self._sync_if_due()
             return True
+        with self._turn:
+            return self._carry_out(first)
+
+    def _carry_out(self, first: LogWork | _Stop) -> bool:
         group: list[LogEntry] = []
         work: LogWork | _Stop | None = first
         taken = 0
@@ -130,6 +197,7 @@ class LogWriter:
             work = self._next() if len(group) < GROUP_ENTRIES_MAX and taken < GROUP_ENTRIES_MAX else None
         self._write(group)
         self._sync_if_due()
+        self._done += taken
         return True
 
     def _next(self) -> LogWork | _Stop | None:
@@ -141,17 +209,18 @@ class LogWriter:
     def _write(self, group: list[LogEntry]) -> None:
         if not group:
             return
-        self._append(group)
+        self._when_there_is_room(lambda: self._store.append(group))
         self._unsynced = True
         if self._fsync == "every":
             self._sync()
         self._persisted(group[-1].position)
 
-    def _append(self, group: list[LogEntry]) -> None:
+    def _when_there_is_room(self, write: Callable[[], None]) -> None:
+        """Do ``write``, again and again while the disk is full; each of them leaves things as they were, or is done."""
         told = False
         while True:
             try:
-                self._store.append(group)
+                write()
                 break
             except StoreUnavailable as error:
                 if self._stopping.is_set():
@@ -166,13 +235,13 @@ class LogWriter:
     def _change(self, work: TruncateLog | ResetLog | TrimLog | RememberWitness) -> None:
         match work:
             case TruncateLog(last):
-                self._store.truncate_after(last)
+                self._when_there_is_room(lambda: self._store.truncate_after(last))
             case ResetLog(start):
-                self._store.reset(start)
+                self._when_there_is_room(lambda: self._store.reset(start))
             case TrimLog(through):
                 self._store.trim_through(through)
             case RememberWitness(version):
-                self._remember_witness(version)
+                self._when_there_is_room(lambda: self._remember_witness(version))
             case _:
                 assert_never(work)
 

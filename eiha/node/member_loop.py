@@ -1,8 +1,8 @@
 """The event loop around the pure member: one input at a time in, effects carried out in order.
 
 Inputs that come while effects are carried out wait their turn. Where the member keeps something back so that what
-arrives together becomes one entry, it is told once, after the inputs of one turn of the event loop, that nothing more is
-at hand (``Flush``). When no input waits any more, the shells may do what they put off until then.
+arrives together becomes one entry, it is told once, after the inputs of one turn of the event loop, that nothing more
+is at hand (``Flush``). When no input waits any more, the shells may do what they put off until then.
 """
 
 from __future__ import annotations

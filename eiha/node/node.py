@@ -108,7 +108,7 @@ class Node:
             self._loop_was_late,
             engine_at=lambda: self.shells.engine.at,
             turned=self._watchdog.turned,
-            settled=lambda: self._interpreter.settled(),
+            settled=self._settled,
         )
         feed = self._member_loop.feed
         self._membership = Membership(config, disk.incarnation, log)
@@ -269,6 +269,9 @@ class Node:
         self._channels.count_refusals(metrics)
 
     # -- what effects and threads tell
+
+    def _settled(self) -> None:
+        self._interpreter.settled()
 
     def _log_end(self) -> int:
         return self.member.status().log_end

@@ -59,6 +59,13 @@ def write_fully(descriptor: int, data: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def write_fully_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of ``data`` at ``offset``; a short write is continued. Raises ``OSError``."""
+    written = os.pwrite(descriptor, data, offset)
+    while written < len(data):
+        written += os.pwrite(descriptor, memoryview(data)[written:], offset + written)
+
+
 def replace_durably(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Make ``path`` hold ``parts``: tmp, fsync, rename, directory fsync. On any failure the old file is untouched.
 

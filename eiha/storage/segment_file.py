@@ -8,7 +8,7 @@ from typing import Final
 
 from eiha.errors import CorruptFile
 from eiha.kernel.ids import LogPosition, Sequence
-from eiha.storage.durable_files import storage_error, sync_directory, write_fully
+from eiha.storage.durable_files import storage_error, sync_directory, write_fully, write_fully_at
 from eiha.storage.log_record import (
     SEGMENT_HEADER_BYTES,
     BadRecord,
@@ -70,8 +70,7 @@ class SegmentFile:
         """Hand ``data`` to the operating system; on failure the file is as it was. Raises ``StorageError``."""
         descriptor = self._open_descriptor()
         try:
-            os.lseek(descriptor, self.size, os.SEEK_SET)
-            write_fully(descriptor, data)
+            write_fully_at(descriptor, data, self.size)
         except OSError as cause:
             os.ftruncate(descriptor, self.size)
             raise storage_error(cause, "cannot append to log segment", self.path) from cause

@@ -151,7 +151,9 @@ async def test_messages_arrive_in_order_both_ways(make_pair: Pair) -> None:
     pongs = [Pong(number, Epoch(1), True) for number in range(1_000)]
     for pong in pongs:
         one.links.send(one.observer.open[0], pong)
+        one.links.flush()
         two.links.send(two.observer.open[0], pong)
+        two.links.flush()
     await until(lambda: len(two.observer.messages) == len(one.observer.messages) == 1_000, "all messages")
     assert one.observer.messages == two.observer.messages == pongs
 
@@ -242,6 +244,7 @@ async def test_a_message_of_the_other_channel_ends_the_link(make_pair: Pair) -> 
     await two.start()
     await until(lambda: one.observer.open and two.observer.open, "a link")
     one.links.send(one.observer.open[0], Committed(Epoch(1), Sequence(1)))
+    one.links.flush()
     await until(lambda: LinkId(1) in two.observer.down, "the end of the link")
     assert two.observer.messages == []
 
@@ -259,6 +262,7 @@ async def test_a_peer_that_does_not_read_is_given_up(make_pair: Pair) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while link not in one.observer.down:
             one.links.send(link, message)
+            one.links.flush()
             await asyncio.sleep(0)
     assert "does not read" in one.observer.down[link]
 

@@ -31,11 +31,12 @@ def position(sequence: int) -> LogPosition:
 class FaultyLog(LogSegments):
     """The real log, with a disk that is full or broken for some calls, and a record of what was asked."""
 
-    __slots__ = ("append_faults", "appended", "flush_faults", "flushes", "syncs")
+    __slots__ = ("append_faults", "appended", "change_faults", "flush_faults", "flushes", "syncs")
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.append_faults: list[Exception] = []
+        self.change_faults: list[Exception] = []
         self.appended: list[int] = []
         self.syncs = 0
         self.flushes = 0
@@ -46,6 +47,16 @@ class FaultyLog(LogSegments):
             raise self.append_faults.pop(0)
         super().append(entries)
         self.appended.append(len(entries))
+
+    def truncate_after(self, last: LogPosition) -> None:
+        if self.change_faults:
+            raise self.change_faults.pop(0)
+        super().truncate_after(last)
+
+    def reset(self, start: LogPosition) -> None:
+        if self.change_faults:
+            raise self.change_faults.pop(0)
+        super().reset(start)
 
     def sync(self) -> None:
         super().sync()
@@ -94,10 +105,16 @@ Start = Callable[..., Running]
 def start(tmp_path: Path) -> Iterator[Start]:
     made: list[Running] = []
 
-    def begin(fsync: str = "off", faults: Seq[Exception] = (), before: Seq[object] = ()) -> Running:
+    def begin(
+        fsync: str = "off",
+        faults: Seq[Exception] = (),
+        before: Seq[object] = (),
+        change_faults: Seq[Exception] = (),
+    ) -> Running:
         store = FaultyLog(tmp_path / "log")
         store.open()
         store.append_faults = list(faults)
+        store.change_faults = list(change_faults)
         running = Running(store, fsync)
         for work in before:
             running.writer.put(work)  # type: ignore[arg-type]
@@ -187,7 +204,117 @@ def test_a_full_disk_is_waited_out_and_said_once(start: Start) -> None:
     assert running.waits.empty()
 
 
+@pytest.mark.parametrize("change", [TruncateLog(position(1)), ResetLog(position(1))], ids=["cut", "reset"])
+def test_a_change_of_the_log_waits_for_room_too(start: Start, change: object) -> None:
+    full = [StoreUnavailable("the disk is full")] * 2
+    running = start(change_faults=full, before=[Persist((entry(1), entry(2))), change, Persist((entry(2),))])
+    running.wait_for(2)
+    running.wait_for(2)
+    assert [running.waits.get(timeout=TIMEOUT_S) for _ in range(2)] == ["the disk is full", ""]
+    assert running.failures.empty()
+
+
+def test_a_version_of_the_witness_is_remembered_when_there_is_room(start: Start) -> None:
+    running = start(before=[Persist((entry(1),))])
+    full = [StoreUnavailable("the disk is full")] * 2
+
+    def remember(version: int) -> None:
+        if full:
+            raise full.pop()
+        running.remembered.append(version)
+
+    running.wait_for(1)
+    running.writer._remember_witness = remember
+    running.writer.put(RememberWitness(7))
+    running.writer.put(Persist((entry(2),)))
+    running.wait_for(2)
+    assert running.remembered == [7]
+    assert [running.waits.get(timeout=TIMEOUT_S) for _ in range(2)] == ["the disk is full", ""]
+
+
 def test_a_broken_disk_ends_the_thread_and_is_reported(start: Start) -> None:
     running = start(faults=[StorageError("broken")], before=[Persist((entry(1),))])
     assert str(running.failures.get(timeout=TIMEOUT_S)) == "broken"
     assert running.persisted.empty()
+
+
+def test_a_small_append_is_written_before_the_call_returns(start: Start, tmp_path: Path) -> None:
+    running = start()
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    wait_until_idle(running)
+    assert running.writer.append(Persist((entry(2), entry(3)))) == position(3)
+    assert running.store.appended == [1, 2]
+    assert running.persisted.empty()
+    assert running.writer.stop(TIMEOUT_S)
+    assert reopened(tmp_path) == [1, 2, 3]
+
+
+def test_an_append_overtakes_nothing(start: Start, tmp_path: Path) -> None:
+    running = start(before=[Persist((entry(1),))])
+    running.writer.append(Persist((entry(2),)))
+    running.writer.append(Persist((entry(3),)))
+    assert running.writer.stop(TIMEOUT_S)
+    assert reopened(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("fsync", "first"), [("every", 1), ("off", 1)])
+def test_what_needs_a_flush_or_a_new_segment_is_for_the_thread(start: Start, fsync: str, first: int) -> None:
+    running = start(fsync)
+    assert running.writer.append(Persist((entry(first),))) is None
+    running.wait_for(first)
+
+
+def test_a_slow_append_sends_the_next_ones_to_the_thread(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = start()
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    wait_until_idle(running)
+    monkeypatch.setattr("eiha.node.log_writer.AT_ONCE_SLOW_S", 0.0)
+    assert running.writer.append(Persist((entry(2),))) == position(2)
+    assert running.writer.append(Persist((entry(3),))) is None
+    running.wait_for(3)
+
+
+def test_a_disk_that_is_full_for_an_append_is_waited_for_by_the_thread(start: Start) -> None:
+    running = start()
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    wait_until_idle(running)
+    running.store.append_faults = [StoreUnavailable("no space"), StoreUnavailable("no space")]
+    assert running.writer.append(Persist((entry(2),))) is None
+    running.wait_for(2)
+    assert running.waits.get(timeout=TIMEOUT_S) == "no space"
+
+
+def test_a_broken_disk_is_reported_by_an_append_and_nothing_more_is_written(start: Start) -> None:
+    running = start()
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    wait_until_idle(running)
+    running.store.append_faults = [StorageError("the disk is gone")]
+    assert running.writer.append(Persist((entry(2),))) is None
+    assert str(running.failures.get(timeout=TIMEOUT_S)) == "the disk is gone"
+    assert running.writer.append(Persist((entry(3),))) is None
+    assert running.store.appended == [1]
+
+
+def test_what_was_appended_at_once_is_flushed_in_time_too(start: Start) -> None:
+    running = start("interval")
+    running.writer.put(Persist((entry(1),)))
+    running.wait_for(1)
+    wait_until_idle(running)
+    before = running.store.flushes
+    running.writer.append(Persist((entry(2),)))
+    deadline = time.monotonic() + TIMEOUT_S
+    while running.store.flushes <= before:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def wait_until_idle(running: Running) -> None:
+    """The thread answers before it has finished its turn."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not running.writer.idle:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)

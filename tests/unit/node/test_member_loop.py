@@ -21,6 +21,7 @@ class Recorder:
     def __init__(self) -> None:
         self.inputs: list[Input] = []
         self.react: Callable[[Input], None] = lambda _input: None
+        self.flush_wanted = True
 
     def step(self, happened: Input, now: Now) -> tuple[Effect, ...]:
         self.inputs.append(happened)
@@ -29,7 +30,9 @@ class Recorder:
 
 
 class Running:
-    def __init__(self, carry_out: Callable[[Effect], None] | None = None) -> None:
+    def __init__(
+        self, carry_out: Callable[[Effect], None] | None = None, settled: Callable[[], None] = lambda: None
+    ) -> None:
         self.member = Recorder()
         self.failures: list[BaseException] = []
         self.late: list[float] = []
@@ -41,6 +44,7 @@ class Running:
             self.failures.append,
             self.metrics,
             self.late.append,
+            settled=settled,
         )
 
 
@@ -56,8 +60,31 @@ async def test_inputs_of_one_turn_are_flushed_once() -> None:
     assert running.member.inputs[4:] == [StopAsked(), Flush()]
 
 
+async def test_a_member_that_keeps_nothing_back_is_not_flushed() -> None:
+    running = Running()
+    running.member.flush_wanted = False
+    running.loop.feed(START)
+    running.loop.feed(StopAsked())
+    await asyncio.sleep(0)
+    assert running.member.inputs == [START, StopAsked()]
+
+
+async def test_the_shells_are_told_once_when_no_input_waits_any_more() -> None:
+    order: list[str] = []
+    running = Running(
+        lambda _effect: (order.append("effect"), running.loop.feed(StopAsked()))[0],
+        settled=lambda: order.append("settled"),
+    )
+    running.loop.feed(START)
+    order.clear()
+    running.member.react = lambda happened: order.append(type(happened).__name__)
+    running.loop.feed(SwitchoverAsked())
+    assert order == ["SwitchoverAsked", "effect", "StopAsked", "settled"]
+
+
 async def test_what_comes_before_the_start_waits_for_it() -> None:
     running = Running()
+    running.member.flush_wanted = False
     running.loop.feed(StopAsked())
     await asyncio.sleep(0)
     assert running.member.inputs == []

@@ -64,11 +64,11 @@ def test_a_group_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     log.append(entries(1, 1))
     sizes: list[int] = []
 
-    def counting(descriptor: int, data: bytes) -> None:
+    def counting(descriptor: int, data: bytes, offset: int) -> None:
         sizes.append(len(data))
-        os.write(descriptor, data)
+        os.pwrite(descriptor, data, offset)
 
-    monkeypatch.setattr(segment_file, "write_fully", counting)
+    monkeypatch.setattr(segment_file, "write_fully_at", counting)
     log.append(entries(2, 50))
     assert len(sizes) == 1
     log.close()
@@ -241,12 +241,12 @@ def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path, monkeypatch: pyte
     log.open()
     log.append(entries(1, 3))
 
-    def half_then_full(descriptor: int, data: bytes) -> None:
-        os.write(descriptor, data[: len(data) // 2])
+    def half_then_full(descriptor: int, data: bytes, offset: int) -> None:
+        os.pwrite(descriptor, data[: len(data) // 2], offset)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(segment_file, "write_fully", half_then_full)
+        patch.setattr(segment_file, "write_fully_at", half_then_full)
         with pytest.raises(StoreUnavailable, match="make room"):
             log.append(entries(4, 3))
     log.append(entries(4, 1))
