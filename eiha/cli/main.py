@@ -25,6 +25,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "snapshot": ("eiha.cli.admin", "take a snapshot now"),
     "deploy": ("eiha.cli.admin", "deploy or replace a plan"),
     "remove": ("eiha.cli.admin", "remove a plan"),
+    "certificates": ("eiha.cli.certificates", "make certificates for a cluster"),
     "accept-loss": ("eiha.cli.admin", "go on although acknowledged events may be lost"),
 }
 
