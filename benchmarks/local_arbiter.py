@@ -23,29 +23,42 @@ class LocalArbiter:
         clusters: secret by domain.
         port: where it listens.
         history_changes: changes kept of each row.
+        host: the address it listens on.
+        prefix: put before its command, such as that of a network namespace.
     """
 
-    def __init__(self, directory: Path, clusters: dict[str, str], port: int, history_changes: int = 1_000) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clusters: dict[str, str],
+        port: int,
+        history_changes: int = 1_000,
+        *,
+        host: str = "127.0.0.1",
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = port
+        self.host = host
+        self._prefix = prefix
         self.data = directory / "data"
         self.config = directory / "witness.toml"
         self.log = directory / "witness.log"
         self.process: subprocess.Popen[bytes] | None = None
         served = ", ".join(f"{{ domain = {json.dumps(d)}, secret = {json.dumps(s)} }}" for d, s in clusters.items())
         self.config.write_text(
-            f'[arbiter]\nport = {port}\ndirectory = "{self.data.resolve()}"\nclusters = [{served}]\n'
+            f'[arbiter]\nhost = "{host}"\nport = {port}\ndirectory = "{self.data.resolve()}"\nclusters = [{served}]\n'
             f'history_changes = {history_changes}\n[log]\nformat = "json"\n'
         )
 
     @property
     def address(self) -> str:
         """What nodes are told."""
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"tcp://{self.host}:{self.port}"
 
     def command(self, *options: str) -> list[str]:
         """The command line."""
-        return [sys.executable, "-m", "eiha.witness", "--config", str(self.config), *options]
+        return [*self._prefix, sys.executable, "-m", "eiha.witness", "--config", str(self.config), *options]
 
     def start(self) -> None:
         """Start the process and wait until it listens."""
@@ -59,7 +72,7 @@ class LocalArbiter:
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.host, self.port)) == 0
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

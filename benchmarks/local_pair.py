@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Final
 
 SECRET: Final = "a secret for pairs on one machine only"
+LOOPBACK: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 120.0
 """The first start of an installation compiles the kernels, on a slow machine for more than a minute."""
 
@@ -245,7 +246,8 @@ class LocalPair:
             for host, management, event_sync in [_found_at(node, each)]
         )
         seat = node.seat
-        bound = f'host = "{seat.host}"\n'
+        plaintext = "" if seat.host == LOOPBACK else "allow_plaintext = true\n"
+        bound = f'host = "{seat.host}"\n{plaintext}'
         events, processed = (seat.database_url or url for url in (self.event_store_url, self.processed_store_url))
         sections = {
             "cluster": f'node = "{node.name}"\ndomain = "local.pair"\nsecret = "${{env:EIHA_CLUSTER_SECRET}}"\n'
@@ -258,7 +260,7 @@ class LocalPair:
             "datasources.witness": f'url = "{seat.witness_url or seat.database_url or witness}"',
             "datasources.events": f'url = "{events}"',
             "datasources.processed": f'url = "{processed}"',
-            "witness": f'arbiter = "{self._arbiter}"' if self._arbiter else 'datasource = "witness"',
+            "witness": f'arbiter = "{self._arbiter}"\n{plaintext}' if self._arbiter else 'datasource = "witness"',
             "analytics": f'plans = "{plans.resolve()}"\nevent_store = "events"\nprocessed_store = "processed"\n'
             'event_table_prefix = "event_"',
             "log": 'format = "json"',
