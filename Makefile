@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help setup demo demo-mysql lint types layers unit fuzz bounds simulation integration test soak kills bench docs clean
+.PHONY: help setup demo demo-mysql lint types layers unit fuzz bounds simulation integration test chaos soak kills bench docs clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,7 +47,7 @@ simulation: setup ## the simulator's seeds and planted bugs
 	@$(BIN)/python -m pytest tests/simulation -n $(JOBS) -q
 
 integration: setup ## real processes, sockets, MariaDB
-	@$(BIN)/python tools/mariadb.py run -- $(BIN)/python -m pytest tests/integration -q
+	@$(BIN)/python tools/mariadb.py run -- $(BIN)/python -m pytest tests/integration tests/chaos -q
 
 test: lint types layers ## everything CI runs
 	@$(BIN)/python tools/mariadb.py run -- sh tools/run_tests.sh $(BIN)/python $(JOBS)
@@ -56,6 +56,9 @@ soak: setup ## 20,000 random plans, 100,000 seeds and 500 kills; hours
 	@$(BIN)/python -m tests.fuzz --seeds 0..20000 --jobs $(JOBS)
 	@$(BIN)/python -m eiha.simulation --seeds 0..100000 --jobs $(JOBS)
 	@$(BIN)/python -m benchmarks.takeovers --kills 500
+
+chaos: setup ## some 80 faults of every kind on a real pair under load, report in var/chaos
+	@$(BIN)/python -m tests.chaos --kills 30 --pauses 10 --partitions 15 --outages 10 --disks 5 --clocks 5 --operations 10
 
 kills: setup ## kill the active 50 times under load, table of takeover times
 	@$(BIN)/python -m benchmarks.takeovers --kills 50
