@@ -111,12 +111,13 @@ class Instances:
 
     def snapshot(self) -> OperatorState:
         """Number, text and last use of those that exist."""
-        slots = self._used_slots()
+        # as long as no instance was forgotten, slots are in order: views cost nothing
+        slots = slice(0, self._slots) if self._slots == self.count else self._used_slots()
         return {
             "count": self.count,
-            "numbers": self._numbers.take(slots),
-            "texts": self._texts.take(slots),
-            "used_ms": self._used_ms.take(slots),
+            "numbers": self._numbers[slots],
+            "texts": self._texts[slots],
+            "used_ms": self._used_ms[slots],
         }
 
     def restore(self, state: OperatorState) -> None:
