@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from eiha.cli.node_client import act, add_target_arguments, read_target, send_signed
+from eiha.cli.node_client import Target, act, add_target_arguments, read_target, send_signed
 from eiha.errors import ConfigurationError
 from eiha.node.plan_directory import plan_name
 
@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
             print(f"plan {options.plan} removed at sequence {answer['removed_at']}")
         case command:
             assert command == "accept-loss", command
-            _accept_loss(options, target.urls, target.secret)
+            _accept_loss(options, target)
     return 0
 
 
-def _accept_loss(options: argparse.Namespace, urls: tuple[str, ...], secret: str) -> None:
+def _accept_loss(options: argparse.Namespace, target: Target) -> None:
     if not options.yes:
         raise ConfigurationError(
             "this node goes on with what it has; events that only the other node holds are lost. Start the other node "
@@ -56,4 +56,5 @@ def _accept_loss(options: argparse.Namespace, urls: tuple[str, ...], secret: str
         )
     if len(options.config) + len(options.url) != 1:
         raise ConfigurationError("name exactly one node, the one that is to go on")
-    print(f"{send_signed(urls[0], secret, 'POST', '/v1/admin/accept-loss', b'')['accepted']} is active")
+    answer = send_signed(target.urls[0], target.secret, "POST", "/v1/admin/accept-loss", b"", target.tls)
+    print(f"{answer['accepted']} is active")

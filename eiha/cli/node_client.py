@@ -1,10 +1,11 @@
-"""How the command line talks to running nodes: plain HTTP, signed where it acts."""
+"""How the command line talks to running nodes: HTTP, or HTTPS where they have certificates; signed where it acts."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -17,7 +18,10 @@ from typing import Any
 from eiha.errors import ConfigurationError, EihaError, StoreUnavailable
 from eiha.node.admin_signature import SIGNATURE_HEADER, TIME_HEADER, sign
 from eiha.node.config_reader import read_config
-from eiha.node.membership import http_url
+from eiha.node.membership import http_scheme, http_url
+from eiha.node.tls_settings import port_files
+from eiha.transport.tls import TlsFiles, dialling_context
+from eiha.transport.tls_refusal import tls_remedy
 
 TIMEOUT_S = 15.0
 STATUS_TIMEOUT_S = 2.0
@@ -35,10 +39,11 @@ class NodeRefused(EihaError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where nodes are. ``secret``: empty when only reading."""
+    """Where nodes are. ``secret``: empty when only reading. ``tls``: for ``https``; None: the system's authorities."""
 
     urls: tuple[str, ...]
     secret: str
+    tls: ssl.SSLContext | None = None
 
 
 def add_target_arguments(parser: ArgumentParser) -> None:
@@ -47,6 +52,9 @@ def add_target_arguments(parser: ArgumentParser) -> None:
         "--config", type=Path, action="append", default=[], metavar="FILE", help="configuration of a node; repeatable"
     )
     parser.add_argument("--url", action="append", default=[], metavar="URL", help="a node's HTTP address; repeatable")
+    parser.add_argument(
+        "--ca", default="", metavar="FILE", help="authorities trusted for https (default: tls.ca of --config)"
+    )
 
 
 def read_target(options: Namespace) -> Target:
@@ -58,19 +66,25 @@ def read_target(options: Namespace) -> Target:
         raise ConfigurationError("say which node: --config FILE, --url URL, or the environment variable EIHA_CONFIG")
     secret = os.environ.get("EIHA_CLUSTER_SECRET", "")
     urls = [url.rstrip("/") for url in options.url]
+    files = TlsFiles(authority=options.ca)
     for path in paths:
         config = read_config(path, os.environ)
         secret = config.cluster.secret
         urls.append(http_url(config))
         others = (member for member in config.cluster.members if member.node != config.cluster.node)
-        urls += [f"http://{member.host}:{member.http_port}" for member in others if member.http_port]
-    return Target(tuple(dict.fromkeys(urls)), secret)
+        scheme = http_scheme(config)
+        urls += [f"{scheme}://{member.host}:{member.http_port}" for member in others if member.http_port]
+        if scheme == "https":
+            own = port_files(config, "http")
+            files = TlsFiles(own.certificate, own.key, options.ca or own.authority, own.minimum)
+    encrypted = any(url.startswith("https://") for url in urls)
+    return Target(tuple(dict.fromkeys(urls)), secret, dialling_context(files, check_host=True) if encrypted else None)
 
 
-def read_json(url: str, timeout_s: float = STATUS_TIMEOUT_S) -> Any:
+def read_json(url: str, timeout_s: float = STATUS_TIMEOUT_S, tls: ssl.SSLContext | None = None) -> Any:
     """The JSON at ``url``. Raises ``NodeUnreachable``."""
     try:
-        with urllib.request.urlopen(_checked(url), timeout=timeout_s) as answer:  # noqa: S310  scheme was checked
+        with urllib.request.urlopen(_checked(url), timeout=timeout_s, context=tls) as answer:  # noqa: S310  checked
             return json.loads(answer.read())
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise NodeUnreachable(f"{url}: {_reason(error)}") from error
@@ -85,7 +99,7 @@ def act(target: Target, method: str, path: str, body: bytes = b"") -> dict[str, 
     """
     if not target.secret:
         raise ConfigurationError("actions are signed: give --config FILE, or the secret in EIHA_CLUSTER_SECRET")
-    return send_signed(find_active(target), target.secret, method, path, body)
+    return send_signed(find_active(target), target.secret, method, path, body, target.tls)
 
 
 def query(target: Target, plan: str, text: str) -> dict[str, Any]:
@@ -100,11 +114,11 @@ def query(target: Target, plan: str, text: str) -> dict[str, Any]:
     seen: list[str] = []
     for url in target.urls:
         try:
-            answer = _post(url, target.secret, "/query", body)
+            answer = _post(url, target, "/query", body)
             if answer.status == _ELSEWHERE:
-                answer = _post(answer.location.removesuffix("/query"), target.secret, "/query", body)
+                answer = _post(answer.location.removesuffix("/query"), target, "/query", body)
             elif answer.status == _NOT_ACTIVE:
-                answer = _post(find_active(target), target.secret, "/query", body)
+                answer = _post(find_active(target), target, "/query", body)
         except _NoConnection as error:
             seen.append(str(error))
             continue
@@ -128,11 +142,15 @@ class _Answer:
     location: str
 
 
-def _post(url: str, secret: str, path: str, body: bytes) -> _Answer:
+def _post(url: str, target: Target, path: str, body: bytes) -> _Answer:
     """A POST to one node, signed where a secret is known. Raises ``NodeUnreachable``."""
     parts = urllib.parse.urlsplit(_checked(url))
-    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=STATUS_TIMEOUT_S)
+    host, secret = parts.hostname or "", target.secret
+    connection = (
+        http.client.HTTPSConnection(host, parts.port, timeout=STATUS_TIMEOUT_S, context=target.tls)
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(host, parts.port, timeout=STATUS_TIMEOUT_S)
+    )
     try:
         try:
             connection.connect()
@@ -159,7 +177,7 @@ def find_active(target: Target) -> str:
     seen = []
     for url in target.urls:
         try:
-            role = read_json(f"{url}/role")
+            role = read_json(f"{url}/role", tls=target.tls)
         except NodeUnreachable as error:
             seen.append(str(error))
             continue
@@ -169,7 +187,9 @@ def find_active(target: Target) -> str:
     raise NodeUnreachable("no active node found: " + "; ".join(seen))
 
 
-def send_signed(url: str, secret: str, method: str, path: str, body: bytes) -> dict[str, Any]:
+def send_signed(
+    url: str, secret: str, method: str, path: str, body: bytes, tls: ssl.SSLContext | None = None
+) -> dict[str, Any]:
     """A signed request to one node; its answer. Raises as ``act``."""
     quoted = urllib.parse.quote(path)
     time_ms = int(time.time() * 1_000)
@@ -180,7 +200,7 @@ def send_signed(url: str, secret: str, method: str, path: str, body: bytes) -> d
         headers={TIME_HEADER: str(time_ms), SIGNATURE_HEADER: sign(secret, method, path, time_ms, body)},
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  scheme was checked
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=tls) as answer:  # noqa: S310  checked
             found: dict[str, Any] = json.loads(answer.read())
             return found
     except urllib.error.HTTPError as error:
@@ -204,4 +224,8 @@ def _problem(error: urllib.error.HTTPError) -> str:
 
 def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
+    if isinstance(reason, ssl.SSLError):
+        return tls_remedy(reason)
+    if isinstance(error, ssl.SSLError):
+        return tls_remedy(error)
     return str(getattr(reason, "strerror", None) or reason)

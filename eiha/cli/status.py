@@ -62,7 +62,7 @@ def read_status(target: Target) -> list[dict[str, Any]]:
             continue
         asked.append(url)
         try:
-            status = read_json(f"{url}/status")
+            status = read_json(f"{url}/status", tls=target.tls)
         except NodeUnreachable as error:
             found[url] = {"url": url, "error": str(error)}
             continue

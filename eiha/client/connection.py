@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from typing import Protocol, cast
 
 from eiha.client.session import Pending, Session
@@ -13,6 +14,7 @@ from eiha.protocol import client_messages as messages
 from eiha.protocol.client_codec import decode_client_message, encode_client_message
 from eiha.protocol.framing import PROTOCOL_VERSION, FrameDecoder, encode_frame, encode_frame_parts
 from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX, STREAMS_PER_CONNECTION_MAX
+from eiha.transport.tls_refusal import tls_remedy
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -89,7 +91,12 @@ class NodeConnection(asyncio.Protocol):
         self._transport = None
         if self._retry is not None:
             self._retry.cancel()
-        reason = self._reason or (f"connection lost: {exc}" if exc is not None else "the node closed the connection")
+        told = "the node closed the connection" if exc is None else f"connection lost: {exc}"
+        if isinstance(exc, ssl.SSLError):
+            told = tls_remedy(exc)
+        elif self._decoder.holds_tls_record:
+            told = "the node speaks TLS, and this client does not: set its tls_ca"
+        reason = self._reason or told
         if not self.welcomed.done():
             self.welcomed.set_exception(ConnectionError(reason))
             self.welcomed.exception()  # whoever waits gets it; nobody waiting is no fault

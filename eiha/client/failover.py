@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Callable
 
 from eiha.client.connection import ConnectionOwner, NodeConnection
 from eiha.client.options import ClientOptions
 from eiha.errors import ConfigurationError
+from eiha.transport.tls_refusal import tls_remedy
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -29,6 +31,7 @@ class Link:
         self, nodes: list[str], owner: ConnectionOwner, options: ClientOptions, changed: Callable[[], None]
     ) -> None:
         self.nodes = nodes
+        self._tls = _context(options)
         self.connection: NodeConnection | None = None
         self.failures: dict[str, str] = {}
         self._owner = owner
@@ -50,7 +53,7 @@ class Link:
                 try:
                     connection = await self._open(address)
                 except (OSError, TimeoutError) as failure:
-                    self.failures[address] = str(failure) or type(failure).__name__
+                    self.failures[address] = _told(failure)
                     await self._after_failure(hinted=hinted)
                     continue
                 await self._serve(connection, address)
@@ -65,7 +68,7 @@ class Link:
         connection = NodeConnection(self._owner, token=options.token, duplicated=options.events_duplicated_in_cluster)
         try:
             async with asyncio.timeout(options.connect_timeout_s):
-                await loop.create_connection(lambda: connection, host, port)
+                await loop.create_connection(lambda: connection, host, port, ssl=self._tls)
                 await connection.welcomed
         except BaseException:
             connection.abort("not welcomed in time")
@@ -128,3 +131,19 @@ class Link:
                 connection.abort(f"nothing heard for {quiet_s:.1f} s")
                 # the cluster may just be slow: do not circle faster than it can answer
                 self._silence_s = min(self._silence_s * 2, 60.0)
+
+
+def _context(options: ClientOptions) -> ssl.SSLContext | None:
+    """The TLS context of a client's connections; None: not encrypted. Raises ``ConfigurationError``."""
+    if not (options.tls or options.tls_ca or options.tls_certificate):
+        return None
+    from eiha.transport.tls import TlsFiles, dialling_context  # clients without TLS are spared its libraries
+
+    files = TlsFiles(options.tls_certificate, options.tls_key, options.tls_ca, options.tls_minimum)
+    return dialling_context(files, check_host=True)
+
+
+def _told(failure: BaseException) -> str:
+    if isinstance(failure, ssl.SSLError):
+        return tls_remedy(failure)
+    return str(failure) or type(failure).__name__

@@ -22,6 +22,11 @@ class ClientOptions:
         rows_on_wire: send ``publish_rows`` as rows, for the node to turn into columns, not the client.
         events_duplicated_in_cluster: send everything to every node of the list; acknowledged when one did.
         token: shown to the nodes, see ``ingest.token``.
+        tls: encrypted; the nodes' certificates must name the hosts they are dialled by. Also where a ``tls_`` file is
+            given.
+        tls_ca: file (PEM) of the authorities trusted; empty: those of the system.
+        tls_certificate, tls_key: files (PEM) of what is shown to nodes that ask for a certificate.
+        tls_minimum: lowest version, ``1.2`` or ``1.3``.
     """
 
     batch_rows: int = 8_192
@@ -38,3 +43,8 @@ class ClientOptions:
     rows_on_wire: bool = False
     events_duplicated_in_cluster: bool = False
     token: str = ""
+    tls: bool = False
+    tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_minimum: str = "1.3"

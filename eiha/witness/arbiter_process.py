@@ -13,13 +13,15 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from eiha.errors import MalformedFrame, StoreUnavailable
+from eiha.errors import ConfigurationError, MalformedFrame, StoreUnavailable
 from eiha.ha.arbiter import Arbiter, Considered
 from eiha.net.arbiter_server import ArbiterServer, ArbiterSettings, Asker
+from eiha.node.config_check_tls import is_loopback
 from eiha.observability.logs import EventLog
 from eiha.protocol.witness_messages import NotDone, RowChange, WitnessAnswer, WitnessRequest
 from eiha.storage.witness_file import WitnessFile
-from eiha.witness.config import ArbiterConfig
+from eiha.transport.tls import EndpointContext, TlsFiles, listening_context
+from eiha.witness.config import ArbiterConfig, ArbiterSection
 from eiha.witness.recovery import recover, shown_row
 
 FORGOTTEN_MAX: Final = 1_000
@@ -38,8 +40,9 @@ class ArbiterProcess:
     """
 
     def __init__(self, config: ArbiterConfig, log: EventLog) -> None:
-        section = config.arbiter
+        section = self._section = config.arbiter
         self._log = log
+        self._tls = _context(section)
         self._arbiter = Arbiter(section.history_changes)
         self._file = WitnessFile(Path(section.directory))
         settings = ArbiterSettings(
@@ -48,6 +51,8 @@ class ArbiterProcess:
             {cluster.domain: cluster.secret.encode() for cluster in section.clusters},
             f"arbiter {uuid.uuid4()}",
             section.idle_timeout_s,
+            {cluster.domain: cluster.secret_previous.encode() for cluster in section.clusters},
+            self._context if section.certificate else None,
         )
         self._server = ArbiterServer(settings, self._enqueue, log)
         # bounded by the connections and what each may have unanswered; None: answer what came before, then end
@@ -64,6 +69,12 @@ class ArbiterProcess:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._queue.put_nowait, None)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_certificates)
+        if self._tls is None and not is_loopback(self._section.host):
+            self._log.warning(
+                "plaintext_allowed",
+                f"the arbiter listens on {self._section.host} without encryption; arbiter.allow_plaintext says so",
+            )
         try:
             recover(self._arbiter, self._file.open(), self._file.path)
             if self._file.dropped:
@@ -76,9 +87,22 @@ class ArbiterProcess:
         finally:
             await self._server.stop()
             self._file.close()
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
         self._log.info("arbiter_stopped", "the arbiter has stopped")
+
+    def _context(self) -> EndpointContext:
+        assert self._tls is not None
+        return self._tls
+
+    def _reload_certificates(self) -> None:
+        """SIGHUP: for the connections from now on. What cannot be used is told, and everything stays as it was."""
+        try:
+            self._tls = _context(self._section)
+        except ConfigurationError as error:
+            self._log.error("certificates_not_reloaded", f"the certificate stays as it was: {error}")
+            return
+        self._log.info("certificates_reloaded", "the certificate was read again")
 
     def _enqueue(self, asker: Asker, request: WitnessRequest) -> None:
         self._queue.put_nowait((asker, request))
@@ -127,3 +151,10 @@ class ArbiterProcess:
         assert row is not None, "no node can remove a row"
         # with the row as --put takes it: should the file be lost, it can be put back
         self._log.info("row_changed", f"{row.cluster}: {row.reason}", row=shown_row(row))
+
+
+def _context(section: ArbiterSection) -> EndpointContext | None:
+    """The TLS context of the port; None: it is not encrypted. Raises ``ConfigurationError``."""
+    if not section.certificate:
+        return None
+    return listening_context(TlsFiles(section.certificate, section.private_key, section.ca), section.client_auth)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from eiha.node.config import PORT_MAX, LogSection
+from eiha.node.config_check_tls import is_loopback
 from eiha.node.config_key import key, required_key
 from eiha.node.toml_document import TomlDocument
 
@@ -19,6 +20,12 @@ class ServedCluster:
     domain: str = required_key("The `cluster.domain` of both nodes.", minimum=1, maximum=128)
     secret: str = required_key(
         "Their `witness.secret`, or else their `cluster.secret`. Give it as `${env:NAME}` or `${file:PATH}`.",
+        minimum=12,
+        secret=True,
+    )
+    secret_previous: str = key(
+        "",
+        "Accepted beside `secret` while the secret is changed on one node after the other; empty: none.",
         minimum=12,
         secret=True,
     )
@@ -39,6 +46,21 @@ class ArbiterSection:
     )
     idle_timeout_s: int = key(
         60, "A connection on which nothing was asked for this long is closed.", minimum=10, maximum=86_400
+    )
+    certificate: str = key(
+        "",
+        "File (PEM) of the arbiter's certificate, which names the host that the nodes dial; read at the start and at "
+        "SIGHUP. Empty: the port is not encrypted.",
+    )
+    private_key: str = key("", "File (PEM) of its private key.")
+    ca: str = key("", "File (PEM) of the authorities of the nodes' certificates.")
+    client_auth: str = key(
+        "none",
+        "Whether nodes must show a certificate of `ca`, beside the proof of their secret.",
+        choices=("none", "optional", "required"),
+    )
+    allow_plaintext: bool = key(
+        False, "Listen without TLS on an address beyond loopback; a warning says so at each start."
     )
 
 
@@ -63,6 +85,8 @@ def read_arbiter_config(path: Path, environment: Mapping[str, str]) -> ArbiterCo
     config = ArbiterConfig(source=str(path), **sections)
     for message in _check_clusters(config.arbiter):
         document.report(("arbiter", "clusters"), message)
+    for name, message in _check_tls(config.arbiter):
+        document.report(("arbiter", name), message)
     document.raise_problems()
     return config
 
@@ -73,3 +97,19 @@ def _check_clusters(arbiter: ArbiterSection) -> Iterator[str]:
     domains = [cluster.domain for cluster in arbiter.clusters]
     for domain in sorted({domain for domain in domains if domains.count(domain) > 1}):
         yield f"arbiter.clusters names {domain!r} more than once; a cluster has one row and one secret"
+
+
+def _check_tls(arbiter: ArbiterSection) -> Iterator[tuple[str, str]]:
+    if not arbiter.certificate and not is_loopback(arbiter.host) and not arbiter.allow_plaintext:
+        yield (
+            "host",
+            (
+                f"arbiter.host is {arbiter.host}, which others can reach, and the port is not encrypted: set "
+                "arbiter.certificate and arbiter.private_key (eiha certificates --arbiter makes them), or say "
+                "arbiter.allow_plaintext = true"
+            ),
+        )
+    if arbiter.private_key and not arbiter.certificate:
+        yield "private_key", "arbiter.private_key is given without arbiter.certificate; the two belong together"
+    if arbiter.client_auth != "none" and not (arbiter.certificate and arbiter.ca):
+        yield "client_auth", "arbiter.client_auth asks for certificates: set arbiter.certificate and arbiter.ca"
