@@ -171,7 +171,7 @@ class Follower:
         """Keep what this node's clients sent until it is committed."""
         ctx, held = self._ctx, self.held
         for publication in publications:
-            if held.bytes > 2 * ctx.policy.pending_bytes_max:
+            if held.full:
                 ctx.refuse(publication, "this node holds as much as it may; retry later")
                 continue
             offer = held.offer(publication, forward=not duplicated, now_ms=ctx.monotonic_ms)

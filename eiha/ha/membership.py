@@ -180,7 +180,8 @@ class Membership:
         self._slow_peer = False
         if hold_ms:
             count = ctx.readmission.put_out_count
-            ctx.fact("peer_held_off", f"left the synced set {count} times since this node started; not let in for {hold_ms} ms", "warning")
+            detail = f"left the synced set {count} times since this node started; not let in for {hold_ms} ms"
+            ctx.fact("peer_held_off", detail, "warning")
 
     def adopt(self, row: WitnessRow, *, won: bool) -> None:
         """The row, still of this epoch, is now this."""
