@@ -128,10 +128,8 @@ def _coded(codes: npt.NDArray[Any], dictionary: list[str], name: str) -> WireCol
             row=-1,
             attribute=name,
         )
-    valid: Mask | None = codes >= 0
-    assert valid is not None
-    if valid.all():
-        valid = None
-    else:
+    valid: Mask | None = None
+    if len(codes) and int(codes.min()) < 0:
+        valid = codes >= 0
         codes = np.where(valid, codes, 0)
     return WireColumn(AttributeType.STRING, codes.astype(np.int32, copy=False), valid, tuple(dictionary))

@@ -144,7 +144,8 @@ def _string_column(data: Any, valid: Mask | None, rows: int, name: str) -> WireC
         raise WrongSchema(f"the dictionary of column {name!r} must hold strings only")
     array = _array(codes, np.dtype("<i4"), rows, f"codes of {name!r}")
     used = array if valid is None else array[valid]
-    if len(used) and not (int(used.min()) >= 0 and int(used.max()) < len(texts)):
+    # seen as unsigned, a negative code is beyond every dictionary: one look for both ends
+    if len(used) and int(used.view("<u4").max()) >= len(texts):
         raise MalformedBatch(f"codes of {name!r} point outside its dictionary of {len(texts)}")
     return WireColumn(AttributeType.STRING, array, valid, tuple(texts))
 

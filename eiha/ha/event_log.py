@@ -29,12 +29,15 @@ class EventLog:
         "_starts",
         "base",
         "committed_through",
+        "end",
         "persisted",
         "retained_bytes",
     )
 
     def __init__(self) -> None:
         self.base: LogPosition = LOG_START
+        self.end: LogPosition = LOG_START
+        """Position of the last entry (of the base when there is none). An attribute: it is asked for all the time."""
         self._entries: list[LogEntry] = []
         self._head = 0
         self._starts: list[tuple[Epoch, Sequence]] = []
@@ -42,11 +45,6 @@ class EventLog:
         self.persisted: LogPosition = LOG_START
         self.committed_through: Sequence = LOG_START.sequence
         self.retained_bytes = 0
-
-    @property
-    def end(self) -> LogPosition:
-        """Position of the last entry (of the base when there is none)."""
-        return self._entries[-1].position if len(self._entries) > self._head else self.base
 
     @property
     def last_log_time_ms(self) -> LogTimeMs | None:
@@ -74,6 +72,7 @@ class EventLog:
             if len(self._starts) > EPOCHS_MAX:
                 del self._starts[0], self._start_sequences[0]
         self._entries.append(entry)
+        self.end = entry.position
         self.retained_bytes += len(entry.encoded)
 
     def entry(self, sequence: Sequence) -> LogEntry:
@@ -123,6 +122,7 @@ class EventLog:
         if cut:
             self.retained_bytes -= sum(len(entry.encoded) for entry in self._entries[len(self._entries) - cut :])
             del self._entries[len(self._entries) - cut :]
+            self.end = last
             while self._starts and self._starts[-1][1] > last.sequence:
                 del self._starts[-1], self._start_sequences[-1]
         if self.persisted.sequence > last.sequence:
@@ -131,7 +131,7 @@ class EventLog:
 
     def reset(self, start: LogPosition, epoch_starts: EpochStarts) -> None:
         """Discard everything: the next entry follows ``start``, which counts as persisted and committed."""
-        self.base = start
+        self.base = self.end = start
         self._entries.clear()
         self._head = 0
         self.retained_bytes = 0

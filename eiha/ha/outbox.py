@@ -96,6 +96,14 @@ class Outbox:
         """Bytes that wait, over all lanes."""
         return sum(lane.bytes for lane in self.lanes.values())
 
+    def has_room(self, rows_max: int, bytes_max: int) -> bool:
+        """Whether less waits than both; asked with every step."""
+        rows = size = 0
+        for lane in self.lanes.values():
+            rows += lane.rows
+            size += lane.bytes
+        return rows < rows_max and size < bytes_max
+
     def add(self, outputs: Iterable[OutputBatch]) -> None:
         """Outputs of one applied entry, in order."""
         for output in outputs:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from eiha.ha import rules
 from eiha.ha.context import Context
+from eiha.ha.divergence import MINE, Dump
 from eiha.ha.effects import (
     Apply,
+    KeepDump,
     Persist,
     ResetLog,
     RestoreSnapshot,
@@ -42,6 +44,8 @@ class Replica:
     __slots__ = (
         "_acknowledged_through",
         "_ctx",
+        "_dump_wanted",
+        "_dumps",
         "_last_snapshot_bytes",
         "_last_snapshot_ms",
         "_logged_bytes",
@@ -96,6 +100,8 @@ class Replica:
         self._logged_bytes = 0
         self._snapshot_request = 0
         self._snapshot_wanted: int | None = None
+        self._dump_wanted: Sequence | None = None
+        self._dumps: dict[int, Dump] = {}
         self._last_snapshot_ms = 0
         self._last_snapshot_bytes = 0
         self._saved: LogPosition | None = None
@@ -158,7 +164,7 @@ class Replica:
         self._released_through = start.sequence
         self.quarantines.reset()
         self._void = True
-        self._snapshot_wanted = None
+        self._snapshot_wanted = self._dump_wanted = None
 
     # -- commit and apply --------------------------------------------------------------------------------------
 
@@ -218,6 +224,10 @@ class Replica:
                 if self.applied_through < self.handed_through:
                     return
                 self._cut_snapshot(self._snapshot_wanted)
+            if self._dump_wanted is not None and self.handed_through >= self._dump_wanted:
+                if self.applied_through < self.handed_through:
+                    return
+                self._take_dump(self._dump_wanted)
             release = self._releasable()
             room = 2 * policy.apply_entries_max - (self.handed_through - self.applied_through)
             if self.handed_through >= release or room <= 0 or not self._outbox_has_room():
@@ -241,6 +251,8 @@ class Replica:
         through = rules.release_through(self.log.committed_through, self.log.end.sequence)
         if not self.is_author:
             through = rules.apply_through(through, self.proven_through)
+        if self._dump_wanted is not None:
+            through = min(through, self._dump_wanted)
         failure = self.quarantines.failure
         return through if failure is None else Sequence(min(through, failure.sequence - 1))
 
@@ -311,9 +323,39 @@ class Replica:
 
     def _outbox_has_room(self) -> bool:
         policy = self._ctx.policy
-        return self.outbox.rows < policy.outbox_rows_max and self.outbox.bytes < policy.outbox_bytes_max
+        return self.outbox.has_room(policy.outbox_rows_max, policy.outbox_bytes_max)
 
     # -- snapshots ---------------------------------------------------------------------------------------------
+
+    def cut_dump(self) -> tuple[int, Sequence]:
+        """Cut a snapshot that is kept as a dump, too: its number, and the position, which the engine was given last."""
+        position = self.handed_through
+        request = self._snapshot_request + 1 if self._snapshot_wanted is None else self._snapshot_wanted
+        self._dumps[request] = Dump(position, is_snapshot=True)
+        assert self.want_snapshot() == request
+        return request, position
+
+    def dump_at(self, position: Sequence) -> None:
+        """Have the engine come as far as ``position``, and no further, until its state is dumped."""
+        self._dump_wanted = position
+        self.pump()
+
+    def dump_here(self) -> None:
+        """Dump the state where the engine is, if it is anywhere: the position wanted is not reached."""
+        wanted, self._dump_wanted = self._dump_wanted, None
+        if wanted is not None and self.engine_known and self.applied_through == self.handed_through > BEFORE_FIRST:
+            self._take_dump(wanted)
+
+    @property
+    def dump_wanted(self) -> Sequence | None:
+        """The position as of which the state is still to be dumped."""
+        return self._dump_wanted
+
+    def _take_dump(self, wanted: Sequence) -> None:
+        self._dump_wanted = None
+        self._snapshot_request += 1
+        self._dumps[self._snapshot_request] = Dump(wanted, is_snapshot=False)
+        self._take(self._snapshot_request)
 
     def want_snapshot(self) -> int:
         """Cut a snapshot as soon as the engine answered for what it was given. Returns the request's number."""
@@ -326,17 +368,24 @@ class Replica:
 
     def _cut_snapshot(self, request: int) -> None:
         self._snapshot_wanted = None
+        self._last_snapshot_ms = self._ctx.monotonic_ms
+        self._last_snapshot_bytes = self._logged_bytes
+        self._take(request)
+
+    def _take(self, request: int) -> None:
         sequence = self.handed_through
         epoch = self.log.epoch_at(sequence)
         assert epoch is not None, (sequence, self.log.base)
         starts = tuple(pair for pair in self.log.epoch_starts if pair[1] <= sequence)
-        self._last_snapshot_ms = self._ctx.monotonic_ms
-        self._last_snapshot_bytes = self._logged_bytes
         self._ctx.emit(TakeSnapshot(request, LogPosition(sequence, epoch), starts, self.member_state()))
 
     def snapshot_taken(self, taken: SnapshotTaken) -> None:
-        """Write the snapshot to disk."""
-        self._ctx.emit(SaveSnapshot(taken.position, taken.content))
+        """Write the snapshot to disk, and keep it beside if it is a dump; a dump of a wrong state is nothing else."""
+        dump = self._dumps.pop(taken.request, None)
+        if dump is None or dump.is_snapshot:
+            self._ctx.emit(SaveSnapshot(taken.position, taken.content))
+        if dump is not None:
+            self._ctx.emit(KeepDump(dump.position, MINE, taken.position, taken.content))
 
     def snapshot_saved(self, position: LogPosition) -> None:
         """The file is durable: the disk log may go as far as the file before it reaches (the fallback needs it)."""

@@ -39,27 +39,57 @@ class MessageSpec:
     items_max: int = ARRAY_ITEMS_MAX
 
 
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What decoding a message takes: for each field how to read it, and its name for complaints."""
+
+    message: type[Any]
+    title: str
+    items_max: int
+    parts: tuple[tuple[Callable[[Any, str], Any], str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """What encoding a message takes: each field's name and form."""
+
+    number: int
+    parts: tuple[tuple[str, Callable[[Any], Any]], ...]
+
+
 class MessageTable(Generic[M]):
     """A closed set of messages. Every row is checked against its dataclass when the table is built."""
 
     def __init__(self, name: str, specs: tuple[MessageSpec, ...]) -> None:
         self.name = name
         self.specs = specs
-        self._by_type: dict[int, tuple[MessageSpec, tuple[str, ...]]] = {}
-        self._by_class: dict[type[Any], tuple[MessageSpec, tuple[str, ...]]] = {}
+        self._readers: dict[int, _Reader] = {}
+        self._writers: dict[type[Any], _Writer] = {}
         for spec in specs:
             names = tuple(field.name for field in dataclass_fields(spec.message))
             assert len(names) == len(spec.codecs), spec.message
             assert 0 < spec.number < 256, spec.message
-            assert spec.number not in self._by_type, spec.message
-            assert spec.message not in self._by_class, spec.message
-            self._by_type[spec.number] = self._by_class[spec.message] = (spec, names)
+            assert spec.number not in self._readers, spec.message
+            assert spec.message not in self._writers, spec.message
+            title = spec.message.__name__
+            self._readers[spec.number] = _Reader(
+                spec.message,
+                title,
+                spec.items_max,
+                tuple((codec.from_wire, f"{title}.{name}") for codec, name in zip(spec.codecs, names, strict=True)),
+            )
+            self._writers[spec.message] = _Writer(
+                spec.number, tuple((name, codec.to_wire) for codec, name in zip(spec.codecs, names, strict=True))
+            )
 
     def encode(self, message: M) -> tuple[int, bytes]:
         """The frame type and body of ``message``, which must be of the table."""
-        spec, names = self._by_class[type(message)]
-        parts = [codec.to_wire(getattr(message, name)) for codec, name in zip(spec.codecs, names, strict=True)]
-        return spec.number, fields.pack(parts)
+        writer = self._writers[type(message)]
+        parts = [
+            getattr(message, name) if to_wire is _same else to_wire(getattr(message, name))
+            for name, to_wire in writer.parts
+        ]
+        return writer.number, fields.pack(parts)
 
     def decode(self, type_: int, body: fields.Buffer) -> M:
         """The message in ``body``.
@@ -67,17 +97,13 @@ class MessageTable(Generic[M]):
         Raises:
             MalformedFrame: unknown type, or a field is missing, of the wrong type or out of bounds.
         """
-        found = self._by_type.get(type_)
-        if found is None:
+        reader = self._readers.get(type_)
+        if reader is None:
             raise MalformedFrame(f"type {type_} is no {self.name} message")
-        spec, names = found
-        title = spec.message.__name__
-        parts = fields.record(fields.unpack(body, title, items_max=spec.items_max), title, len(names))
-        values = [
-            codec.from_wire(part, f"{title}.{name}")
-            for codec, part, name in zip(spec.codecs, parts, names, strict=True)
-        ]
-        message: M = spec.message(*values)
+        title = reader.title
+        parts = fields.record(fields.unpack(body, title, items_max=reader.items_max), title, len(reader.parts))
+        values = [from_wire(part, what) for (from_wire, what), part in zip(reader.parts, parts, strict=True)]
+        message: M = reader.message(*values)
         return message
 
 

@@ -166,11 +166,26 @@ def test_the_row_of_a_newer_epoch_ends_being_active_publishing_first() -> None:
     assert alone.member.status().role == "joining"
 
 
-def test_publications_that_arrive_together_become_one_entry_and_one_acknowledgement() -> None:
+def test_what_arrives_while_nothing_is_on_its_way_becomes_an_entry_at_once() -> None:
     alone = Alone()
-    effects = alone.put(Submit((publication(1), publication(2))), Submit((publication(3),)), Flush())
-    assert [len(body.items) for body in bodies(effects)] == [3]
-    assert of(AckClient, effects) == [AckClient(ClientId("shop"), ClientSequence(3))]
+    effects = alone.put(Submit((publication(1), publication(2))))
+    assert [len(body.items) for body in bodies(effects)] == [2]
+    assert of(AckClient, effects) == [AckClient(ClientId("shop"), ClientSequence(2))]
+    assert not alone.member.flush_wanted
+
+
+def test_what_arrives_together_while_something_is_on_its_way_becomes_one_entry() -> None:
+    alone = Alone()
+
+    def step(happened: Input) -> list[int]:
+        now = Now(MonotonicMs(alone.ms), WallMs(1_000_000 + alone.ms))
+        return [len(body.items) for body in bodies([*alone.member.step(happened, now)])]
+
+    assert step(Submit((publication(1),))) == [1]
+    assert step(Submit((publication(2),))) == step(Submit((publication(3), publication(4)))) == []
+    assert alone.member.flush_wanted
+    assert step(Flush()) == [3]
+    assert not alone.member.flush_wanted
 
 
 def test_a_client_that_connects_is_told_what_is_committed_of_it() -> None:
