@@ -21,8 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from eiha.transport.issue_certificates import Wanted, issue, make_authority
+
 SECRET: Final = "a secret for pairs on one machine only"
 LOOPBACK: Final = "127.0.0.1"
+DOMAIN: Final = "local.pair"
 START_TIMEOUT_S: Final = 120.0
 """The first start of an installation compiles the kernels, on a slow machine for more than a minute."""
 
@@ -66,6 +69,14 @@ class Seat:
 
 Seating = Callable[[dict[str, Ports]], dict[str, Seat]]
 """Each node's seat, once the ports are known; names are ``node1`` and ``node2``."""
+
+
+def make_certificates(directory: Path, nodes: int = 2) -> Path:
+    """An authority and a certificate for each node of a pair on this machine; returns ``directory``."""
+    make_authority(directory, "authority of a local pair")
+    for number in range(1, nodes + 1):
+        issue(directory, Wanted(f"node{number}", DOMAIN, ("127.0.0.1", "localhost")))
+    return directory
 
 
 def free_ports(count: int) -> list[int]:
@@ -204,6 +215,8 @@ class LocalPair:
         arbiter: ``tcp://host:port`` of an arbiter as the witness; None: the database.
         nodes: 2, or 1 for an undisturbed reference run.
         overrides: TOML lines added to sections, e.g. ``{"cluster": "failure_timeout_ms = 400"}``.
+        certificates: directory with ``ca.pem`` and each node's certificate (``make_certificates`` below): all ports
+            but HTTP, which the pair is watched by, are encrypted. None: none is.
         seating: where each node runs; None: all on the loopback.
     """
 
@@ -216,8 +229,10 @@ class LocalPair:
         arbiter: str | None = None,
         nodes: int = 2,
         overrides: dict[str, str] | None = None,
+        certificates: Path | None = None,
         seating: Seating | None = None,
     ) -> None:
+        self._certificates = certificates
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         # SQLite has one writer a file: each store has its own
@@ -250,7 +265,7 @@ class LocalPair:
         bound = f'host = "{seat.host}"\n{plaintext}'
         events, processed = (seat.database_url or url for url in (self.event_store_url, self.processed_store_url))
         sections = {
-            "cluster": f'node = "{node.name}"\ndomain = "local.pair"\nsecret = "${{env:EIHA_CLUSTER_SECRET}}"\n'
+            "cluster": f'node = "{node.name}"\ndomain = "{DOMAIN}"\nsecret = "${{env:EIHA_CLUSTER_SECRET}}"\n'
             f"members = [\n{members}\n]",
             "management": f"{bound}port = {node.ports.management}",
             "event_sync": f"{bound}port = {node.ports.event_sync}",
@@ -265,6 +280,12 @@ class LocalPair:
             'event_table_prefix = "event_"',
             "log": 'format = "json"',
         }
+        if self._certificates is not None:
+            own = self._certificates.resolve()
+            sections["tls"] = (
+                f'certificate = "{own}/{node.name}.pem"\nprivate_key = "{own}/{node.name}.key"\nca = "{own}/ca.pem"'
+            )
+            sections["tls_ports.http"] = 'tls = "off"'
         unknown = set(overrides) - set(sections)
         assert not unknown, unknown
         return "\n".join(f"[{name}]\n{body}\n{overrides.get(name, '')}\n" for name, body in sections.items())
