@@ -49,6 +49,21 @@ def test_a_number_stays_taken_while_it_is_in_the_log_and_not_committed() -> None
     assert pending.unresolved() == ()
 
 
+def test_twice_the_bound_is_full_in_bytes_or_in_number() -> None:
+    policy = Policy(pending_publications_max=2, pending_bytes_max=500)
+    pending, held = Pending(policy, sessions()), Held(policy, sessions())
+    for number in range(1, 4):
+        pending.offer(publication(number))
+        held.offer(publication(number), forward=True, now_ms=at(0))
+        assert (pending.full, held.full) == (False, False)
+    pending.offer(publication(4))
+    held.offer(publication(4), forward=True, now_ms=at(0))
+    assert (pending.full, held.full) == (True, True)
+    large = Pending(policy, sessions())
+    large.offer(publication(1, size=1_100))
+    assert large.full
+
+
 def test_an_entry_gathers_publications_up_to_its_bounds_and_takes_one_that_is_larger_than_them() -> None:
     pending = Pending(POLICY, sessions())
     for number, size in enumerate([10, 10, 10, 10, 2_000, 10, 600, 600], start=1):

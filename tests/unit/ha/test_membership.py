@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from eiha.ha.context import Context, MemberConfig
-from eiha.ha.effects import CompareAndSet, ReadWitness, Send
+from eiha.ha.effects import CompareAndSet, Fact, ReadWitness, Send
 from eiha.ha.election import Election
 from eiha.ha.heartbeat import Heartbeat
 from eiha.ha.inputs import Channel
@@ -38,8 +38,9 @@ SOLO = WitnessRow("c", Epoch(1), A.node, A.incarnation, (A,), 4, "test")
 class AtTheTop:
     """An active of epoch 1 with three entries, connected to b, whose engine is as far as its log."""
 
-    def __init__(self) -> None:
-        self.ctx = Context(MemberConfig("c", A.node, (), Policy(witness_retry_ms=10, slow_peer_hold_ms=0)))
+    def __init__(self, policy: Policy | None = None) -> None:
+        policy = policy or Policy(witness_retry_ms=10, slow_peer_hold_ms=0)
+        self.ctx = Context(MemberConfig("c", A.node, (), policy))
         self.ctx.incarnation = A.incarnation
         self.replica = Replica(self.ctx, lambda _client, _sequence: None)
         self.election = Election(self.ctx.policy, SOLO.version)
@@ -73,6 +74,16 @@ class AtTheTop:
         if isinstance(outcome, Mine):
             assert verdict is not None
             self.membership.adopt(outcome.row, won=True)
+
+    def told_the_row(self, row: WitnessRow) -> CompareAndSet:
+        """The witness is asked for the row and tells it; what is asked of it then."""
+        (read,) = self.asked()
+        assert isinstance(read, ReadWitness)
+        self.election.read_done(read.request, Read(row), self.ctx.monotonic_ms)
+        self.membership.adopt(row, won=False)
+        (swap,) = self.asked()
+        assert isinstance(swap, CompareAndSet)
+        return swap
 
     def lose_the_peer(self, ms: int) -> None:
         self.at(ms)
@@ -130,12 +141,29 @@ def test_without_the_peer_nothing_is_committed_until_the_witness_says_solo() -> 
     top.answer(Mine(synced.row))
     top.grow(1)
     top.lose_the_peer(100)
-    (solo,) = top.asked()
+    solo = top.told_the_row(synced.row)
     assert (top.membership.state, solo.row.synced) == ("no-quorum", (A,))
     top.membership.commit()
     assert top.replica.log.committed_through == 3
     top.answer(Mine(solo.row))
     assert (top.membership.state, top.replica.log.committed_through) == ("solo", 4)
+
+
+def test_an_active_that_hears_nothing_does_not_take_the_row_from_its_peer() -> None:
+    """What it sends may arrive: a solo row that it never learns of would leave nobody who may go on."""
+    top = AtTheTop()
+    top.hear(3)
+    top.membership.evaluate()
+    (synced,) = top.asked()
+    top.answer(Mine(synced.row))
+    top.grow(1)
+    top.lose_the_peer(100)
+    for ms in range(200, 20_000, 100):
+        assert not [asked for asked in top.asked() if isinstance(asked, CompareAndSet)]
+        top.ctx.begin(Now(MonotonicMs(ms), WallMs(ms)))
+        top.election.tick(top.ctx.monotonic_ms)
+        top.membership.evaluate()
+    assert top.membership.state == "no-quorum"
 
 
 def test_a_sync_in_of_unknown_outcome_must_be_overtaken_by_a_newer_solo_row() -> None:
@@ -186,3 +214,57 @@ def test_the_peer_is_told_once_per_link_that_it_is_synced() -> None:
     top.ctx.links.up(Channel.MANAGEMENT, LinkId(9), B)
     top.membership.evaluate()
     assert any(isinstance(e, Send) and isinstance(e.message, JoinDone) for e in top.ctx.finish())
+
+
+def slow_after(policy: Policy) -> tuple[AtTheTop, list[str]]:
+    """A synced pair whose passive has owed an acknowledgement for longer than ``slow_peer_ms``; what was said."""
+    top = AtTheTop(policy)
+    top.hear(3)
+    top.membership.evaluate()
+    (synced,) = top.asked()
+    top.answer(Mine(synced.row))
+    top.grow(1)
+    progress = top.service.progress
+    assert progress is not None
+    progress.sent(Sequence(4), 1, top.ctx.monotonic_ms)
+    top.at(policy.slow_peer_ms + 1)
+    top.membership.evaluate()
+    top.membership.evaluate()
+    return top, [effect.event for effect in top.ctx.effects if isinstance(effect, Fact)]
+
+
+def asks_for_solo(top: AtTheTop) -> CompareAndSet:
+    """The change that is asked for, after the row was looked at if it was."""
+    (asked,) = top.asked()
+    if isinstance(asked, ReadWitness):
+        row = top.membership.row
+        top.election.read_done(asked.request, Read(row), top.ctx.monotonic_ms)
+        top.membership.adopt(row, won=False)
+        (asked,) = top.asked()
+    assert isinstance(asked, CompareAndSet)
+    return asked
+
+
+def test_a_slow_peer_is_put_out_and_held_off() -> None:
+    top, _ = slow_after(Policy(witness_retry_ms=10, slow_peer_ms=300, slow_peer_hold_ms=500))
+    solo = asks_for_solo(top)
+    assert solo.row.synced == (A,)
+    top.answer(Mine(solo.row))
+    assert (top.membership.state, top.ctx.readmission.held_ms(top.ctx.monotonic_ms)) == ("solo", 500)
+    top.hear(4)
+    assert not top.service.caught_up
+
+
+def test_with_block_a_slow_peer_is_spoken_of_once_and_waited_for() -> None:
+    top, said = slow_after(Policy(witness_retry_ms=10, slow_peer_ms=300, slow_peer="block"))
+    assert (top.membership.state, said.count("peer_slow")) == ("synced", 1)
+    assert not [asked for asked in top.asked() if isinstance(asked, CompareAndSet)]
+    assert top.replica.log.committed_through == 0
+
+
+def test_with_block_a_peer_that_is_gone_is_put_out_all_the_same() -> None:
+    top, _ = slow_after(Policy(witness_retry_ms=10, slow_peer_ms=300, slow_peer="block"))
+    top.asked()
+    top.lose_the_peer(top.ctx.monotonic_ms + 10)
+    solo = asks_for_solo(top)
+    assert solo.row.synced == (A,)

@@ -229,6 +229,7 @@ def test_members_that_cannot_be_right_are_refused(tmp_path: Path, rows: tuple[st
     [
         ("failure_timeout_ms = 250", "must be at least 3 times heartbeat_interval_ms (300)"),
         ("failure_timeout_ms = 2500\nslow_peer_timeout_ms = 1500", "must be at least failure_timeout_ms (2500)"),
+        ("stuck_loop_exit_ms = 1_500", "must be at least stuck_loop_ms (2000)"),
         ("cold_start_wait_ms = 900", "cold_start_wait_ms must be at least failure_timeout_ms (1000)"),
         ('[persistence]\ndurability = "disk"', 'set fsync = "every"'),
         ("[http]\nport = 10005", "http.port is 10005, as is management.port"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,8 @@ from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, LogTim
 from eiha.node.engine_thread import QUESTIONS_MAX, EngineReport, EngineThread, StatementApplied, through
 from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications, TableStatement
+from eiha.protocol.outputs import AppliedEntry
+from eiha.protocol.vitals import IDLE
 
 TIMEOUT_S = 60.0
 PLAN = "define stream S (x long); from S[x > 1] select x, sum(x) as total insert into Out;"
@@ -36,13 +39,18 @@ DEPLOY = entry(1, DeployPlan("p", PLAN))
 
 
 class Running:
-    def __init__(self, newest: bytes | None = None, digest_interval_entries: int = 1_000) -> None:
+    def __init__(
+        self,
+        newest: bytes | None = None,
+        digest_interval_entries: int = 1_000,
+        engine: EngineRuntime | None = None,
+    ) -> None:
         self.reports: queue.Queue[EngineReport] = queue.Queue()
         self.failures: queue.Queue[BaseException] = queue.Queue()
         self.log: list[LogEntry] = []
         self.applied_through = Sequence(0)
         self.thread = EngineThread(
-            EngineRuntime(),
+            engine or EngineRuntime(),
             lambda: newest,
             digest_interval_entries=digest_interval_entries,
             read_log=self.read_log,
@@ -175,3 +183,30 @@ def test_only_so_many_questions_wait() -> None:
     idle.thread.start()
     assert all(isinstance(each.exception(TIMEOUT_S), UnknownPlan) for each in waiting[1:])
     assert idle.thread.stop(TIMEOUT_S)
+
+
+class Holding(EngineRuntime):
+    """An engine that stays at the entry it is given until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.go_on = threading.Event(), threading.Event()
+
+    def apply(self, entry: LogEntry) -> AppliedEntry:
+        self.entered.set()
+        assert self.go_on.wait(TIMEOUT_S)
+        return super().apply(entry)
+
+
+def test_it_says_which_entry_it_is_at_and_that_it_is_idle_again() -> None:
+    engine = Holding()
+    running = Running(engine=engine)
+    assert running.thread.at == IDLE
+    running.thread.start()
+    running.thread.put(Apply((DEPLOY,)))
+    assert engine.entered.wait(TIMEOUT_S)
+    assert (running.thread.at.kind, running.thread.at.sequence) == ("entry", 1)
+    engine.go_on.set()
+    running.report()
+    assert running.thread.stop(TIMEOUT_S)
+    assert running.thread.at == IDLE
