@@ -18,6 +18,8 @@ from eiha.events.strings import StringTable
 Numbers = npt.NDArray[np.int64]
 
 _LOW_HALF: Final = (1 << 32) - 1
+_AFTER_NULL: Final = 1
+"""The number of the first value: that of null is 0."""
 
 
 class LongIndex:
@@ -30,15 +32,15 @@ class LongIndex:
         self._known: Numbers = np.zeros(16, dtype=np.int64)
         self._table: Numbers = np.zeros(32, dtype=np.int64)
 
-    def find(self, keys: Numbers) -> Numbers:
-        """The number of each key, new ones for keys never seen."""
+    def find(self, keys: Numbers, base: int = 0) -> Numbers:
+        """The number of each key plus ``base``, new ones for keys never seen."""
         most = self.count + len(keys)
         self._known = grown(self._known, most)
         if 2 * most > len(self._table):
             self._table = np.zeros(1 << (2 * most).bit_length(), dtype=np.int64)
             rebuild(self._known, self.count, self._table)
         numbers = np.empty(len(keys), dtype=np.int64)
-        self.count = find_or_add(keys, self._table, self._known, self.count, numbers)
+        self.count = find_or_add(keys, self._table, self._known, self.count, base, numbers)
         return numbers
 
     def keys(self, first: int = 0) -> Numbers:
@@ -65,12 +67,12 @@ class CodeIndex:
         self._known: Numbers = np.zeros(16, dtype=np.int64)
         self._table: Numbers = np.zeros(16, dtype=np.int64)
 
-    def find(self, codes: npt.NDArray[np.int32]) -> Numbers:
-        """The number of each id, new ones for ids never seen."""
+    def find(self, codes: npt.NDArray[np.int32], base: int = 0) -> Numbers:
+        """The number of each id plus ``base``, new ones for ids never seen."""
         self._known = grown(self._known, min(self.count + len(codes), len(self._strings)))
         self._table = grown(self._table, len(self._strings))
         numbers = np.empty(len(codes), dtype=np.int64)
-        self.count = find_or_add_code(codes, self._table, self._known, self.count, numbers)
+        self.count = find_or_add_code(codes, self._table, self._known, self.count, base, numbers)
         return numbers
 
     def keys(self) -> Numbers:
@@ -105,10 +107,10 @@ class ValueIndex:
         """The number of each row's value."""
         keys = self._keys(column)
         if column.valid is None:
-            return self._index.find(keys) + 1
+            return self._index.find(keys, _AFTER_NULL)
         numbers = np.zeros(len(column), dtype=np.int64)
         rows = np.flatnonzero(column.valid)
-        numbers[rows] = self._index.find(keys.take(rows)) + 1
+        numbers[rows] = self._index.find(keys.take(rows), _AFTER_NULL)
         return numbers
 
     def _keys(self, column: Column) -> npt.NDArray[Any]:

@@ -13,8 +13,10 @@ def place(key: int, mask: int) -> int:
 
 
 @kernel
-def find_or_add(keys: ReadInt64, table: WriteInt64, known: WriteInt64, count: int, numbers: WriteInt64) -> int:
-    """Write each key's number into ``numbers``; the count of known keys after that.
+def find_or_add(
+    keys: ReadInt64, table: WriteInt64, known: WriteInt64, count: int, base: int, numbers: WriteInt64
+) -> int:
+    """Write each key's number, plus ``base``, into ``numbers``; the count of known keys after that.
 
     ``table`` (length a power of two, more than half empty afterwards) holds number + 1, 0 where empty; ``known`` the
     keys by number, with room for all of ``keys``.
@@ -29,17 +31,19 @@ def find_or_add(keys: ReadInt64, table: WriteInt64, known: WriteInt64, count: in
                 known[count] = key
                 count += 1
                 table[slot] = count
-                numbers[row] = count - 1
+                numbers[row] = count - 1 + base
                 break
             if known[entry - 1] == key:
-                numbers[row] = entry - 1
+                numbers[row] = entry - 1 + base
                 break
             slot = (slot + 1) & mask
     return count
 
 
 @kernel
-def find_or_add_code(codes: ReadInt32, table: WriteInt64, known: WriteInt64, count: int, numbers: WriteInt64) -> int:
+def find_or_add_code(
+    codes: ReadInt32, table: WriteInt64, known: WriteInt64, count: int, base: int, numbers: WriteInt64
+) -> int:
     """As ``find_or_add`` for small keys: ``table`` has an entry for each of them."""
     for row in range(len(codes)):
         code = codes[row]
@@ -49,7 +53,7 @@ def find_or_add_code(codes: ReadInt32, table: WriteInt64, known: WriteInt64, cou
             count += 1
             entry = count
             table[code] = entry
-        numbers[row] = entry - 1
+        numbers[row] = entry - 1 + base
     return count
 
 

@@ -112,11 +112,8 @@ class SlidingAggregates(Untimed):
             groups = np.zeros(rows.count, dtype=np.int64)
         else:
             groups = self._group_index.find(tuple([key(rows) for key in self._group_keys]))
-        held = [Column(AttributeType.LONG, groups)]
-        values = (argument(rows) for argument in self._arguments)
-        for (_, type_), value in zip(_held(self._sums), values, strict=True):
-            held.append(Column(type_, value.values.astype(type_.dtype, copy=False), value.valid))
-        first = self._store.append(EventBatch(self._store.schema, times, tuple(held)))
+        values = [argument(rows) for argument in self._arguments]
+        first = self._store.append_columns(times, [Column(AttributeType.LONG, groups), *values])
         return self._store.start, first
 
     def _forget_groups(self, index: GroupIndex) -> None:

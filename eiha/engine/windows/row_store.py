@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -50,10 +51,15 @@ class RowStore:
 
     def append(self, batch: EventBatch) -> int:
         """Add the rows of ``batch``; held rows may move. The position of the first of the new rows."""
-        self._make_room(len(batch))
-        first, self.stop = self.stop, self.stop + len(batch)
-        self.timestamps[first : self.stop] = batch.timestamps
-        for index, column in enumerate(batch.columns):
+        return self.append_columns(batch.timestamps, batch.columns)
+
+    def append_columns(self, timestamps: npt.NDArray[np.int64], columns: Sequence[Column]) -> int:
+        """As ``append``; numbers may be of narrower types than the schema's, and become of those."""
+        rows = len(timestamps)
+        self._make_room(rows)
+        first, self.stop = self.stop, self.stop + rows
+        self.timestamps[first : self.stop] = timestamps
+        for index, column in enumerate(columns):
             self._columns[index][first : self.stop] = column.values
             self._set_valid(index, first, column)
         return first
