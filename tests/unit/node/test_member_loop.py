@@ -7,11 +7,13 @@ import pytest
 
 from eiha.ha.effects import Effect, Fact
 from eiha.ha.inputs import AcceptLossAsked, Flush, Input, Start, StopAsked, SwitchoverAsked, Tick
-from eiha.kernel.ids import Incarnation, Now
+from eiha.kernel.ids import Incarnation, Now, Sequence
 from eiha.node.member_loop import MemberLoop
 from eiha.node.system_clock import read_clocks
 from eiha.observability.node_metrics import NodeMetrics
+from eiha.protocol.vitals import EngineAt
 
+AT_ENTRY = EngineAt(1, "entry", Sequence(1))
 START = Start(Incarnation("i"), (), None, 0, ())
 
 
@@ -45,7 +47,13 @@ class Running:
             self.metrics,
             self.late.append,
             settled=settled,
+            engine_at=lambda: AT_ENTRY,
+            turned=self.turned,
         )
+        self.turns = 0
+
+    def turned(self) -> None:
+        self.turns += 1
 
 
 async def test_inputs_of_one_turn_are_flushed_once() -> None:
@@ -146,3 +154,7 @@ async def test_time_passes_and_a_late_loop_is_noticed(monkeypatch: pytest.Monkey
     ticking.cancel()
     assert running.late[0] > 0.01
     assert running.metrics.loop_lag.count > 0
+    ticks = [happened for happened in running.member.inputs if isinstance(happened, Tick)]
+    assert max(tick.loop_lag_ms for tick in ticks) >= 10
+    assert running.turns == len(ticks)
+    assert {tick.engine for tick in ticks} == {AT_ENTRY}
