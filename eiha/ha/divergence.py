@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from eiha.ha.inputs import SnapshotTaken
 from eiha.kernel.ids import Sequence
 from eiha.protocol.state_digest import StateDigest, differing_parts
 
@@ -26,6 +27,40 @@ class Difference:
     def __str__(self) -> str:
         more = f"; and in {self.more} more" if self.more else ""
         return f"states differ after entry {self.sequence} in {'; '.join(self.parts)}{more}"
+
+
+MINE = "mine"
+PEER = "peer"
+
+DUMP_WAIT_MS = 2_000
+"""So long a resync waits for the position at which both nodes dump their states; then they dump what they have."""
+
+
+ORDER_KEPT_MS = 60_000
+"""So long the active holds its dump for a peer that does not come back; after that it gets another snapshot."""
+
+
+@dataclass(slots=True)
+class DumpOrder:
+    """On the active: both nodes are to dump their states as of ``position``, which its engine was given last.
+
+    ``request``: of the snapshot that is this node's dump and that the peer gets to begin anew from. ``told``: the peer
+    knows; until then it is not told that this node's engine is further, so that it does not go further either.
+    """
+
+    request: int
+    position: Sequence
+    since_ms: int
+    told: bool = False
+    taken: SnapshotTaken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A snapshot that is kept as this node's dump of ``position``; ``is_snapshot``: it is good for restarts, too."""
+
+    position: Sequence
+    is_snapshot: bool
 
 
 class DigestComparison:

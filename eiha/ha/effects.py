@@ -105,6 +105,20 @@ class SaveSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepDump:
+    """Keep a state for comparison: the states of the nodes differed, and both are kept as of entry ``dump``.
+
+    ``side``: ``mine`` or ``peer``. ``position``: where ``content`` was cut, which is ``dump`` unless that could not be
+    reached. Not answered: nothing rests on it, and a dump that cannot be kept is told in the log.
+    """
+
+    dump: Sequence
+    side: str
+    position: LogPosition
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreSnapshot:
     """Replace the engine's state; ``content`` None: the newest valid file.
 
@@ -235,6 +249,7 @@ Effect = (
     | Apply
     | TakeSnapshot
     | SaveSnapshot
+    | KeepDump
     | RestoreSnapshot
     | ReadWitness
     | CompareAndSet

@@ -5,7 +5,8 @@ from __future__ import annotations
 from eiha.errors import CorruptFile
 from eiha.ha import rules
 from eiha.ha.context import Context
-from eiha.ha.effects import SaveSnapshot
+from eiha.ha.divergence import DUMP_WAIT_MS, PEER
+from eiha.ha.effects import KeepDump, SaveSnapshot
 from eiha.ha.follower import Follower
 from eiha.ha.inputs import Channel, Restored
 from eiha.ha.replica import Replica
@@ -21,8 +22,8 @@ class Joiner:
     snapshot that replaces it is restored and durable; a node that is not intact never takes the row.
     """
 
-    __slots__ = ("_asked_ms", "_attempt", "_awaiting", "_content", "_ctx", "_discard", "_follower", "_receiver",
-                 "_replica", "_restoring", "_transfer", "intact")  # fmt: skip
+    __slots__ = ("_asked_ms", "_attempt", "_awaiting", "_content", "_ctx", "_discard", "_dump", "_dump_ms", "_follower",
+                 "_receiver", "_replica", "_restoring", "_transfer", "intact")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, follower: Follower) -> None:
         self._ctx = ctx
@@ -36,6 +37,9 @@ class Joiner:
         self._receiver: SnapshotReceiver | None = None
         self._content: bytes | None = None
         self._restoring = False
+        self._dump: Sequence | None = None
+        """As of which position this node's wrong state is kept; what the active sends instead is kept beside it."""
+        self._dump_ms = 0
         self.intact = True
 
     @property
@@ -57,9 +61,35 @@ class Joiner:
         self._asked_ms = 0
         self._discard = self._discard or discard
 
+    def dump(self, state_at: Sequence) -> None:
+        """This state is wrong: keep it as of ``state_at`` before it is discarded.
+
+        The active's engine is past that position, so the entries through it are committed and may be applied.
+        """
+        self._dump, self._dump_ms = state_at, self._ctx.monotonic_ms
+        if not self._follower.state_complete or not self._replica.engine_known:
+            return
+        self._follower.commit_heard(state_at)
+        self._replica.proven(state_at)
+        self._replica.dump_at(state_at)
+
+    def _is_dumping(self) -> bool:
+        """Whether the state is still on its way to where it is to be dumped."""
+        wanted = self._replica.dump_wanted
+        if wanted is None:
+            return False
+        if self._ctx.monotonic_ms - self._dump_ms < DUMP_WAIT_MS:
+            return True
+        at = self._replica.applied_through
+        self._ctx.fact("dump_elsewhere", f"entry {wanted} is not reached; the state is dumped as of {at}", "warning")
+        self._replica.dump_here()
+        return False
+
     def ask(self) -> None:
-        """Send a JoinRequest if both links are up and none is being answered."""
+        """Send a JoinRequest if both links are up and none is being answered, and no state is to be dumped before."""
         ctx, replica = self._ctx, self._replica
+        if self._is_dumping():
+            return
         if ctx.links.link(Channel.EVENT_SYNC) is None or ctx.links.link(Channel.MANAGEMENT) is None:
             return
         if self._busy() or self._restoring:
@@ -161,6 +191,9 @@ class Joiner:
             return
         content, self._content = self._content, None
         self._restoring = False
+        if self._dump is not None:
+            self._ctx.emit(KeepDump(self._dump, PEER, answer.facts.position, content))
+            self._dump = None
         self._ctx.emit(SaveSnapshot(answer.facts.position, content))
         self._ctx.fact("snapshot_restored", f"state as of {answer.facts.position.sequence}")
 

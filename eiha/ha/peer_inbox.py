@@ -81,7 +81,9 @@ class PeerInbox:
                 joiner.chunk(message)
             case JoinDone(epoch, version):
                 self._joined(epoch, version)
-            case Resync(epoch, reason):
+            case Resync(epoch, reason, state_at):
+                if epoch == follower.epoch and state_at:
+                    joiner.dump(state_at)
                 if epoch == follower.epoch or not joiner.following:
                     self._begin_anew(reason, discard=True)
             case _:

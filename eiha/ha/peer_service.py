@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eiha.ha import rules
 from eiha.ha.context import Context
-from eiha.ha.divergence import Difference, DigestComparison
+from eiha.ha.divergence import DUMP_WAIT_MS, ORDER_KEPT_MS, Difference, DigestComparison, DumpOrder
 from eiha.ha.inputs import Channel, SnapshotTaken
 from eiha.ha.join import FollowLog, NeedSnapshot, decide_join
 from eiha.ha.progress import PeerProgress, Phase
@@ -32,8 +32,8 @@ class PeerService:
     it that the witness says so before anything is done that makes the peer's log incomplete.
     """
 
-    __slots__ = ("_ctx", "_cutting", "_digests", "_epoch", "_join", "_replica", "_resync", "_resync_told", "_sender",
-                 "_snapshot_only", "_told_applied", "_told_committed", "_transfers", "must_leave",
+    __slots__ = ("_ctx", "_cutting", "_digests", "_epoch", "_join", "_order", "_replica", "_resync", "_resync_told",
+                 "_sender", "_snapshot_only", "_told_applied", "_told_committed", "_transfers", "must_leave",
                  "progress")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, epoch: Epoch) -> None:
@@ -52,6 +52,7 @@ class PeerService:
         self._resync: str | None = None
         self._resync_told: LinkId | None = None
         self._snapshot_only = False
+        self._order: DumpOrder | None = None
 
     # -- links -------------------------------------------------------------------------------------------------
 
@@ -125,6 +126,9 @@ class PeerService:
 
     def tell_applied(self) -> None:
         """Tell how far the engine is, if that is news: once a tick, so that it costs no message per entry."""
+        order = self._order
+        if order is not None and self._ctx.monotonic_ms - order.since_ms >= ORDER_KEPT_MS:
+            self._order = None
         progress = self.progress
         if progress is None or progress.phase is not Phase.REPLICATE or progress.acked < self._told_committed:
             return
@@ -139,10 +143,12 @@ class PeerService:
             self._told_applied = applied
 
     def _applied_to_tell(self, progress: PeerProgress) -> Sequence:
-        replica = self._replica
-        if rules.may_tell_applied(progress.acked, replica.quarantines.last_position):
+        replica, order = self._replica, self._order
+        if not rules.may_tell_applied(progress.acked, replica.quarantines.last_position):
+            return self._told_applied
+        if order is None or order.told:
             return replica.applied_through
-        return self._told_applied
+        return min(replica.applied_through, order.position)
 
     def _append(self, progress: PeerProgress, room: int, committed: Sequence) -> None:
         log = self._replica.log
@@ -201,12 +207,25 @@ class PeerService:
             self.progress = self._new_progress(identity)
             # set before asking: the answer may be cut at once
             self._cutting = (0, self._transfers)
-            self._cutting = (self._replica.want_snapshot(), self._transfers)
+            order, self._order = self._usable_order(), None
+            wanted = self._replica.want_snapshot() if order is None else order.request
+            self._cutting = (wanted, self._transfers)
             self._ctx.fact("sync_publisher_initiated", f"snapshot for {identity.node}: {decision.reason}")
+            self._ctx.send_management(JoinReply(self._epoch, decision.common, self._transfers, request.attempt))
+            if order is not None and order.taken is not None:
+                self.snapshot_taken(order.taken)
+            return
         self._ctx.send_management(JoinReply(self._epoch, decision.common, self._cutting[1], request.attempt))
+
+    def _usable_order(self) -> DumpOrder | None:
+        """The dump of this node's state, if the log still goes on from there: the peer gets the same snapshot."""
+        order = self._order
+        return order if order is not None and order.position >= self._replica.log.base.sequence else None
 
     def snapshot_taken(self, taken: SnapshotTaken) -> None:
         """A snapshot is cut; if it is the joiner's, send it while the tail after it flows."""
+        if self._order is not None and self._order.request == taken.request:
+            self._order.taken = taken
         if self._cutting is None or self._cutting[0] != taken.request or self.progress is None:
             return
         transfer = self._cutting[1]
@@ -250,6 +269,8 @@ class PeerService:
     def keep_after(self) -> Sequence:
         """Entries after this are still needed by the peer."""
         end = self._replica.log.end.sequence
+        if self._order is not None:
+            return min(end, self._order.position)
         if self.progress is None:
             return end
         if self._cutting is not None:
@@ -293,6 +314,8 @@ class PeerService:
             return  # the same difference shows at each position until the peer has begun anew
         self._ctx.difference = difference
         self._ctx.fact("digest_mismatch", f"{difference}; the peer discards its state and joins anew", "error")
+        request, position = self._replica.cut_dump()
+        self._order = DumpOrder(request, position, self._ctx.monotonic_ms)
         self.order_resync(str(difference), discard=True)
 
     # -- putting the peer out ----------------------------------------------------------------------------------
@@ -314,11 +337,29 @@ class PeerService:
         link = self._ctx.links.link(Channel.MANAGEMENT)
         return self._resync is not None and link is not None and link != self._resync_told
 
+    def _may_tell_resync(self) -> bool:
+        """Not while this node's engine is on its way to where both dump their states, which takes a moment."""
+        order = self._order
+        if order is None or order.told or self._replica.applied_through >= order.position:
+            return True
+        return self._ctx.monotonic_ms - order.since_ms >= DUMP_WAIT_MS
+
+    def _state_at(self) -> Sequence:
+        """As of which position the peer is to keep its state."""
+        order, progress = self._order, self.progress
+        if order is None:
+            return BEFORE_FIRST
+        is_past = progress is not None and self._applied_to_tell(progress) >= order.position
+        order.told = True
+        return order.position if is_past else BEFORE_FIRST
+
     def left(self) -> None:
         """The peer is not required (any more): what waited for that can be done."""
         self.must_leave = None
         if self._resync is not None and self.resync_due:
-            self._ctx.send_management(Resync(self._epoch, self._resync))
+            if not self._may_tell_resync():
+                return
+            self._ctx.send_management(Resync(self._epoch, self._resync, self._state_at()))
             self._resync_told = self._ctx.links.link(Channel.MANAGEMENT)
             self.progress = None
             self._sender = None

@@ -14,6 +14,7 @@ from eiha.ha.effects import (
     Effect,
     Fact,
     Halt,
+    KeepDump,
     OpenSink,
     Persist,
     Publish,
@@ -122,7 +123,7 @@ class Interpreter:
                 shells.statements.rejected(effect)
             case SetIntake():
                 shells.intake.set_state(effect)
-            case SaveSnapshot():
+            case SaveSnapshot() | KeepDump():
                 shells.snapshots.put(effect)
             case ReadWitness() | CompareAndSet():
                 shells.witness.put(effect)

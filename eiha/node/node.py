@@ -11,6 +11,7 @@ import secrets
 import signal
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final
 
 from eiha.errors import ConfigurationError, EihaError
@@ -49,6 +50,7 @@ from eiha.observability.node_metrics import NodeMetrics
 from eiha.ports import AskedEngine, Sink
 from eiha.protocol.log_entry import DeployPlan
 from eiha.receivers.intake import NodeFacts
+from eiha.storage.divergence_dumps import DivergenceDumps
 
 STOP_TIMEOUT_S: Final = 10.0
 """How long an orderly stop may take before the node ends anyway: the other one takes over as after a crash."""
@@ -145,6 +147,8 @@ class Node:
             saved=self._member_loop.feed_from_thread,
             failed=self._failed_in_thread,
             waiting=lambda why: self._say_from_thread("warning", "snapshot_waits", f"{why}; it is tried again"),
+            dumps=DivergenceDumps(Path(config.persistence.location)),
+            told=self._say_from_thread,
         )
         turn = turns(config)
         return Shells(

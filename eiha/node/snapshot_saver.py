@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from eiha.errors import CorruptFile, StoreUnavailable
-from eiha.ha.effects import SaveSnapshot
+from eiha.errors import CorruptFile, StorageError, StoreUnavailable
+from eiha.ha.divergence import MINE
+from eiha.ha.effects import KeepDump, SaveSnapshot
 from eiha.ha.inputs import SnapshotSaved
 from eiha.kernel.ids import Sequence
 from eiha.ports import SnapshotStore
+from eiha.storage.divergence_dumps import DivergenceDumps
 
 RETRY_S = 1.0
 
@@ -24,6 +26,8 @@ class SnapshotSaver:
         saved: called on the thread when a snapshot is durable.
         failed: called on the thread when it ends by an error.
         waiting: called on the thread with why a snapshot cannot be saved now; it is tried again.
+        dumps: where states that differed are kept.
+        told: called on the thread with what became of a dump: level, event and words.
     """
 
     def __init__(
@@ -33,13 +37,17 @@ class SnapshotSaver:
         saved: Callable[[SnapshotSaved], None],
         failed: Callable[[BaseException], None],
         waiting: Callable[[str], None],
+        dumps: DivergenceDumps,
+        told: Callable[[str, str, str], None],
     ) -> None:
         self._store = store
         self._saved = saved
         self._failed = failed
         self._waiting = waiting
+        self._dumps = dumps
+        self._told = told
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[SaveSnapshot | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[SaveSnapshot | KeepDump | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="eiha-snapshots", daemon=True)
         self._stopping = threading.Event()
         self.saved_sequence = Sequence(0)
@@ -49,8 +57,8 @@ class SnapshotSaver:
         """Start the thread."""
         self._thread.start()
 
-    def put(self, effect: SaveSnapshot) -> None:
-        """Queue a snapshot; the member has one at a time."""
+    def put(self, effect: SaveSnapshot | KeepDump) -> None:
+        """Queue a snapshot, of which the member has one at a time, or a dump."""
         self._queue.put(effect)
 
     def newest(self) -> bytes | None:
@@ -71,9 +79,24 @@ class SnapshotSaver:
     def _run(self) -> None:
         try:
             while (effect := self._queue.get()) is not None:
-                self._save(effect)
+                if isinstance(effect, KeepDump):
+                    self._keep(effect)
+                else:
+                    self._save(effect)
         except BaseException as error:  # noqa: BLE001  reported, and the process ends by it
             self._failed(error)
+
+    def _keep(self, effect: KeepDump) -> None:
+        """Keep a dump; nothing rests on it, so one that cannot be kept is told and given up."""
+        try:
+            path, gone = self._dumps.keep(effect.dump, effect.side, effect.content)
+        except StorageError as error:
+            self._told("error", "dump_lost", f"the state after entry {effect.position.sequence} is not kept: {error}")
+            return
+        whose = "this node's state" if effect.side == MINE else "the active's state"
+        self._told("warning", "state_dumped", f"{whose} after entry {effect.position.sequence} is kept in {path}")
+        for each in gone:
+            self._told("warning", "dump_deleted", f"{each} gave way to newer dumps")
 
     def _save(self, effect: SaveSnapshot) -> None:
         while True:

@@ -115,7 +115,7 @@ PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
             (NUMBER, NUMBER, _DIGEST, list_field(_PART_DIGEST)),
             items_max=PARTS_COVERED_MAX,
         ),
-        MessageSpec(41, messages.Resync, (NUMBER, _REASON)),
+        MessageSpec(41, messages.Resync, (NUMBER, _REASON, NUMBER)),
         MessageSpec(42, messages.SwitchoverPropose, (NUMBER, _POSITION)),
         MessageSpec(43, messages.SwitchoverReady, (NUMBER, NAME)),
         MessageSpec(44, messages.SwitchoverAbort, (NUMBER, _REASON)),

@@ -174,10 +174,14 @@ class DigestReport:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Active → passive: your state differs or your log does not fit; discard it and join anew."""
+    """Active → passive: your state differs or your log does not fit; discard it and join anew.
+
+    ``state_at``: keep your state as of this position before; my engine is past it, and I keep mine. 0: do not.
+    """
 
     epoch: Epoch
     reason: str
+    state_at: Sequence = BEFORE_FIRST
 
 
 @dataclass(frozen=True, slots=True)

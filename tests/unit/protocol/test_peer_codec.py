@@ -57,7 +57,7 @@ STRATEGIES = {
     messages.SnapshotAck: (numbers, numbers),
     messages.JoinDone: (numbers, numbers),
     messages.DigestReport: (numbers, numbers, st.binary(max_size=8), tuples(part_digests)),
-    messages.Resync: (numbers, reasons),
+    messages.Resync: (numbers, reasons, numbers),
     messages.SwitchoverPropose: (numbers, positions),
     messages.SwitchoverReady: (numbers, names),
     messages.SwitchoverAbort: (numbers, reasons),
