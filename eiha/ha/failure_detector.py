@@ -8,6 +8,10 @@ from __future__ import annotations
 from eiha.ha.policy import Policy
 from eiha.kernel.ids import MonotonicMs
 
+SILENT_LINK_TIMEOUTS = 3
+"""Failure timeouts without a round trip after which links are made anew: well after the peer is suspected, and more
+than the round trip of a slow but living link."""
+
 
 class FailureDetector:
     """One peer as seen from here. A pause of this node itself gives the peer a fresh start."""
@@ -66,6 +70,17 @@ class FailureDetector:
             self._links_closed_ms = None
         elif self._links_closed_ms is None:
             self._links_closed_ms = now_ms
+
+    def dead_link(self, now_ms: MonotonicMs) -> str | None:
+        """Why the links should be closed and made anew; None: they carry something, or are new.
+
+        TCP doubles the pauses between its attempts: after a silent partition of a minute, an old connection may need
+        another minute, a new one needs a round trip.
+        """
+        silence_ms = now_ms - self._round_trip_ms
+        if silence_ms <= SILENT_LINK_TIMEOUTS * self._policy.failure_timeout_ms:
+            return None
+        return f"no round trip for {silence_ms} ms"
 
     def suspicion(self, now_ms: MonotonicMs, *, grace_ms: int, timeout_ms: int) -> str | None:
         """Why the peer must be taken for gone; None: it is there, as far as can be told."""

@@ -281,6 +281,7 @@ class Member:
         ctx = self.ctx
         self.heartbeat.own_vitals.tick(tick)
         self.heartbeat.tick(self.epoch)
+        self._close_dead_links()
         verdict = self.election.tick(ctx.monotonic_ms)
         if verdict is not None:
             self._verdict(verdict)
@@ -300,6 +301,15 @@ class Member:
         stuck = stuck_engine.reason_to_end(self)
         if stuck is not None:
             self._give_way(stuck)
+
+    def _close_dead_links(self) -> None:
+        ctx = self.ctx
+        reason = self.heartbeat.detector.dead_link(ctx.monotonic_ms)
+        if reason is not None:
+            for channel in Channel:
+                link = ctx.links.link(channel)
+                if link is not None:
+                    ctx.emit(CloseLink(channel, link, reason))
 
     def _step_aside_if_log_is_stuck(self) -> None:
         """Let the peer, whose log holds more, take the row; what this log owes is written when its disk allows."""

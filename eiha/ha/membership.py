@@ -73,8 +73,8 @@ class Membership:
         through = min(rules.commit_point(log.persisted.sequence, acked), log.end.sequence)
         return through > log.committed_through and self._replica.commit(through)
 
-    def evaluate(self) -> None:
-        """See whether the row must change, and ask for it."""
+    def evaluate(self, *, witness_answered: bool = False) -> None:
+        """See whether the row must change, and ask for it. ``witness_answered``: it told the row just now."""
         self.trouble = self._find_trouble()
         if self.required is None:
             if self._service.must_leave is not None or self._service.resync_due:
@@ -85,7 +85,7 @@ class Membership:
             self._service.serve_join(self.required)
             self.trouble = self._service.must_leave or self.trouble
             if self.trouble is not None:
-                self._go_solo(self.trouble)
+                self._go_solo(self.trouble, witness_answered=witness_answered)
             elif self.required not in self.row.synced:
                 self._sync_in(self.required)
             else:
@@ -148,8 +148,12 @@ class Membership:
         if self._swap(row):
             self._sync_asked_version = self.row.version
 
-    def _go_solo(self, reason: str) -> None:
+    def _go_solo(self, reason: str, *, witness_answered: bool) -> None:
         if self._lift_requirement():
+            return
+        if not witness_answered:
+            # a node that can send and hears nothing would take the row from its peer and never know
+            self.doubtful = True
             return
         self._swap(replace(self.row, synced=(self._ctx.me,), reason=f"solo: {reason}"))
 
@@ -196,7 +200,7 @@ class Membership:
             self._ctx.fact("synced_in", f"{others[0].node} is synced as of version {row.version}")
         if won and not others and self.required is not None:
             self._lift_requirement()
-        self.evaluate()
+        self.evaluate(witness_answered=True)
 
     def _tell_joined(self, peer: PeerIdentity) -> None:
         told = (self.row.version, self._ctx.links.link(Channel.MANAGEMENT))

@@ -6,6 +6,7 @@ human who holds it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -45,8 +46,10 @@ class DirectoryLock:
             raise DirectoryInUse(
                 f"{directory} is in use by process {holder}: give {remedy}, or stop that process first"
             ) from cause
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # the kernel holds the lock already; the text is for a human, and a full disk must not stop a start
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:

@@ -143,6 +143,15 @@ class Network:
         """Nobody reaches ``host`` nor is reached by it, but for this machine's view of ``watched_ports``."""
         ports = ", ".join(str(port) for port in watched_ports)
         watched = f"ip saddr {self.observer} tcp dport {{ {ports} }}" if ports else f"ip saddr {self.observer}"
+        seen = watched.replace("saddr", "daddr").replace("dport", "sport")
+        self._rules[host] += [("arriving", f"{watched} accept"), ("arriving", "iif lo accept")]
+        self._rules[host] += [("leaving", f"{seen} accept"), ("leaving", "oif lo accept"), ("leaving", "counter drop")]
+        self._drop(host, "arriving", "")
+
+    def deafen(self, host: str, watched_ports: Iterable[int] = ()) -> None:
+        """Nothing arrives at ``host``, but for this machine's view of ``watched_ports``; what it sends gets out."""
+        ports = ", ".join(str(port) for port in watched_ports)
+        watched = f"ip saddr {self.observer} tcp dport {{ {ports} }}" if ports else f"ip saddr {self.observer}"
         self._rules[host] += [("arriving", f"{watched} accept"), ("arriving", "iif lo accept")]
         self._drop(host, "arriving", "")
 

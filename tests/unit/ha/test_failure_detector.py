@@ -35,6 +35,15 @@ def test_silence_for_longer_than_the_timeout_is_suspicious() -> None:
     assert "round trip" in (suspicion(detector, 1_001) or "")
 
 
+def test_links_without_a_round_trip_for_three_timeouts_are_dead_and_new_ones_are_not() -> None:
+    detector = FailureDetector(POLICY, at(0))
+    beat(detector, 0, 1)
+    assert detector.dead_link(at(3_000)) is None
+    assert detector.dead_link(at(3_001)) == "no round trip for 3001 ms"
+    detector.restart(at(3_001))
+    assert detector.dead_link(at(6_001)) is None
+
+
 def test_a_late_pong_proves_life_only_at_the_time_its_ping_was_sent() -> None:
     detector = FailureDetector(POLICY, at(0))
     nonce = detector.next_nonce(at(100))
