@@ -21,6 +21,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("eiha.cli.status", "show both nodes"),
     "query": ("eiha.cli.query", "ask tables, windows and aggregations, or change tables"),
     "diff": ("eiha.cli.diff", "show in what two snapshots differ, by query and key"),
+    "errors": ("eiha.cli.errors", "show events that plans could not take, and publish them again"),
     "switchover": ("eiha.cli.admin", "hand over to the passive node, without loss"),
     "snapshot": ("eiha.cli.admin", "take a snapshot now"),
     "deploy": ("eiha.cli.admin", "deploy or replace a plan"),

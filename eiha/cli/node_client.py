@@ -209,6 +209,26 @@ def send_signed(
         raise NodeUnreachable(f"{url}: {_reason(error)}") from error
 
 
+def publish_json(target: Target, url: str, path: str, body: bytes, key: str) -> None:
+    """Publish a JSON array of events over HTTP, at most once however often it is tried with ``key``. Raises as ``act``.
+
+    ``path`` is quoted already.
+    """
+    request = urllib.request.Request(  # noqa: S310  scheme is checked in _checked
+        _checked(url + path),
+        data=body,
+        method="POST",
+        headers={"Content-Type": "application/json", "Idempotency-Key": key},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=target.tls) as answer:  # noqa: S310  checked
+            answer.read()
+    except urllib.error.HTTPError as error:
+        raise NodeRefused(_problem(error)) from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise NodeUnreachable(f"{url}: {_reason(error)}") from error
+
+
 def _checked(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{url!r} is not an HTTP address; write it as http://host:port")

@@ -21,6 +21,7 @@ from eiha.events.wire import WireBatch, WireColumn, decode
 from eiha.kernel.ids import LogTimeMs, Sequence
 from eiha.protocol.log_entry import LogEntry, Publication
 from eiha.protocol.outputs import OutputBatch
+from eiha.protocol.plan_streams import stream_of
 
 ERRORS_SINK: Final = "errors"
 """Outbox lane of events that plans could not take."""
@@ -76,7 +77,7 @@ class ErrorRows:
         self, publication: Publication, cause: str, reason: str, row: int, event: str, time_ms: int | None
     ) -> None:
         values = (
-            publication.stream,
+            stream_of(publication),
             cause,
             reason,
             publication.client_id,

@@ -11,6 +11,7 @@ from eiha.engine.error_rows import ErrorRows, rows_of
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.plan.nodes import Plan
 from eiha.protocol.log_entry import LogEntry, Publications, Quarantine
+from eiha.protocol.plan_streams import is_for, stream_of
 
 
 class LeftOut:
@@ -53,8 +54,8 @@ class LeftOut:
             return
         cause, reason = self.why(name)
         for publication in self._entry.body.items:
-            if publication.stream in plan.defined:
-                schema = plan.stream(publication.stream).schema
+            if is_for(publication, name, plan.defined):
+                schema = plan.stream(stream_of(publication)).schema
                 rows_of(self._errors, name).add(publication, schema, None, cause, reason)
 
     def without_bad_rows(self, wire: WireBatch, plan: Plan, name: str, place: int) -> WireBatch:
@@ -70,7 +71,7 @@ class LeftOut:
             return wire
         assert isinstance(self._entry.body, Publications)
         publication = self._entry.body.items[place]
-        schema = plan.stream(publication.stream).schema
+        schema = plan.stream(stream_of(publication)).schema
         kept = np.ones(wire.rows, dtype=np.bool_)
         for each, part in ranges:
             bad = [row for row in range(part.first, min(part.end, wire.rows)) if kept[row]]

@@ -45,6 +45,7 @@ from eiha.protocol.log_entry import (
     TimeTick,
 )
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
+from eiha.protocol.plan_streams import is_for, stream_of
 from eiha.protocol.state_digest import StateDigest, names_digest
 
 EVENTS_SINK = "events"
@@ -66,19 +67,18 @@ class _Deployed:
     edge: WireEdge
     runtime: PlanRuntime
 
-    def publish(
-        self, publication: Publication, log_time_ms: int, left_out: LeftOut | None = None, place: int = 0
-    ) -> None:
+    def publish(self, publication: Publication, log_time_ms: int, left_out: LeftOut | None, place: int) -> None:
         """Rows from the wire. Raises ``MalformedBatch`` or ``WrongSchema`` before anything changes.
 
         What ``left_out`` says of the publication at ``place`` of its entry does not enter.
         """
-        schema = self.plan.stream(publication.stream).schema
+        stream = stream_of(publication)
+        schema = self.plan.stream(stream).schema
         wire = decode(publication.payload, schema)
         if left_out is not None:
             wire = left_out.without_bad_rows(wire, self.plan, self.name, place)
         batch = self.edge.enter(wire, schema, log_time_ms)
-        self.runtime.publish(publication.stream, batch, log_time_ms)
+        self.runtime.publish(stream, batch, log_time_ms)
 
     def outputs(self, entry: LogEntry) -> list[OutputBatch]:
         """What the entry made the plan put out."""
@@ -329,7 +329,7 @@ class EngineRuntime:
     ) -> None:
         known = False
         for deployed in self._plans.values():
-            if publication.stream not in deployed.plan.defined:
+            if not is_for(publication, deployed.name, deployed.plan.defined):
                 continue
             known = True
             self._working_on = deployed.name

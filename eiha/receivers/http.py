@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from eiha.errors import Overloaded, WrongSchema, WrongValue
 from eiha.events.rows import objects_to_batch
 from eiha.events.wire import encode
+from eiha.protocol.plan_streams import find_stream
 from eiha.receivers.client_budgets import ClientRates
 from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
 from eiha.receivers.http_session import KeyedRequests, NodeSession, OutcomeUnknown
@@ -117,7 +118,7 @@ class HttpReceiver:
         self.rejected_by_code[code] = self.rejected_by_code.get(code, 0) + 1
 
     async def _publish(self, request: Request, held: _HeldBytes) -> Response:
-        definition = self._intake.streams().get(request.path_params["stream"])
+        definition = find_stream(self._intake.streams(), request.path_params["stream"])
         if definition is None:
             detail = unknown_stream(request.path_params["stream"], self._intake.streams())
             raise Problem(404, "unknown-stream", detail)

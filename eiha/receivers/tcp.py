@@ -33,6 +33,7 @@ from eiha.protocol.client_codec import decode_client_message, encode_client_mess
 from eiha.protocol.framing import PROTOCOL_VERSION, FrameDecoder, encode_frame
 from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX, CLIENT_HELLO_BYTES_MAX, STREAMS_PER_CONNECTION_MAX
 from eiha.protocol.log_entry import Publication
+from eiha.protocol.plan_streams import find_stream
 from eiha.receivers.client_budgets import ClientRates, UnfinishedFrames, client_key
 from eiha.receivers.http_session import RESERVED_PREFIXES
 from eiha.receivers.intake import Intake, IntakeState
@@ -360,7 +361,7 @@ class _Connection(asyncio.Protocol):
 
     def _open_stream(self, message: messages.OpenStream) -> None:
         assert message.number < STREAMS_PER_CONNECTION_MAX
-        definition = self._intake.streams().get(message.stream)
+        definition = find_stream(self._intake.streams(), message.stream)
         self._names[message.number] = message.stream
         if definition is None:
             self._refuse_stream(
@@ -411,7 +412,7 @@ class _Connection(asyncio.Protocol):
         if name is None:
             raise MalformedFrame(f"publication {sequence} is for stream number {number}, which was not opened")
         opened = self._streams[number]
-        current = self._intake.streams().get(name)
+        current = find_stream(self._intake.streams(), name)
         if current is None:
             self._refuse(sequence, messages.CODE_UNKNOWN_STREAM, unknown_stream(name, self._intake.streams()))
             return None
