@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from eiha.ha.divergence import MINE
+from eiha.ha.effects import KeepDump
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Sequence
 from eiha.ports import Engine
-from eiha.protocol.log_entry import LogEntry, Publications
+from eiha.protocol.log_entry import LogEntry, Publications, Quarantine
+from eiha.protocol.snapshot_format import decode_snapshot
 from eiha.simulation.disk import SimulatedDisk
+from eiha.simulation.poison import DeathsByPoison
 from eiha.simulation.sinks import OutputRow, SimulatedStore, rows_of
 
 
@@ -192,11 +196,15 @@ class OutputsOnce:
         self._expected: dict[str, list[OutputRow]] = {}
         self._compared: dict[str, int] = {}
         self._digests: dict[int, bytes] = {}
+        self._applied_through = 0
         self.compares_digests = True
 
-    def committed(self, entry: LogEntry, *, digest_due: bool) -> None:
-        """``entry`` joined the committed log: the reference applies it."""
-        for output in self._reference.apply(entry).outputs:
+    def committed(self, entry: LogEntry, *, digest_due: bool, quarantined: tuple[Quarantine, ...] = ()) -> None:
+        """``entry`` is applied by the first node: the reference applies it, without what that node left out."""
+        if entry.sequence <= self._applied_through:
+            return
+        self._applied_through = entry.sequence
+        for output in self._reference.apply(entry, quarantined).outputs:
             rows = rows_of(output)
             if rows:
                 self._expected.setdefault(output.sink, []).extend(rows)
@@ -228,6 +236,53 @@ class OutputsOnce:
             raise Violation("equal digests", f"{node} has another state than the reference after sequence {sequence}")
 
 
+class SameLeftOut:
+    """Of each entry both nodes leave out the same, and only what the log says."""
+
+    def __init__(self) -> None:
+        self._left_out: dict[Sequence, tuple[Quarantine, ...]] = {}
+
+    def applied(self, node: str, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> None:
+        """``node`` applied ``entry`` without ``quarantined``."""
+        known = self._left_out.setdefault(entry.sequence, quarantined)
+        if known != quarantined:
+            raise Violation("same left out", f"{node} leaves {quarantined} out of entry {entry.sequence}, not {known}")
+
+
+class StateDumps:
+    """What nodes keep of states that differed can be compared: both of one position, and not the same.
+
+    ``complete``: how often one node had both.
+    """
+
+    def __init__(self) -> None:
+        self._mine: dict[tuple[str, int], tuple[int, bytes]] = {}
+        self._elsewhere: set[str] = set()
+        self.complete = 0
+
+    def not_reached(self, node: str) -> None:
+        """``node`` said that it dumps its state as of another position than it was told."""
+        self._elsewhere.add(node)
+
+    def kept(self, node: str, dump: KeepDump) -> None:
+        """``node`` keeps a state."""
+        content = decode_snapshot(dump.content)
+        cut = dump.position.sequence
+        if content.position != dump.position:
+            raise Violation("dumps", f"{node} keeps a state as of {cut} that was cut at {content.position.sequence}")
+        if dump.side == MINE:
+            if cut != dump.dump and node not in self._elsewhere:
+                raise Violation("dumps", f"{node} dumps its state as of {cut} instead of {dump.dump} without a word")
+            self._elsewhere.discard(node)
+            self._mine[node, dump.dump] = (cut, content.engine_state)
+            return
+        mine = self._mine.get((node, dump.dump))
+        if mine is not None and mine[0] == cut:
+            if mine[1] == content.engine_state:
+                raise Violation("dumps", f"{node} keeps one state twice as of {cut}, although the nodes differed")
+            self.complete += 1
+
+
 class Checkers:
     """All oracles of one run."""
 
@@ -238,13 +293,27 @@ class Checkers:
         self.witness = WitnessIsLawful()
         self.active = OneActive()
         self.outputs = OutputsOnce(reference)
+        self.dumps = StateDumps()
+        self.left_out = SameLeftOut()
+        self.deaths = DeathsByPoison()
         self.digest_every = digest_every
 
     def applied(self, node: str, entry: LogEntry) -> None:
         """``node`` applies ``entry`` as committed."""
         if self.order.applied(node, entry):
             self.once.committed(entry)
-            self.outputs.committed(entry, digest_due=entry.sequence % self.digest_every == 0)
+
+    def executed(self, node: str, entry: LogEntry, quarantined: tuple[Quarantine, ...] = ()) -> None:
+        """``node``'s engine applied ``entry`` without what is quarantined of it."""
+        self.left_out.applied(node, entry, quarantined)
+        digest_due = entry.sequence % self.digest_every == 0
+        self.outputs.committed(entry, digest_due=digest_due, quarantined=quarantined)
+
+    def died_of_poison(self, sequence: Sequence) -> None:
+        """A process died of ``sequence``, or hangs at it for ever."""
+        wrong = self.deaths.died(sequence)
+        if wrong is not None:
+            raise Violation("poison", wrong)
 
     def row_changed(self, before: WitnessRow | None, after: WitnessRow, disks: Iterable[SimulatedDisk]) -> None:
         """The witness holds ``after``; every disk that it names must hold what was acknowledged."""

@@ -14,6 +14,7 @@ from eiha.ha.inputs import Submit
 from eiha.kernel.ids import ClientId, ClientSequence
 from eiha.protocol.log_entry import Publication
 from eiha.simulation.checkers import Checkers
+from eiha.simulation.engine import TICKS, encode_rows
 from eiha.simulation.node import ClientPort, RunningNode, SimulatedNode
 from eiha.simulation.randomness import microseconds
 from eiha.simulation.scheduler import MS, Scheduler
@@ -100,6 +101,15 @@ class SimulatedClient:
         self.total = max(self.total, self.sent + count)
         for _ in range(count):
             self._make()
+        self._send_all()
+
+    def publish_poison(self, key: int) -> None:
+        """Publish a row of ``key`` among good ones, for the engine that sums up."""
+        rows = [(int(self._rng.random() * 12), 1) for _ in range(self._rng.randint(0, 3))]
+        rows.insert(self._rng.randint(0, len(rows)), (key, 1))
+        self.total = max(self.total, self.sent + 1)
+        number = ClientSequence(self.sent + 1)
+        self._publications.append(Publication(self.client, number, TICKS, len(rows), encode_rows(rows)))
         self._send_all()
 
     def disconnect(self) -> None:

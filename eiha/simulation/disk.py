@@ -34,6 +34,8 @@ class SimulatedDisk:
     witness_version_seen: int = 0
     witness_version_synced: int = 0
     quarantined: list[LogEntry] = field(default_factory=list)
+    applied_mark: int = 0
+    """How far an engine of this disk came; lost with the machine's memory, and then of no use to another identity."""
 
     @property
     def incarnation(self) -> Incarnation:
@@ -101,6 +103,7 @@ class SimulatedDisk:
         if lost:
             del self.entries[len(self.entries) - lost :]
         self.witness_version_seen = self.witness_version_synced
+        self.applied_mark = 0
         self.boot += 1
         self.sync()
         return lost
@@ -113,6 +116,7 @@ class SimulatedDisk:
         self.entries.clear()
         self.snapshots.clear()
         self.quarantined.clear()
+        self.applied_mark = 0
         self.witness_version_seen = 0
         self.sync()
 

@@ -22,13 +22,23 @@ from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinitio
 from eiha.events.wire import WireBatch, WireColumn
 from eiha.kernel.ids import LogTimeMs, Sequence
 from eiha.ports import AppliedEntry
-from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Publications, RemovePlan, TableStatement
+from eiha.protocol.log_entry import (
+    DeployPlan,
+    LogEntry,
+    Publication,
+    Publications,
+    Quarantine,
+    RemovePlan,
+    TableStatement,
+)
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.state_digest import DIGEST_BYTES, PartDigest, StateDigest, names_digest
+from eiha.simulation.poison import POISONS, do_harm, left_out_rows
 
 TICKS: Final = "Ticks"
 EVENTS_SINK: Final = "events"
 PROCESSED_SINK: Final = "processed"
+ERRORS_SINK: Final = "errors"
 TIMER_DELAY_MS: Final = 700
 _NAMES: Final = ("sums",)
 _NAMES_DIGEST: Final = names_digest(_NAMES)
@@ -54,16 +64,30 @@ class SummingEngine:
         self._plans: dict[str, str] = {}
         self._digest = 0
 
-    def apply(self, entry: LogEntry) -> AppliedEntry:
-        """Sum up, fire what is due by the entry's log time first."""
+    def apply(self, entry: LogEntry, quarantined: tuple[Quarantine, ...] = ()) -> AppliedEntry:
+        """Sum up, fire what is due by the entry's log time first.
+
+        Raises:
+            PlanFailed, ProcessKilled, NeverEnds: a row is poison; the state is spoilt.
+        """
+        bad = left_out_rows(entry, quarantined)
+        if bad is None:
+            return self._leave_out(entry)
         rows = self._fire(entry.log_time_ms)
         outputs: list[OutputBatch] = []
         match entry.body:
             case Publications(items):
-                events = [row for item in items for row in decode_rows(item)]
+                placed = [
+                    ((at, row), pair) for at, item in enumerate(items) for row, pair in enumerate(decode_rows(item))
+                ]
+                events = [pair for place, pair in placed if place not in bad]
                 rows.extend(self._sum(events, entry.log_time_ms))
                 if events:
                     outputs.append(_output(EVENTS_SINK, _INPUT, entry, events))
+                if bad:
+                    outputs.append(
+                        _output(ERRORS_SINK, _INPUT, entry, [pair for place, pair in placed if place in bad])
+                    )
             case DeployPlan(plan, text):
                 self._plans[plan] = text
                 self._factor = len(text) % 7 + 1
@@ -78,6 +102,12 @@ class SummingEngine:
             outputs.append(_output(PROCESSED_SINK, _OUTPUT, entry, rows))
         self._digest = zlib.crc32(repr((entry.sequence, rows)).encode(), self._digest)
         return AppliedEntry(tuple(outputs), self.next_timer_ms())
+
+    def _leave_out(self, entry: LogEntry) -> AppliedEntry:
+        items = entry.body.items if isinstance(entry.body, Publications) else ()
+        errors = [pair for item in items for pair in decode_rows(item)]
+        outputs = (_output(ERRORS_SINK, _INPUT, entry, errors),) if errors else ()
+        return AppliedEntry(outputs, self.next_timer_ms())
 
     def snapshot(self) -> bytes:
         """The whole state as msgpack."""
@@ -141,6 +171,8 @@ class SummingEngine:
     def _sum(self, events: list[tuple[int, int]], now_ms: int) -> list[tuple[int, int]]:
         rows: list[tuple[int, int]] = []
         for key, value in events:
+            if key in POISONS:
+                do_harm(key)
             if key not in self._totals:
                 self._totals[key] = 0
                 heapq.heappush(self._timers, (now_ms + TIMER_DELAY_MS, key))

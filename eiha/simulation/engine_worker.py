@@ -8,19 +8,22 @@ from collections.abc import Callable
 
 from eiha.errors import CorruptFile
 from eiha.ha import effects as fx
-from eiha.ha.inputs import Applied, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
+from eiha.ha.inputs import Applied, ApplyFailed, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
 from eiha.kernel.ids import Sequence
 from eiha.ports import Engine
 from eiha.protocol.log_entry import LogEntry
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
 from eiha.protocol.state_digest import StateDigest
+from eiha.protocol.vitals import IDLE, EngineAt
 from eiha.simulation.checkers import Checkers
 from eiha.simulation.disk import SimulatedDisk
+from eiha.simulation.engine_guard import HARMS, EngineGuard
+from eiha.simulation.poison import NeverEnds, ProcessKilled
 from eiha.simulation.randomness import microseconds
 from eiha.simulation.scheduler import Scheduler
 
-Answer = Applied | SnapshotTaken | Restored | SnapshotRefused
+Answer = Applied | ApplyFailed | SnapshotTaken | Restored | SnapshotRefused
 EngineEffect = fx.Apply | fx.TakeSnapshot | fx.RestoreSnapshot
 
 
@@ -36,11 +39,15 @@ class EngineWorker:
         deliver: Callable[[Answer], None],
         checkers: Checkers,
         name: str,
+        ended: Callable[..., None],
     ) -> None:
         self._scheduler = scheduler
         self._rng = rng
         self._disk = disk
         self.engine = engine
+        self._guard = EngineGuard(engine, disk, rng)
+        self._ended = ended
+        self._never_ends = False
         self._deliver = deliver
         self._checkers = checkers
         self._name = name
@@ -48,6 +55,10 @@ class EngineWorker:
         self._busy = False
         self._dead = False
         self.applied_through = 0
+        self._units = 0
+        self.at: EngineAt = IDLE
+        self._sticks = False
+        self._stuck_at: EngineEffect | None = None
         self.latency_us: Callable[[], tuple[int, int]] = lambda: (30, 300)
 
     def run(self, effect: EngineEffect) -> None:
@@ -63,16 +74,39 @@ class EngineWorker:
         self._dead = True
         self._queue.clear()
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether an entry was begun that is not going to end."""
+        return self._never_ends or self._stuck_at is not None
+
+    def stick(self, *, stuck: bool) -> None:
+        """Entries do not end any more; or they do again."""
+        if self._never_ends:
+            return
+        self._sticks = stuck
+        effect, self._stuck_at = self._stuck_at, None
+        if effect is not None and not stuck:
+            self._finish(effect)
+        elif stuck:
+            self._stuck_at = effect
+
     def _start_next(self) -> None:
         self._busy = True
+        self._units += 1
+        self.at = _at(self._units, self._queue[0])
         self._scheduler.after(microseconds(self._rng, *self.latency_us()), self._finish, self._queue.popleft())
 
     def _finish(self, effect: EngineEffect) -> None:
         if self._dead:
             return
+        if self._sticks and isinstance(effect, fx.Apply):
+            self._stuck_at = effect
+            return
         match effect:
-            case fx.Apply(entries):
-                self._apply(entries, digest_asked=effect.digest)
+            case fx.Apply():
+                self._apply(effect)
+                if self._never_ends:
+                    return
             case fx.TakeSnapshot():
                 content = SnapshotContent(
                     effect.position, effect.epoch_starts, effect.member_state, self.engine.snapshot()
@@ -81,24 +115,60 @@ class EngineWorker:
             case fx.RestoreSnapshot():
                 self._restore(effect)
         self._busy = False
+        self.at = IDLE
         if self._queue:
             self._start_next()
 
-    def _apply(self, entries: tuple[LogEntry, ...], *, digest_asked: bool) -> None:
-        """Apply; the answer may come in pieces, the last with the digest if one was asked for."""
+    def _apply(self, work: fx.Apply) -> None:
+        """Apply; suspects only as far as a copy survives them. What does harm is reported, or ends the process."""
+        if not self._guard.takes(work):
+            return
+        count, harm = self._guard.survivors(work.entries) if work.suspects else (len(work.entries), None)
+        if not self._apply_entries(work.entries[:count], digest_asked=work.digest and harm is None):
+            return
+        if harm is not None:
+            self._deliver(ApplyFailed(self._guard.verdict(work.entries[count], harm)))
+
+    def _apply_entries(self, entries: tuple[LogEntry, ...], *, digest_asked: bool) -> bool:
+        """Apply; the answer may come in pieces, the last with the digest if one was asked for. False: one did harm."""
         outputs: list[OutputBatch] = []
+        told = True
         for index, entry in enumerate(entries):
-            applied = self.engine.apply(entry)
+            quarantined = self._guard.quarantined(entry)
+            try:
+                applied = self.engine.apply(entry, quarantined)
+            except HARMS as harm:
+                if not told:
+                    self._deliver(Applied(Sequence(entry.sequence - 1), tuple(outputs), self.engine.next_timer_ms()))
+                self._harmed(entry, harm)
+                return False
+            self._checkers.executed(self._name, entry, quarantined)
             self.applied_through = entry.sequence
+            self._disk.applied_mark = max(self._disk.applied_mark, entry.sequence)
             outputs.extend(applied.outputs)
             is_last = index == len(entries) - 1
             digest: StateDigest | None = None
             if is_last and digest_asked:
                 digest = self.engine.digest_at(entry.sequence // self._checkers.digest_every)
                 self._checkers.outputs.digest(self._name, entry.sequence, self.engine.digest())
-            if is_last or self._rng.random() < 0.1:
+            told = is_last or self._rng.random() < 0.1
+            if told:
                 self._deliver(Applied(Sequence(entry.sequence), tuple(outputs), applied.next_timer_ms, digest))
                 outputs = []
+        return True
+
+    def _harmed(self, entry: LogEntry, harm: Exception) -> None:
+        match harm:
+            case ProcessKilled():
+                self._checkers.died_of_poison(entry.sequence)
+                self._ended(kills=True)
+            case NeverEnds():
+                self._checkers.died_of_poison(entry.sequence)
+                self._never_ends = True
+                self._ended(kills=False)
+            case _:
+                self._guard.go_back(Sequence(entry.sequence - 1))
+                self._deliver(ApplyFailed(self._guard.verdict(entry, harm)))
 
     def _told_to_restore(self, effect: fx.RestoreSnapshot) -> None:
         """The checkers must know at once what the next entry is that the member may apply."""
@@ -111,6 +181,7 @@ class EngineWorker:
         if content is None:
             self._deliver(SnapshotRefused("there is no valid snapshot"))
             return
+        self._guard.replaced()
         self.engine.restore(content.engine_state)
         self.applied_through = content.position.sequence
         facts = SnapshotFacts(content.position, content.epoch_starts, content.member_state)
@@ -123,3 +194,13 @@ class EngineWorker:
             return decode_snapshot(effect.content)
         except CorruptFile:
             return None
+
+
+def _at(unit: int, effect: EngineEffect) -> EngineAt:
+    match effect:
+        case fx.Apply(entries):
+            return EngineAt(unit, "entry", entries[0].sequence)
+        case fx.TakeSnapshot():
+            return EngineAt(unit, "snapshot")
+        case fx.RestoreSnapshot():
+            return EngineAt(unit, "restore")

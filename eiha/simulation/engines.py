@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from eiha.simulation.engine import EVENTS_SINK, PROCESSED_SINK, TICKS, SummingEngine, encode_rows
+from eiha.simulation.engine import ERRORS_SINK, EVENTS_SINK, PROCESSED_SINK, TICKS, SummingEngine, encode_rows
 from eiha.simulation.options import SimulationOptions
 from eiha.simulation.workload import Workload
 
@@ -19,7 +19,9 @@ def choose_workload(options: SimulationOptions) -> Workload:
         from eiha.simulation.real_engine import real_workload  # loads Numba, which most runs do not need
 
         return real_workload(options.plan)
-    return Workload(SummingEngine, (EVENTS_SINK, PROCESSED_SINK), (), _payload, lambda number: ("scale", "y" * number))
+    return Workload(
+        SummingEngine, (EVENTS_SINK, PROCESSED_SINK, ERRORS_SINK), (), _payload, lambda number: ("scale", "y" * number)
+    )
 
 
 def _payload(rng: random.Random) -> tuple[str, int, bytes]:

@@ -41,6 +41,11 @@ class Fault(enum.Enum):
     CORRUPT_SNAPSHOT = "corrupt_snapshot"
     WITNESS_LATE = "witness_late"
     DIVERGE = "diverge"
+    POISON = "poison"
+    STUCK_ENGINE = "stuck_engine"
+    STUCK_LOOP = "stuck_loop"
+    SLOW_STORE = "slow_store"
+    FLAPPING = "flapping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +126,15 @@ PROFILES: Final[dict[str, Profile]] = {
         between_ms=(60, 400),
     ),
     "full_disks": Profile((Fault.FULL_DISK,), swarm=False, between_ms=(1_000, 2_000)),
+    "stuck": Profile(
+        (Fault.STUCK_ENGINE, Fault.STUCK_LOOP, Fault.CRASH, Fault.SLOW_STORE), swarm=False, between_ms=(300, 2_000)
+    ),
+    "slow": Profile(
+        (Fault.SLOW_DISK, Fault.SLOW_ENGINE, Fault.SLOW_STORE, Fault.SINK_DOWN), swarm=False, between_ms=(100, 600)
+    ),
+    "flapping": Profile((Fault.FLAPPING,), swarm=False, between_ms=(500, 2_000)),
+    "poison": Profile(
+        (Fault.POISON, Fault.CRASH, Fault.SWITCHOVER, Fault.CUT_PEER, Fault.WIPE), swarm=False, between_ms=(200, 1_200)
+    ),
     "divergence": Profile((Fault.DIVERGE,), swarm=False, between_ms=(1_500, 2_500)),
 }  # fmt: skip

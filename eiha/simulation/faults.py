@@ -15,10 +15,13 @@ from eiha.protocol.log_entry import DeployPlan, TableStatement
 from eiha.simulation.clients import Clients
 from eiha.simulation.engine import SummingEngine
 from eiha.simulation.fault_profiles import Fault, FaultOdds
-from eiha.simulation.node import SimulatedNode, World
+from eiha.simulation.node import Process, SimulatedNode, World
+from eiha.simulation.poison import POISONS
 from eiha.simulation.scheduler import MS
 
 MINUTE_MS = 60_000
+WATCHDOG_MS = 4_000
+"""When the watchdog ends a process whose event loop stands still."""
 
 
 class Nemesis:
@@ -78,6 +81,11 @@ class Nemesis:
             Fault.CORRUPT_SNAPSHOT: self._corrupt_snapshot,
             Fault.WITNESS_LATE: self._witness_late,
             Fault.DIVERGE: self._diverge,
+            Fault.POISON: self._poison,
+            Fault.STUCK_ENGINE: self._stuck_engine,
+            Fault.STUCK_LOOP: self._stuck_loop,
+            Fault.SLOW_STORE: self._slow_store,
+            Fault.FLAPPING: self._flapping,
         }
 
     def start(self) -> None:
@@ -346,6 +354,63 @@ class Nemesis:
         self._later(100, 4_000, restore)
         return True
 
+    def _slow_store(self, node: SimulatedNode) -> bool:
+        store = self._rng.choice(tuple(self._world.stores.values()))
+        store.request_us = (10 * MS, self._rng.choice((100, 1_000, 3_000)) * MS)
+
+        def restore() -> None:
+            store.request_us = None
+
+        self._later(300, 6_000, restore)
+        return True
+
+    def _stuck_engine(self, node: SimulatedNode) -> bool:
+        """No entry comes to its end in this process; only a new one would."""
+        process = node.process
+        if not isinstance(process, Process):
+            return False
+        process.stick_engine(stuck=True)
+        self._later(500, 12_000, lambda: process.stick_engine(stuck=False))
+        return True
+
+    def _stuck_loop(self, node: SimulatedNode) -> bool:
+        """The event loop stands still; the watchdog ends the process, and a supervisor starts another."""
+        process = node.process
+        if not isinstance(process, Process):
+            return False
+        process.pause(WATCHDOG_MS * MS)
+
+        def end() -> None:
+            if node.process is process and not process.is_awake:
+                node.kill()
+            node.start()
+
+        self._world.scheduler.after(WATCHDOG_MS * MS - 1, end)
+        return True
+
+    def _flapping(self, node: SimulatedNode) -> bool:
+        """The links break again and again, each time for longer than anybody waits."""
+        times = self._rng.randint(4, 9)
+        period_ms = self._rng.randint(400, 900)
+        for number in range(times):
+            self._world.scheduler.after(number * period_ms * MS, self._break_links_shortly, node)
+        return True
+
+    def _break_links_shortly(self, node: SimulatedNode) -> None:
+        if self._on:
+            network = self._world.network
+            pipes = tuple((one.name, channel) for one in (node, self._other(node)) for channel in Channel)
+            for channel in Channel:
+                network.reset_links(channel)
+            for sender, channel in pipes:
+                network.cut(sender, channel)
+
+            def repair() -> None:
+                for sender, channel in pipes:
+                    network.repair(sender, channel)
+
+            self._later(120, 250, repair)
+
     def _clock_step(self, node: SimulatedNode) -> bool:
         node.wall_offset_ms = self._rng.choice((-60, -1, 1, 60)) * self._rng.randint(1, MINUTE_MS)
         return True
@@ -374,6 +439,13 @@ class Nemesis:
 
     def _client_drop(self, node: SimulatedNode) -> bool:
         self._rng.choice(tuple(self._clients.by_id.values())).disconnect()
+        return True
+
+    def _poison(self, node: SimulatedNode) -> bool:
+        """A client publishes a row that raises, kills the process, or never ends."""
+        if node.process is None or not isinstance(node.process.engine, SummingEngine):
+            return False
+        self._rng.choice(tuple(self._clients.by_id.values())).publish_poison(self._rng.choice(POISONS))
         return True
 
     # State

@@ -12,7 +12,7 @@ from eiha.kernel.ids import NodeId
 CLUSTER = "simulated"
 
 
-def make_policy(rng: random.Random) -> Policy:
+def make_policy(rng: random.Random, limits: random.Random, *, slow_peer: str) -> Policy:
     """A policy in which failures are noticed fast and every bound is small now and then."""
     failure_timeout_ms = rng.choice((300, 500, 900))
     log_tail_bytes = rng.choice((2_000, 64 << 20))
@@ -23,7 +23,14 @@ def make_policy(rng: random.Random) -> Policy:
         link_closed_grace_ms=50,
         cold_start_wait_ms=failure_timeout_ms + rng.choice((0, 1_000)),
         slow_peer_ms=rng.choice((600, 2_000)),
+        slow_peer=slow_peer,
         slow_peer_hold_ms=rng.choice((500, 2_000)),
+        flapping_window_ms=5_000,
+        flapping_allowed=3,
+        flapping_hold_ms=500,
+        flapping_hold_max_ms=3_000,
+        stuck_engine_ms=limits.choice((1_200, 2_500)),
+        outbox_rows_max=limits.choice((30, 4_000_000)),
         join_retry_ms=500,
         transfer_timeout_ms=2_000,
         witness_timeout_ms=600,

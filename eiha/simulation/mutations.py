@@ -12,12 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eiha.ha import rules, stuck_log
+from eiha.ha import rules, stuck_engine, stuck_log
 from eiha.ha.effects import TrimLog
-from eiha.ha.intake import Pending
+from eiha.ha.intake import Held, Pending
+from eiha.ha.joiner import Joiner
+from eiha.ha.member import Member
 from eiha.ha.outbox import Outbox
 from eiha.ha.peer_service import PeerService
 from eiha.ha.progress import PeerProgress
+from eiha.ha.quarantines import Quarantines
+from eiha.ha.readmission import Readmission
 from eiha.ha.replica import Replica
 from eiha.ha.sequencer import Sequencer
 from eiha.ha.sessions import Sessions
@@ -35,7 +39,7 @@ class Change:
 
     target: Any
     attribute: str
-    replacement: Callable[..., Any]
+    replacement: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ def _start_does_not_sync(simulator: Simulator) -> None:
     simulator.world.syncs_at_start = False
 
 
+_PROVEN = Replica.proven
 _STAMP = Sequencer.stamp
 _LOAD_OUTBOX = Outbox.load
 _SERVE_JOIN = PeerService.serve_join
@@ -111,6 +116,15 @@ def _order_resync_at_once(service: PeerService, reason: str, *, discard: bool = 
 
 def _await_snapshot_keeping_acks(progress: PeerProgress, position: Sequence) -> None:
     progress.probe()
+
+
+def _end_when_stuck(member: Member) -> str | None:
+    return stuck_engine.stuck_at(member.heartbeat.own_vitals.now, member.ctx.policy)
+
+
+def _dump_at_once(joiner: Joiner, state_at: Sequence) -> None:
+    joiner._dump = state_at
+    joiner._replica._take_dump(state_at)
 
 
 MUTATIONS: Final[dict[str, Mutation]] = {
@@ -217,9 +231,61 @@ MUTATIONS: Final[dict[str, Mutation]] = {
         "D1", "log time is what the clock says, also when it goes back",
         (Change(Sequencer, "stamp", _stamp_as_the_clock_says),),
     ),
+    "stuck_stays": Mutation(
+        "D6", "an active whose engine is stuck keeps its place",
+        (Change(stuck_engine, "reason_to_end", lambda member: None),), faults="stuck",
+    ),
+    "stuck_leaves_nobody": Mutation(
+        "D6", "a node whose engine is stuck ends whether or not another can go on",
+        (Change(stuck_engine, "reason_to_end", _end_when_stuck),), faults="stuck",
+    ),
+    "block_puts_out": Mutation(
+        "D6", "a slow peer is put out although the operator chose to wait for it",
+        _rule("waits_for_slow_peer", lambda policy: False), faults="slow",
+    ),
+    "outbox_unbounded": Mutation(
+        "D6", "entries are applied however many outputs wait for a store",
+        (Change(Replica, "_outbox_has_room", lambda replica: True),), faults="slow",
+    ),
+    "intake_unbounded": Mutation(
+        "D6", "publications are taken however many wait for the log",
+        (
+            Change(Pending, "full", property(lambda pending: False)),
+            Change(Held, "full", property(lambda held: False)),
+        ),
+        faults="slow",
+    ),
+    "flapping_let_in": Mutation(
+        "D6", "a peer that is put out again and again is let in each time at once",
+        (Change(Readmission, "held_ms", lambda readmission, now_ms: 0),), faults="flapping",
+    ),
+    "no_stagger": Mutation(
+        "poison", "the passive applies what is committed, whether or not the active has applied it",
+        _rule("apply_through", lambda committed, proven: committed), faults="poison",
+    ),
+    "no_trial": Mutation(
+        "poison", "whoever becomes active applies at once what the one before may have died of",
+        _rule("suspects_through", lambda log_end: 0), faults="poison",
+    ),
+    "proven_too_far": Mutation(
+        "poison", "an entry that was begun counts as applied",
+        (Change(Replica, "proven", lambda replica, through: _PROVEN(replica, through + 1)),), faults="poison",
+    ),
+    "told_before_quarantine": Mutation(
+        "poison", "the passive is told how far the active's engine is before it has the Quarantine",
+        _rule("may_tell_applied", lambda acked, last_quarantine: True), faults="poison",
+    ),
+    "quarantine_ignored": Mutation(
+        "poison", "what the log says is to be left out is applied all the same",
+        (Change(Quarantines, "concerning", lambda quarantines, after, through: ()),), faults="poison",
+    ),
     "digest_ignored": Mutation(
         "D1", "the passive's digests are not compared",
         (Change(PeerService, "digest_reported", lambda service, report: None),), faults="divergence",
+    ),
+    "dump_anywhere": Mutation(
+        "D1", "a node dumps its state where its engine is, not where it was told",
+        (Change(Joiner, "dump", _dump_at_once),), faults="divergence",
     ),
     "stay_with_a_stuck_log": Mutation(
         "D6", "an active whose disk is full stays active although the peer's is not",

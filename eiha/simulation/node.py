@@ -16,7 +16,9 @@ from typing import Protocol, assert_never
 from eiha.ha import effects as fx
 from eiha.ha.inputs import (
     AcceptLossAsked,
+    ApplyFailed,
     ChangePlan,
+    Channel,
     ClientHello,
     Flush,
     Input,
@@ -32,7 +34,7 @@ from eiha.ha.inputs import (
 )
 from eiha.ha.member import Member
 from eiha.ha.witness_row import CasOutcome, ReadOutcome
-from eiha.kernel.ids import ClientId, ClientSequence, MonotonicMs, NodeId, Now, WallMs
+from eiha.kernel.ids import ClientId, ClientSequence, MonotonicMs, NodeId, Now, Sequence, WallMs
 from eiha.ports import Engine
 from eiha.protocol.log_entry import DeployPlan, LogEntry, RemovePlan
 from eiha.protocol.peer_messages import Append, PeerIdentity
@@ -53,6 +55,19 @@ WALL_START_MS = 1_767_225_600_000
 
 TURN_US = (20, 150)
 STEP_US = 15
+POISON_NOTICED_US = 4_000 * MS
+"""When an operator ends a node whose engine never comes to an end."""
+
+SUPERVISOR_US = (100 * MS, 1_000 * MS)
+"""How soon a supervisor starts a node again that ended because it was stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """How much a member holds of what must be bounded."""
+
+    outbox_rows: int
+    pending_publications: int
 
 
 class ClientPort(Protocol):
@@ -119,6 +134,7 @@ class World:
     stores: dict[str, SimulatedStore]
     make_member: Callable[[NodeId], Member]
     make_engine: Callable[[], Engine]
+    ended_stuck: Callable[[SimulatedNode], None]
     plans: tuple[DeployPlan, ...]
     tick_ms: int
     durable: bool
@@ -137,6 +153,7 @@ class SimulatedNode:
         self.rng = rng
         self.process: RunningNode | None = None
         self.runs = 0
+        self.ended_us = -(1 << 60)
         self.wall_offset_ms = 0
         self.drift = 1 + rng.uniform(-1e-3, 1e-3)
         self.disk_us: tuple[int, int] = (50, 800)
@@ -173,6 +190,7 @@ class SimulatedNode:
         """``kill -9``; ``silently``: the whole machine goes."""
         process, self.process = self.process, None
         if process is not None:
+            self.ended_us = self.world.scheduler.now_us
             self.world.trace.note(self.name, "killed", "machine lost power" if silently else "")
             process.die(silently=silently)
 
@@ -208,7 +226,14 @@ class Process:
         self._saver.latency_us = lambda: node.disk_us
         self._saver.is_full = lambda: node.disk_full
         self._engine = EngineWorker(
-            scheduler, self._rng, node.disk, self.world.make_engine(), self.deliver, checkers, node.name
+            scheduler,
+            self._rng,
+            node.disk,
+            self.world.make_engine(),
+            self.deliver,
+            checkers,
+            node.name,
+            self._poisoned,
         )
         self._engine.latency_us = lambda: node.apply_us
         self._sinks = {
@@ -222,6 +247,36 @@ class Process:
         return self._engine.engine
 
     @property
+    def engine_is_stuck(self) -> bool:
+        """Whether the engine stands at an entry that it will not end."""
+        return self._engine.is_stuck
+
+    def stick_engine(self, *, stuck: bool) -> None:
+        """From now on no entry is applied to its end; or go on."""
+        self._engine.stick(stuck=stuck)
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether the process runs and is not stopped."""
+        return self.alive and self.world.scheduler.now_us >= self.paused_until_us
+
+    @property
+    def is_in_touch(self) -> bool:
+        """Whether the process has both connections and hears of its peer over them."""
+        links, member = self._member.ctx.links, self._member
+        if any(links.link(channel) is None for channel in Channel) or not member.started:
+            return False
+        suspicion = member.heartbeat.detector.suspicion(
+            self.node.now().monotonic_ms, grace_ms=0, timeout_ms=member.ctx.policy.failure_timeout_ms // 2
+        )
+        return suspicion is None
+
+    def holdings(self) -> Holdings:
+        """What the member holds."""
+        member = self._member
+        return Holdings(member.replica.outbox.rows, max(len(member.pending), len(member.held)))
+
+    @property
     def applied_through(self) -> int:
         """The last sequence that the engine applied."""
         return self._engine.applied_through
@@ -231,7 +286,9 @@ class Process:
     def boot(self, snapshot: SnapshotFacts | None, entries: tuple[LogEntry, ...]) -> None:
         """Begin with what the disk holds."""
         self.world.checkers.order.restarted_at(self.name, 0)
-        self.deliver(Start(self.incarnation, entries, snapshot, self.node.disk.witness_version_seen, self.world.plans))
+        disk = self.node.disk
+        seen, mark = disk.witness_version_seen, Sequence(disk.applied_mark)
+        self.deliver(Start(self.incarnation, entries, snapshot, seen, self.world.plans, mark))
         self.world.network.attach(self._endpoint)
         self._tick(self._ticks)
 
@@ -293,7 +350,7 @@ class Process:
             return
         now_us = self.world.scheduler.now_us
         if now_us >= self.paused_until_us:
-            self.deliver(Tick())
+            self.deliver(Tick(0, self._engine.at))
         next_us = max(now_us + self.world.tick_ms * MS, self.paused_until_us)
         self.world.scheduler.at(next_us, self._tick, chain)
 
@@ -340,6 +397,8 @@ class Process:
         trace.mark(self.name, type(item).__name__)
         if trace.on and not isinstance(item, Tick | Flush):
             trace.line(self.name, "< " + type(item).__name__, repr(item))
+        if isinstance(item, ApplyFailed) and self._member.replica.engine_known:
+            self.world.checkers.order.restarted_at(self.name, item.failure.sequence - 1)
         try:
             outcome = self._member.step(item, now)
         except Exception as failure:  # whatever the core raises is a finding
@@ -397,10 +456,16 @@ class Process:
                 self._log.run(effect)
             case fx.SaveSnapshot():
                 self._saver.run(effect)
+            case fx.KeepDump():
+                world.checkers.dumps.kept(self.name, effect)
+            case fx.Fact(event="dump_elsewhere"):
+                world.checkers.dumps.not_reached(self.name)
             case fx.TakeSnapshot() | fx.RestoreSnapshot():
                 self._engine.run(effect)
             case fx.RoleChanged() | fx.Fact() | fx.RejectStatement():
                 pass
+            case fx.Halt(stuck=True):
+                self._end_stuck()
             case fx.Halt(reason, failed):
                 self._halt(reason, failed=failed)
             case _:
@@ -415,10 +480,30 @@ class Process:
     def _was_set(self, request: int, outcome: CasOutcome) -> None:
         self.deliver(WitnessCasDone(request, outcome))
 
+    def _poisoned(self, *, kills: bool) -> None:
+        """An entry killed this process, or keeps its engine for ever; somebody ends it then, and starts another."""
+        node, scheduler = self.node, self.world.scheduler
+
+        def end() -> None:
+            if node.process is self:
+                node.kill()
+            node.start()
+
+        if kills:
+            node.kill()
+            scheduler.after(microseconds(self._rng, *SUPERVISOR_US), node.start)
+        else:
+            scheduler.after(POISON_NOTICED_US, end)
+
     def _set_intake(self, is_open: bool) -> None:
         self.intake_open = is_open
         while is_open and self._waiting_submits:
             self.deliver(self._waiting_submits.popleft())
+
+    def _end_stuck(self) -> None:
+        self.world.ended_stuck(self.node)
+        self.node.kill()
+        self.world.scheduler.after(microseconds(self._rng, *SUPERVISOR_US), self.node.start)
 
     def _halt(self, reason: str, *, failed: bool) -> None:
         if failed:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from eiha.engine.error_rows import ERRORS_SINK
 from eiha.engine.runtime import EVENTS_SINK, PROCESSED_SINK, EngineRuntime
 from eiha.events.schema import AttributeType, Schema, StreamDefinition
 from eiha.events.wire import WIRE_DTYPES, WireBatch, WireColumn, encode
@@ -72,7 +73,11 @@ def real_workload(plan: str) -> Workload:
         return PLAN_NAME, f"delete {tables[number % len(tables)] if tables else DEFAULT_TABLE} on 1 == 1"
 
     return Workload(
-        EngineRuntime, (EVENTS_SINK, PROCESSED_SINK), (DeployPlan(PLAN_NAME, text),), make_payload, make_statement
+        EngineRuntime,
+        (EVENTS_SINK, PROCESSED_SINK, ERRORS_SINK),
+        (DeployPlan(PLAN_NAME, text),),
+        make_payload,
+        make_statement,
     )
 
 

@@ -25,6 +25,7 @@ from eiha.simulation.options import DURABILITIES, NODES, SimulationOptions
 from eiha.simulation.randomness import Randomness
 from eiha.simulation.scheduler import MS, Scheduler
 from eiha.simulation.sinks import SimulatedStore
+from eiha.simulation.slowness import Slowness, check_end_for_stuck_engine
 from eiha.simulation.trace import Trace
 from eiha.simulation.verdict import Figures, Verdict
 from eiha.simulation.witness import SimulatedWitness
@@ -46,7 +47,9 @@ class Simulator:
         self.scheduler = Scheduler()
         self.trace = Trace(self.scheduler, on=self.options.trace)
         self.workload: Workload = choose_workload(self.options)
-        self.policy: Policy = make_policy(setup)
+        # with ``block`` a peer that stands still for good would never be put out, so only where nothing does
+        slow_peer = "block" if self.options.faults == "slow" else "solo"
+        self.policy: Policy = make_policy(setup, randomness.stream("limits"), slow_peer=slow_peer)
         self.checkers = Checkers(self.workload.make_engine(), self.policy.digest_interval_entries)
         self.clients = Clients(self.trace, self.checkers)
         self.network = SimulatedNetwork(self.scheduler, randomness.stream("network"), NODES)
@@ -61,6 +64,7 @@ class Simulator:
             stores=self.stores,
             make_member=self._make_member,
             make_engine=self.workload.make_engine,
+            ended_stuck=self._ended_stuck,
             plans=self.workload.plans,
             tick_ms=self.policy.tick_ms,
             durable=self.durability == "disk",
@@ -75,6 +79,8 @@ class Simulator:
         )
         self._add_clients(setup, randomness)
         profile = PROFILES[self.options.faults]
+        self.slowness = Slowness(self.policy)
+        self.slowness.put_out.never = slow_peer == "block"
         self.nemesis = Nemesis(
             self.world,
             self.nodes,
@@ -115,6 +121,7 @@ class Simulator:
         for client in self.clients.by_id.values():
             self.scheduler.at(self._setup.randint(0, 300) * MS, client.start)
         self.scheduler.at(self._setup.randint(200, 800) * MS, self.nemesis.start)
+        self.scheduler.after(LOOK_MS * MS, self._look_for_slowness)
         self._run_safety_phase(self.options.safety_ms * MS)
         self.trace.note("nemesis", "HEALED", "no more faults from here on")
         self.nemesis.heal()
@@ -142,6 +149,11 @@ class Simulator:
         for client in self.clients.by_id.values():
             for number in range(2 * self.policy.digest_interval_entries):
                 self.scheduler.after(number * 30 * MS, client.burst, 1)
+
+    def _look_for_slowness(self) -> None:
+        witness_up = self.witness.up and not self.witness.loss_odds and not any(self.witness.unreachable.values())
+        self.slowness.look(self.nodes, self.witness.row, witness_up=witness_up)
+        self.scheduler.after(LOOK_MS * MS, self._look_for_slowness)
 
     # Convergence
 
@@ -185,9 +197,13 @@ class Simulator:
 
     # Parts
 
+    def _ended_stuck(self, node: SimulatedNode) -> None:
+        check_end_for_stuck_engine(node, self.witness.row, self.nodes)
+
     def _row_changed(self, before: WitnessRow | None, after: WitnessRow) -> None:
         self.trace.note("witness", "row", lambda: repr(after))
         self.checkers.row_changed(before, after, (node.disk for node in self.nodes))
+        self.slowness.put_out.row_changed(before, after, self.scheduler.now_us)
 
     def _make_member(self, name: NodeId) -> Member:
         return make_member(name, self.policy, self.workload.sinks)

@@ -89,9 +89,12 @@ class SinkWorker:
     def _next(self) -> None:
         if self._queue:
             self._busy = True
-            self._after(REQUEST_US, self._try, self._queue[0])
+            self._after(self._request_us(), self._try, self._queue[0])
         else:
             self._busy = False
+
+    def _request_us(self) -> tuple[int, int]:
+        return self._store.request_us or REQUEST_US
 
     def _after(self, range_us: tuple[int, int], action: Callable[..., None], *arguments: object) -> None:
         self._scheduler.after(microseconds(self._rng, *range_us), self._if_current, self._generation, action, arguments)
@@ -114,7 +117,7 @@ class SinkWorker:
                 self._connection(), effect.permit.epoch, effect.outputs, effect.expected, effect.through
             )
             if self._store.begin(transaction):
-                self._after(REQUEST_US, self._send_commit, effect, transaction)
+                self._after(self._request_us(), self._send_commit, effect, transaction)
             else:
                 self._retry(effect)
 

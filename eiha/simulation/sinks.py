@@ -42,6 +42,8 @@ class SimulatedStore:
     rows: list[OutputRow] = field(default_factory=list)
     up: bool = True
     reply_loss_odds: float = 0.0
+    request_us: tuple[int, int] | None = None
+    """How long each request takes when the store is slow."""
     open_transaction: Transaction | None = None
     epoch_is_checked: bool = True
     progress_is_checked: bool = True

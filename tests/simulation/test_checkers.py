@@ -9,7 +9,7 @@ from eiha.events.wire import WireBatch, WireColumn
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Incarnation, LogPosition, LogTimeMs, NodeId, Sequence
 from eiha.protocol.entry_codec import encode_entry
-from eiha.protocol.log_entry import LogEntry, Publication, Publications, TimeTick
+from eiha.protocol.log_entry import LogEntry, Publication, Publications, Quarantine, TimeTick
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.peer_messages import PeerIdentity
 from eiha.simulation.checkers import Checkers, Violation
@@ -170,7 +170,7 @@ def test_rows_twice_missing_or_changed_are_found() -> None:
         [("sums", "Ticks", 1, 0, 1, (7, 7))],
     ):
         oracles = checkers()
-        oracles.applied("node1", entry(1, 1))
+        oracles.executed("node1", entry(1, 1))
         store = SimulatedStore("events", rows=rows)
         with pytest.raises(Violation, match="outputs once"):
             oracles.outputs.store_committed(store)
@@ -178,7 +178,7 @@ def test_rows_twice_missing_or_changed_are_found() -> None:
 
 def test_the_rows_of_the_reference_run_pass_and_complete_the_store() -> None:
     oracles = checkers()
-    oracles.applied("node1", entry(1, 1))
+    oracles.executed("node1", entry(1, 1))
     store = SimulatedStore("events")
     assert not oracles.outputs.complete(store)
     store.rows.extend(rows_of(SummingEngine().apply(entry(1, 1)).outputs[0]))
@@ -190,12 +190,29 @@ def test_a_digest_that_differs_is_found() -> None:
     oracles = checkers()
     engine = SummingEngine()
     for each in (entry(1, 1), entry(2, 2)):
-        oracles.applied("node1", each)
+        oracles.executed("node1", each)
         engine.apply(each)
     oracles.outputs.digest("node1", 2, engine.digest())
     engine.flip()
     with pytest.raises(Violation, match="equal digests"):
         oracles.outputs.digest("node1", 2, engine.digest())
+
+
+def test_a_node_that_leaves_out_something_else_is_found() -> None:
+    oracles = checkers()
+    poison = Quarantine(Sequence(1), "sums", (), suspends=False, cause="raised", reason="")
+    oracles.executed("node1", entry(1, 1), (poison,))
+    oracles.executed("node2", entry(1, 1), (poison,))
+    with pytest.raises(Violation, match="same left out"):
+        oracles.executed("node1", entry(1, 1))
+
+
+def test_a_second_process_that_ends_by_one_entry_is_found() -> None:
+    oracles = checkers()
+    oracles.died_of_poison(Sequence(1))
+    oracles.died_of_poison(Sequence(2))
+    with pytest.raises(Violation, match="second process"):
+        oracles.died_of_poison(Sequence(1))
 
 
 def test_rows_carry_their_ids() -> None:
