@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.events.column import Column, Indices, concatenate
+from eiha.events.repeated import multiples
 from eiha.events.schema import Schema
 
 Timestamps = npt.NDArray[np.int64]
@@ -79,8 +80,8 @@ class EventBatch:
         )
 
     def chunk_numbers(self) -> Chunks:
-        """``chunks`` as an array, also when every row is its own."""
-        return np.arange(len(self), dtype=np.int64) * CHUNK_STRIDE if self.chunks is None else self.chunks
+        """``chunks`` as an array, also when every row is its own; not to be written to."""
+        return multiples(CHUNK_STRIDE, len(self)) if self.chunks is None else self.chunks
 
     def kind_array(self) -> Kinds:
         """``kinds`` as an array, also when all rows are current."""

@@ -1,4 +1,4 @@
-"""Arrays that hold one number over and over: a clock reading for every row of a batch."""
+"""Arrays that batch after batch needs alike: one clock reading for every row, the numbers of rows from outside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy.typing as npt
 Longs = npt.NDArray[np.int64]
 
 _ROWS_MIN: Final = 1024
+_ROWS_KEPT: Final = 1 << 16
+"""Longer arrays of row numbers are made when they are asked for."""
 
 
 class _Latest:
@@ -31,4 +33,27 @@ def repeated(value: int, rows: int) -> Longs:
         array = np.full(max(rows, _ROWS_MIN), value, dtype=np.int64)
         array.flags.writeable = False
         _latest.made = (value, array)
+    return array[:rows]
+
+
+class _Rising:
+    """The multiples made last, and of what."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made: tuple[int, Longs] = (0, np.zeros(0, dtype=np.int64))
+
+
+_rising: Final = _Rising()
+
+
+def multiples(stride: int, rows: int) -> Longs:
+    """0, ``stride``, 2 * ``stride``, ..., int64[rows]; not to be written to, and shared with others who asked."""
+    known, array = _rising.made  # one read: threads take turns
+    if known != stride or len(array) < rows:
+        array = np.arange(max(rows, _ROWS_MIN), dtype=np.int64) * stride
+        array.flags.writeable = False
+        if len(array) <= _ROWS_KEPT:
+            _rising.made = (stride, array)
     return array[:rows]

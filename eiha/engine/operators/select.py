@@ -27,6 +27,7 @@ from eiha.engine.operators.selected import NO_RESETS, Resets, Selected
 from eiha.engine.operators.stateless import rows_of
 from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch, Kind, Kinds, no_rows
 from eiha.events.column import Column, Indices, concatenate
+from eiha.events.repeated import multiples
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import Expression
 from eiha.plan.nodes import OutputEvents, RateKind, RateLimit, Selector
@@ -169,7 +170,7 @@ class Select:
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The output rows of ``batch``."""
-        if self._only_projects and batch.kinds is None and not batch.collapses:
+        if self._only_projects and batch.kinds is None:
             return self._projected(batch, clock)
         epoch = self._epoch
         left, epochs = self._without_resets(batch, clock)
@@ -373,7 +374,7 @@ def _first_needs(selector: Selector) -> tuple[tuple[int, ...], ...]:
 
 def _numbers(left: _Rows) -> Chunks:
     """Chunk numbers; without any, each row is its own chunk."""
-    return np.arange(left.rows.count, dtype=np.int64) * CHUNK_STRIDE if left.chunks is None else left.chunks
+    return multiples(CHUNK_STRIDE, left.rows.count) if left.chunks is None else left.chunks
 
 
 def without_resets(batch: EventBatch) -> EventBatch:

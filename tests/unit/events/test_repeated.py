@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiha.events.repeated import repeated
+from eiha.events.repeated import multiples, repeated
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 5_000)), min_size=1, max_size=20))
@@ -19,3 +19,11 @@ def test_every_array_keeps_its_number_whatever_is_asked_for_next(asked: list[tup
 def test_it_is_shared_and_so_not_written_to() -> None:
     with pytest.raises(ValueError, match="read-only"):
         repeated(7, 3)[0] = 8
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 1024]), st.integers(0, 80_000)), min_size=1, max_size=12))
+def test_multiples_keep_their_values_whatever_is_asked_for_next(asked: list[tuple[int, int]]) -> None:
+    made = [(stride, rows, multiples(stride, rows)) for stride, rows in asked]
+    for stride, rows, array in made:
+        assert np.array_equal(array, np.arange(rows, dtype=np.int64) * stride)
+        assert not array.flags.writeable
