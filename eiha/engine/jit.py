@@ -2,8 +2,9 @@
 
 ``@kernel`` marks the loop. Its annotations are its signature (``ReadInt64``, ``WriteFloat64``, ``int``, ``float``,
 ``bool``), so Numba compiles for exactly these types and never at run time: ``warm()`` loads every kernel from Numba's
-on-disk cache beside the module (or compiles it there, once per installation), before a node joins. ``@inlined``
-marks a function that kernels of the same module call.
+on-disk cache beside the module (or compiles it there, once per installation), before a node joins. Where the cache is
+known to be whole, ``load_next`` may do it piece by piece later; what is called before is loaded with its first call.
+``@inlined`` marks a function that kernels of the same module call.
 
 Kernels and ``@inlined`` functions must keep to what both worlds do alike: scalars, one-dimensional contiguous arrays,
 loops; no division by a zero, no integer overflow. Numba itself is imported by ``warm()`` only.
@@ -102,6 +103,16 @@ class Kernel(Generic[P, R]):
         """Fix which form a call runs, compiled or plain, by the mode in force."""
         self._run = self.compiled() if _mode.compiled else self.plain
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether a call runs without a look at the mode, and without loading anything."""
+        return self._run != self._choose_and_run
+
+    @property
+    def cache_directory(self) -> str:
+        """Where the machine code lies on disk; empty before it was loaded."""
+        return str(self._compiled.stats.cache_path) if self._compiled is not None else ""  # type: ignore[attr-defined]
+
     def unbind(self) -> None:
         """Let the next call see the mode anew."""
         self._run = self._choose_and_run
@@ -157,6 +168,27 @@ def warm() -> int:
     return len(_KERNELS)
 
 
+def load_next() -> bool:
+    """Load the machine code of one kernel that has not been called yet; False when there is none left.
+
+    For a thread that has nothing better to do: a kernel that is called before its turn is loaded then.
+    """
+    if not _mode.compiled:
+        return False
+    while _mode.bound < len(_KERNELS):
+        each = _KERNELS[_mode.bound]
+        _mode.bound += 1
+        if not each.is_bound:
+            each.bind()
+            return True
+    return False
+
+
+def cache_directories() -> tuple[str, ...]:
+    """Where the machine code of the kernels loaded so far lies, each directory once, in order."""
+    return tuple(sorted({each.cache_directory for each in _KERNELS if each.cache_directory}))
+
+
 @contextmanager
 def interpreted() -> Iterator[None]:
     """Within it, kernels run as plain Python."""
@@ -176,11 +208,12 @@ def kernels() -> tuple[Kernel[Any, Any], ...]:
 class _Mode:
     """The process-wide choice."""
 
-    __slots__ = ("compiled", "registered")
+    __slots__ = ("bound", "compiled", "registered")
 
     def __init__(self) -> None:
         self.compiled = True
         self.registered = 0
+        self.bound = 0
 
 
 _KERNELS: Final[list[Kernel[Any, Any]]] = []
@@ -190,6 +223,7 @@ _mode: Final = _Mode()
 
 def _set_mode(*, compiled: bool) -> None:
     _mode.compiled = compiled
+    _mode.bound = 0
     for each in _KERNELS:
         each.unbind()
 

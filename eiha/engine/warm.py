@@ -15,8 +15,13 @@ def warm_kernels() -> int:
 
     The first call of an installation compiles (tens of seconds), later ones load from the on-disk cache.
     """
+    import_kernels()
+    return jit.warm()
+
+
+def import_kernels() -> None:
+    """Import every module that defines kernels."""
     for package_name in _PACKAGES:
         package = importlib.import_module(package_name)
         for module in pkgutil.walk_packages(package.__path__, f"{package_name}."):
             importlib.import_module(module.name)
-    return jit.warm()

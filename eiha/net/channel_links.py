@@ -156,7 +156,9 @@ class ChannelLinks:
                 wait_s = FIRST_RETRY_S
                 continue
             if location is None or location.node < self._settings.node:
-                await asyncio.sleep(REFUSED_RETRY_MAX_S)
+                # at the start it is known within moments: look soon, then less often
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, REFUSED_RETRY_MAX_S)
                 continue
             refused = await self._dial(location)
             if self._link is None:

@@ -59,6 +59,7 @@ def check(config: NodeConfig) -> int:
 def run(config: NodeConfig) -> int:
     """Start the node and run it to its end; the exit status. Raises ``EihaError`` when it cannot start."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.disable()  # what is imported and read at the start stays: looking through it again and again costs a fifth of it
     context = LogContext(config.cluster.node)
     lines = configure_logs(context, level=config.log.level, form=config.log.format)
     lines.info("node_starting", f"node {config.cluster.node} of {config.cluster.domain} starts", config=config.source)
@@ -75,8 +76,8 @@ def run(config: NodeConfig) -> int:
 async def _run(config: NodeConfig, context: LogContext) -> int:
     """Prepare everything that takes long before the node is seen by others, then run it."""
     from eiha.engine.runtime import EngineRuntime
-    from eiha.engine.warm import warm_kernels
     from eiha.node.databases import check_datasources
+    from eiha.node.kernel_loading import prepare_kernels
     from eiha.node.node import Node
     from eiha.node.opened_disk import open_disk
 
@@ -90,11 +91,11 @@ async def _run(config: NodeConfig, context: LogContext) -> int:
         entries=len(disk.entries),
         snapshot=disk.snapshot.position.sequence if disk.snapshot is not None else 0,
     )
-    kernels = warm_kernels()
-    lines.info("engine_ready", f"engine ready: {kernels} kernels, {len(plans)} plans")
+    kernels, loaded = prepare_kernels(Path(config.persistence.location))
+    lines.info("engine_ready", f"engine ready: {kernels} kernels, {loaded} of them loaded, {len(plans)} plans")
     node = Node(config, disk, EngineRuntime(), plans, lines, context)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     return await node.run()
 
 

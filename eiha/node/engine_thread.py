@@ -100,6 +100,7 @@ class EngineThread:
         trial_limit_s: see ``guarded_engine.TRIAL_LIMIT_S``.
         report: called on this thread.
         failed: called on this thread when it ends by an error.
+        load_more: called while nothing waits, until it says False: loads one kernel.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class EngineThread:
         report: Callable[[EngineReport], None],
         failed: Callable[[BaseException], None],
         trial_limit_s: float = TRIAL_LIMIT_S,
+        load_more: Callable[[], bool] = lambda: False,
     ) -> None:
         self._engine = engine
         self._guard = GuardedEngine(
@@ -132,6 +134,8 @@ class EngineThread:
         self._asked: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="eiha-engine", daemon=True)
         self._stopping = False
+        self._load_more = load_more
+        self._is_loaded = False
         self._queued_entries = 0
         self._done_entries = 0
         self._units = 0
@@ -200,6 +204,11 @@ class EngineThread:
 
     def _next(self) -> EngineWork | _Wake | None:
         self.at = IDLE
+        while not self._is_loaded:
+            try:
+                return self._queue.get_nowait()
+            except queue.Empty:
+                self._is_loaded = not self._load_more()
         return self._queue.get()
 
     def _begin(self, kind: str, sequence: Sequence = BEFORE_FIRST) -> None:

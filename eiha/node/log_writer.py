@@ -1,10 +1,10 @@
 """The log on disk: one append, and one flush if the mode asks, for whatever is waiting.
 
 A thread does it and answers each group once with the last position written. While it has nothing to do, small
-appends that need no flush are made at once by whoever asks (``append``): handing 200 bytes to the page cache takes 10 µs,
-waking a thread and being woken by it took 500 (docs/adr/0018). A flush that nobody waits for (``interval``) runs on a
-thread of its own, since a disk may take longer over it than a client should wait. A full disk is waited out: nothing
-is acknowledged meanwhile. Any other failure of the disk ends the process, since what is on it is then in doubt.
+appends that need no flush are made at once by whoever asks (``append``): to hand 200 bytes to the page cache takes
+10 µs, to wake a thread and be woken by it took 500 (docs/adr/0018). A flush that nobody waits for (``interval``) runs
+on a thread of its own, since a disk may take longer over it than a client should wait. A full disk is waited out:
+nothing is acknowledged meanwhile. Any other failure of the disk ends the process: what is on it is then in doubt.
 """
 
 from __future__ import annotations

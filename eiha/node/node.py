@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from eiha.engine.jit import load_next
 from eiha.errors import ConfigurationError, EihaError
 from eiha.ha.context import MemberConfig
 from eiha.ha.effects import Fact, Halt, RoleChanged
@@ -171,6 +172,7 @@ class Node:
                 trial_limit_s=config.cluster.suspect_trial_ms / 1_000,
                 report=self._engine_reported,
                 failed=self._failed_in_thread,
+                load_more=load_next,
             ),
             snapshots=snapshots,
             witness=WitnessWorker(

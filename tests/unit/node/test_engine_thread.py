@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -210,3 +211,23 @@ def test_it_says_which_entry_it_is_at_and_that_it_is_idle_again() -> None:
     running.report()
     assert running.thread.stop(TIMEOUT_S)
     assert running.thread.at == IDLE
+
+
+def test_kernels_are_loaded_while_nothing_waits_and_entries_go_first() -> None:
+    order: list[str] = []
+    left = ["a", "b", "c"]
+    made = Running()
+
+    def load_more() -> bool:
+        order.append(left.pop())
+        if len(left) == 2:
+            made.thread.put(Apply((DEPLOY,)))
+        return bool(left)
+
+    made.thread._load_more = load_more
+    made.thread._report = lambda report: order.append(f"applied {through(report)}")
+    made.thread.start()
+    while len(order) < 4:
+        time.sleep(0.001)
+    assert order == ["c", "applied 1", "b", "a"]
+    assert made.thread.stop(TIMEOUT_S)
