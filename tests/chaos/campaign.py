@@ -17,6 +17,7 @@ from eiha.errors import EihaError
 from tests.chaos.catalogue import STAGES, fault_named
 from tests.chaos.checks import Check
 from tests.chaos.fault import Fault, Injected
+from tests.chaos.history import Digest
 from tests.chaos.scene import Scene, SceneError, SceneOptions
 from tests.chaos.schedule import Act
 from tests.chaos.verdict import judge, settle
@@ -129,10 +130,13 @@ def _play(
                 f"act {act.number} ({act.stage}) {number + 1}/{len(act.faults)}  {strike.what}: first ack after "
                 f"{_ms(strike.takeover_ms)}, whole {_ms(strike.rejoin_ms)} after healing"
             )
-        digests = settle(scene)
     except (SceneError, TimeoutError, EihaError) as failure:
         report.error = f"{type(failure).__name__}: {failure}"
-        digests = []
+    digests: list[Digest] = []
+    try:
+        digests = settle(scene)
+    except (SceneError, TimeoutError, EihaError) as failure:
+        report.error += f"\nat the end: {type(failure).__name__}: {failure}"
     finally:
         report.strikes = [asdict(strike) for strike in strikes]
         _timeline(scene, report, began_s)

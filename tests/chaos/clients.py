@@ -153,8 +153,8 @@ class Load:
     # HTTP
 
     def _run_http(self, history: ClientHistory) -> None:
+        client = _HttpClient(self._http, f"chaos-{time.time_ns()}")
         try:
-            client = _HttpClient(self._http, f"chaos-{time.time_ns()}")
             while not self._stop.is_set():
                 due_s = time.monotonic() + self._interval_s
                 number = history.publications
@@ -167,6 +167,8 @@ class Load:
                 self._stop.wait(max(0.0, due_s - time.monotonic()))
         except BaseException as failure:  # noqa: BLE001  it is raised again in finish()
             self._failures.append(failure)
+        finally:
+            client.close()
 
 
 class _HttpClient:
@@ -176,6 +178,12 @@ class _HttpClient:
         self._places = [urlsplit(url).netloc for url in urls]
         self._key = key
         self._connection: http.client.HTTPConnection | None = None
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def publish(self, number: int, body: bytes) -> None:
         """Publish; returns when a node acknowledged it. Raises what says that it never will."""
@@ -194,20 +202,18 @@ class _HttpClient:
 
     def _request(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and body; 0 when no answer came."""
-        connection = self._connection or http.client.HTTPConnection(self._places[0], timeout=HTTP_TIMEOUT_S)
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = http.client.HTTPConnection(self._places[0], timeout=HTTP_TIMEOUT_S)
         try:
             connection.request("POST", path, body, headers)
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as failure:
-            connection.close()
-            self._connection = None
+            self.close()
             return 0, str(failure).encode()
-        if response.status == 200:
-            self._connection = connection
-        else:
-            connection.close()
-            self._connection = None
+        if response.status != 200:
+            self.close()
         return response.status, answer
 
 

@@ -76,11 +76,10 @@ def _fault(strike: Document, y: float, scale: float, end_s: float) -> str:
 
 def _roles(samples: Sequence[Document], y: float, scale: float, end_s: float) -> list[str]:
     parts = []
-    for sample, after in zip(samples, [*samples[1:], {"at_s": end_s}], strict=True):
+    shown = [sample for sample in samples if sample["at_s"] < end_s]
+    for sample, until_s in zip(shown, [*(each["at_s"] for each in shown), end_s][1:], strict=True):
         style = _role_class(sample)
-        if sample["at_s"] >= end_s:
-            break
-        x, width = LEFT + sample["at_s"] * scale, max(0.6, (min(end_s, after["at_s"]) - sample["at_s"]) * scale)
+        x, width = LEFT + sample["at_s"] * scale, max(0.6, (until_s - sample["at_s"]) * scale)
         told = f"{sample['node']} {sample['role'] or 'does not answer'} {sample['state']}, epoch {sample['epoch']}"
         parts.append(
             f'<rect class="{style}" x="{x:.1f}" y="{y + 2}" width="{width:.1f}" height="{LANE - 6}">'

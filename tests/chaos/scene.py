@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from benchmarks.local_pair import SECRET, LocalPair, NodeProcess
+from benchmarks.local_pair import SECRET, START_TIMEOUT_S, LocalPair, NodeProcess
 from eiha.cli.node_client import Target, act
 from tests.chaos.clients import KINDS, Load
 from tests.chaos.database import OwnMariaDb
@@ -121,7 +121,7 @@ class Scene:
         try:
             for node in self.pair.nodes:
                 self.start(node)
-            self.wait_until_whole()
+            self.wait_for(self._has_come_up, "an active and a synced passive", START_TIMEOUT_S)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -129,6 +129,11 @@ class Scene:
             watch.start()
         self.load.start()
         return self
+
+    def _has_come_up(self) -> bool:
+        if self.notice_ends():
+            raise SceneError(f"a node does not start\n{self._last_words()}")
+        return self.is_whole()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

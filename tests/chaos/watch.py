@@ -44,6 +44,7 @@ class RoleWatch:
         """End."""
         self._stop.set()
         self._thread.join()
+        self._close()
 
     def _run(self) -> None:
         last = ("", "", -1)
@@ -57,16 +58,22 @@ class RoleWatch:
 
     def _ask(self) -> dict[str, Any]:
         seat, ports = self._node.seat, self._node.ports
-        connection = self._connection or http.client.HTTPConnection(seat.host, ports.http, timeout=ANSWER_TIMEOUT_S)
+        connection = self._connection
+        if connection is None:
+            connection = http.client.HTTPConnection(seat.host, ports.http, timeout=ANSWER_TIMEOUT_S)
+            self._connection = connection
         try:
             connection.request("GET", "/role")
             found: dict[str, Any] = json.loads(connection.getresponse().read())
         except (OSError, ValueError, http.client.HTTPException):
-            connection.close()
-            self._connection = None
+            self._close()
             return {}
-        self._connection = connection
         return found
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def log_lines(node: str, path: Path) -> list[LogLine]:
