@@ -129,6 +129,10 @@ def _lines(mine: dict[str, Any], peer: dict[str, Any], *, items_max: int | None)
             yield Line(name, "deployment", "", "", "deployed", "(missing)")
             continue
         words, theirs = PlanWords(name, part), PlanWords(name, other)
+        if words.refusal:
+            print(
+                f"plan {name} does not compile here, its operators are told by place: {words.refusal}", file=sys.stderr
+            )
         for found in differences(part, other, items_max=bound):
             operator, field, key = words.place(found.way)
             if found.more:

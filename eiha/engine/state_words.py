@@ -35,6 +35,7 @@ class PlanWords:
         self._texts: list[str] = list(part["strings"]["texts"])
         self._state: dict[str, Any] = part["state"]
         self._parts: list[tuple[Way, str]] = [(("text",), "text"), (("strings",), "strings")]
+        self._parts += _by_place(self._state)
         self.plan: Plan | None = None
         self.refusal = ""
         try:
@@ -42,8 +43,9 @@ class PlanWords:
             parts = lower(self.plan, StringTable(), EntryIdentity(name, 0)).parts()
         except PlanError as refusal:
             self.refusal = str(refusal)  # an extension that is not installed here: places instead of names
+            self.plan = None
             return
-        self._parts += [(("state", *each.path), each.name) for each in parts]
+        self._parts = [*self._parts[:2], *((("state", *each.path), each.name) for each in parts)]
 
     def place(self, way: Way) -> tuple[str, str, str]:
         """Operator, field and key (or row) of the value at ``way`` within the plan's part of a state."""
@@ -159,6 +161,8 @@ class PlanWords:
                 return repr(float(np.int32(key).view(np.float32)))
             case AttributeType.BOOL:
                 return repr(bool(key))
+            case None if 0 <= int(key) < len(self._texts):
+                return f"{key} (or text {self._text(int(key))})"
             case _:
                 return str(int(key))
 
@@ -189,6 +193,20 @@ def _is_by_group(state: Any, way: Way) -> bool:
     for step in way:
         state = state[step]
     return isinstance(state, dict) and "seen" in state
+
+
+def _by_place(state: dict[str, Any]) -> list[tuple[Way, str]]:
+    """The parts of a plan's state where nothing but the state is known."""
+    found: list[tuple[Way, str]] = []
+    for place, query in enumerate(state.get("queries", ())):
+        name, way = f"query {place + 1}", ("state", "queries", place)
+        found.append((way, name))
+        found += [((*way, "stages", each), f"{name}, stage {each + 1}") for each in range(len(query.get("stages", ())))]
+        found += [((*way, each), f"{name}, {each}") for each in ("pattern", "select", "limiter") if each in query]
+    found += [(("state", "tables", str(name)), f"table {name!r}") for name in state.get("tables", ())]
+    for field, what in (("gates", "partition"), ("aggregations", "aggregation")):
+        found += [(("state", field, each), f"{what} {each + 1}") for each in range(len(state.get(field, ())))]
+    return found
 
 
 def _dotted(way: Way) -> str:

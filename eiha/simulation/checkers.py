@@ -260,6 +260,11 @@ class StateDumps:
         self._elsewhere: set[str] = set()
         self.complete = 0
 
+    @property
+    def of_nodes(self) -> int:
+        """How many states nodes kept of their own."""
+        return len(self._mine)
+
     def not_reached(self, node: str) -> None:
         """``node`` said that it dumps its state as of another position than it was told."""
         self._elsewhere.add(node)

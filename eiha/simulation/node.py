@@ -66,8 +66,8 @@ SUPERVISOR_US = (100 * MS, 1_000 * MS)
 class Holdings:
     """How much a member holds of what must be bounded."""
 
-    outbox_rows: int
     pending_publications: int
+    held_publications: int
 
 
 class ClientPort(Protocol):
@@ -271,10 +271,15 @@ class Process:
         )
         return suspicion is None
 
+    def _check_room(self) -> None:
+        """Entries are given to the engine only while the outbox has room for what they put out."""
+        rows, most = self._member.replica.outbox.rows, self._member.ctx.policy.outbox_rows_max
+        if rows >= most:
+            raise Violation("bounded", f"{self.name} applies although {rows} outputs wait, of at most {most}")
+
     def holdings(self) -> Holdings:
         """What the member holds."""
-        member = self._member
-        return Holdings(member.replica.outbox.rows, max(len(member.pending), len(member.held)))
+        return Holdings(len(self._member.pending), len(self._member.held))
 
     @property
     def applied_through(self) -> int:
@@ -428,6 +433,7 @@ class Process:
                 world.checkers.order.written(self.name, entries)
                 self._log.persist(entries)
             case fx.Apply(entries):
+                self._check_room()
                 for entry in entries:
                     world.checkers.applied(self.name, entry)
                 self._engine.run(effect)

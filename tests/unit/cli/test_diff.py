@@ -173,13 +173,18 @@ def test_json_holds_the_same(compare: Callable[..., tuple[int, str]]) -> None:
     ]
 
 
-def test_a_plan_that_does_not_compile_here_is_compared_by_place(compare: Callable[..., tuple[int, str]]) -> None:
-    def change(state: dict[str, Any]) -> None:
+def test_a_plan_that_does_not_compile_here_is_compared_by_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, peer = state_of(), state_of()
+    for state in (mine, peer):
         state["plans"]["p"]["text"] = "define stream S (a int); from S#window.unknown(3) select a insert into Out;"
-
-    status, printed = compare(change)
-    assert status == 1
-    assert "plan p: text" in printed
+    plan(peer)["queries"][1]["select"]["aggregators"][0]["counts"][2] += 1
+    assert main(["diff", str(write(tmp_path / "a", mine)), str(write(tmp_path / "b", peer))]) == 1
+    told = capsys.readouterr()
+    assert "plan p does not compile here, its operators are told by place" in told.err
+    assert "plan p: query 2, select" in told.out
+    assert "(or text 'rome'): mine 2, peer 3" in told.out
 
 
 def test_output_is_bounded_unless_all_is_asked_for(compare: Callable[..., tuple[int, str]]) -> None:
