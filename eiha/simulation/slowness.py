@@ -14,8 +14,6 @@ from eiha.simulation.checkers import Violation
 from eiha.simulation.node import Process, SimulatedNode
 from eiha.simulation.scheduler import MS
 
-ROWS_OF_AN_ENTRY_MAX = 200
-"""More outputs than any workload makes of one entry: what is applied beyond a full outbox is counted in entries."""
 UNNOTICED_MS = 1_000
 """How long the end of a node may stay unnoticed by the other."""
 WINDOW_PART = 0.8
@@ -23,11 +21,9 @@ WINDOW_PART = 0.8
 
 
 class Bounded:
-    """No queue of a member grows beyond its bound, whatever stands still."""
+    """No queue of publications grows beyond its bound, whatever stands still."""
 
     def __init__(self, policy: Policy) -> None:
-        in_hand = (2 * policy.apply_entries_max + 1) * ROWS_OF_AN_ENTRY_MAX
-        self._outbox_rows_max = policy.outbox_rows_max + in_hand
         self._pending_max = 2 * policy.pending_publications_max
 
     def look(self, node: SimulatedNode) -> None:
@@ -36,8 +32,8 @@ class Bounded:
             return
         holds = node.process.holdings()
         for what, count, most in (
-            ("outputs", holds.outbox_rows, self._outbox_rows_max),
             ("publications that wait for the log", holds.pending_publications, self._pending_max),
+            ("publications that wait for the active", holds.held_publications, self._pending_max),
         ):
             if count > most:
                 raise Violation("bounded", f"{node.name} holds {count} {what}, more than {most}")
