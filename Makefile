@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help setup demo demo-mysql lint types layers unit fuzz bounds simulation integration test chaos soak kills bench docs clean
+.PHONY: help setup demo demo-mysql lint types layers unit fuzz fuzz-decoders bounds simulation integration test chaos soak kills bench docs clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,10 +35,13 @@ layers: setup
 	@rm -f .layers.log
 
 unit: setup ## tests without real processes
-	@$(BIN)/python -m pytest tests/unit tests/golden tests/tidy tests/conformance -n $(JOBS) -q
+	@$(BIN)/python -m pytest tests/unit tests/golden tests/tidy tests/conformance tests/decoders -n $(JOBS) -q
 
 fuzz: setup ## random plans, fed in every form
 	@$(BIN)/python -m pytest tests/fuzz -n $(JOBS) -q
+
+fuzz-decoders: setup ## every decoder against nearly valid input, ten minutes
+	@$(BIN)/python -m tests.decoders --seconds 600
 
 bounds: setup ## the engine's tests with every array access of the compiled kernels checked
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/var/bounds $(BIN)/python -m pytest tests/unit/engine tests/conformance -n $(JOBS) -q

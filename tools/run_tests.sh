@@ -6,7 +6,7 @@ set -eu
 python=$1
 jobs=$2
 
-"$python" -m pytest tests/unit tests/golden tests/tidy tests/conformance tests/fuzz examples -n "$jobs" -q \
+"$python" -m pytest tests/unit tests/golden tests/tidy tests/conformance tests/fuzz tests/decoders examples -n "$jobs" -q \
   --cov --cov-report=term:skip-covered
 "$python" -m pytest tests/integration tests/chaos -q
 "$python" -m pytest tests/simulation -q

@@ -55,7 +55,8 @@ def tls_remedy(failure: BaseException) -> str:
         return "TLS: the handshake was not finished in time"
     if isinstance(failure, ConnectionError):
         return (
-            "TLS: the other side closed the connection in the handshake: does it speak TLS, and what does its log say?"
+            "TLS: the other side closed the connection in the handshake: it does not speak TLS, or does not accept the "
+            "certificate here (is it of an authority in its ca, and valid?); its log says which"
         )
     return f"TLS: the handshake failed: {failure}"
 

@@ -148,7 +148,7 @@ def test_a_member_that_does_not_belong_is_refused_with_the_remedy_on_both_sides(
     one.start()
     wait_until(lambda: one.role()[0] == "active", "an active", pair)
     for spoil, said_by_one, said_by_two in (
-        (_other_authority, "of an authority that the ca here does not hold", "its ca must hold that authority"),
+        (_other_authority, "of an authority that the ca here does not hold", "does not accept the certificate here"),
         (_expired, "has expired: make a new one", "the certificate CN=node2 ended at"),
         (_of_another_name, "does not name it as eiha://local.pair/node2", "the other side refused"),
         (None, "the other side refused", "not among those that node2 has"),
