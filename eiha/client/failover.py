@@ -6,11 +6,14 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable
+from typing import Any, Final
 
 from eiha.client.connection import ConnectionOwner, NodeConnection
 from eiha.client.options import ClientOptions
 from eiha.errors import ConfigurationError
 from eiha.transport.tls_refusal import tls_remedy
+
+_PROBE_GROWTH: Final = 1.5
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -98,12 +101,15 @@ class Link:
         self.failures.pop(address, None)
         connection.start()
         self._changed()
-        reason = await self._until_closed(connection)
+        reason, active = await self._until_closed(connection, address)
         self.connection = None
         self.failures[address] = reason
         self._hopped = False
-        if connection.redirect and connection.redirect != address:
-            self._hint, self._hopped = connection.redirect, True
+        elsewhere = active or connection.redirect
+        if elsewhere and elsewhere != address:
+            self._hint, self._hopped = elsewhere, True
+            if active:
+                return
         elif connection.client_id == self._owner.session.client_id:
             self._position += 1
         if connection.acks:
@@ -115,14 +121,20 @@ class Link:
             self._backoff_s = min(self._backoff_s * 2, self._options.backoff_max_s)
         self._changed()
 
-    async def _until_closed(self, connection: NodeConnection) -> str:
-        """Wait for the end; leave a node that says nothing although it owes acknowledgements."""
+    async def _until_closed(self, connection: NodeConnection, address: str) -> tuple[str, str]:
+        """Wait for the end; why it came, and the address of another node if that one is known to be active.
+
+        A node that says nothing although it owes acknowledgements is left: at once when another says that it is the
+        active now, else after ``silence_s``.
+        """
         loop = asyncio.get_running_loop()
         waiting_since = loop.time()
+        probe_s = self._options.probe_s
+        next_probe_s = probe_s
         while True:
-            done, _ = await asyncio.wait({connection.closed}, timeout=self._silence_s / 4)
+            done, _ = await asyncio.wait({connection.closed}, timeout=min(probe_s, self._silence_s) / 4)
             if done:
-                return connection.closed.result()
+                return connection.closed.result(), ""
             now = loop.time()
             if not len(self._owner.session):
                 waiting_since = now
@@ -131,6 +143,37 @@ class Link:
                 connection.abort(f"nothing heard for {quiet_s:.1f} s")
                 # the cluster may just be slow: do not circle faster than it can answer
                 self._silence_s = min(self._silence_s * 2, 60.0)
+            elif quiet_s < probe_s:
+                next_probe_s = probe_s
+            elif quiet_s > next_probe_s:
+                active = await self._active_elsewhere(connection, address)
+                if active:
+                    connection.abort(f"nothing heard for {quiet_s:.1f} s, and {active} is active")
+                    return f"nothing heard for {quiet_s:.1f} s, and {active} is active", active
+                # rarer and rarer: a cluster that is just slow is not to be asked all the time
+                next_probe_s = quiet_s * _PROBE_GROWTH
+
+    async def _active_elsewhere(self, connection: NodeConnection, address: str) -> str:
+        """The first other node that says it is active; empty when none does, or ``connection`` ended meanwhile."""
+        for other in dict.fromkeys(self.nodes):
+            if other == address:
+                continue
+            asking = asyncio.create_task(self._open(other))
+            try:
+                waited: tuple[asyncio.Future[Any], ...] = (asking, connection.closed)
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                if not asking.done():
+                    return ""
+                probe = asking.result()
+            except (OSError, TimeoutError) as failure:
+                self.failures[other] = _told(failure)
+                continue
+            finally:
+                asking.cancel()
+            probe.close("asked for its role")
+            if probe.welcomed.result().role == "active":
+                return other
+        return ""
 
 
 def _context(options: ClientOptions) -> ssl.SSLContext | None:

@@ -15,6 +15,8 @@ class ClientOptions:
         unacked_rows_max, unacked_bytes_max: what may be unacknowledged before publishing waits. A node may allow less.
         connect_timeout_s: for one node to accept the connection and welcome the client.
         give_up_s: how long ``connect`` tries all nodes before it raises; later reconnects never give up.
+        probe_s: with something unacknowledged, and nothing heard for so long, the other nodes are asked whether one of
+            them is active now; if so the client moves there. Asked again after half as long again, and so on.
         silence_s: with something unacknowledged, a node that says nothing for so long is left for the next one.
         session_lost_s: how long a node may miss what was acknowledged before the client takes the session as lost.
         backoff_first_s, backoff_max_s: pauses after a round of all nodes failed; doubled, with jitter.
@@ -35,6 +37,7 @@ class ClientOptions:
     unacked_bytes_max: int = 32 << 20
     connect_timeout_s: float = 2.0
     give_up_s: float = 10.0
+    probe_s: float = 0.25
     silence_s: float = 3.0
     session_lost_s: float = 15.0
     backoff_first_s: float = 0.02

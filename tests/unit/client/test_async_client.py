@@ -125,6 +125,37 @@ async def test_all_nodes_away_for_a_while_delays_and_loses_nothing():
         assert volumes(nodes.log) == [0, 1]
 
 
+async def test_a_node_that_falls_silent_is_left_as_soon_as_another_is_active():
+    options = ClientOptions(give_up_s=5, probe_s=0.02, silence_s=60, connect_timeout_s=1)
+    async with cluster() as nodes, Client(nodes.addresses, options=options) as client:
+        await (await client.publish_columns("Trades", columns(0)))
+        nodes.intakes[0].held = True  # it stands still; the other one is no active yet
+        facts = nodes.intakes[1].node_facts
+        nodes.intakes[1].node_facts = type(facts)("node2", "passive", nodes.addresses[0])
+        late = await client.publish_columns("Trades", columns(1))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(late), 0.2)
+        assert nodes.intakes[1].submissions == []
+        nodes.intakes[1].node_facts = type(facts)("node2", "active", "")
+        assert await asyncio.wait_for(late, 5) == 1
+        assert volumes(nodes.log) == [0, 1]
+        assert "is active" in client.links[0].failures[nodes.addresses[0]]
+
+
+async def test_a_slow_node_is_not_left_while_no_other_is_active():
+    options = ClientOptions(give_up_s=5, probe_s=0.01, silence_s=60, connect_timeout_s=1)
+    async with cluster() as nodes, Client(nodes.addresses, options=options) as client:
+        nodes.intakes[0].held = True
+        facts = nodes.intakes[1].node_facts
+        nodes.intakes[1].node_facts = type(facts)("node2", "passive", nodes.addresses[0])
+        late = await client.publish_columns("Trades", columns(1))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(late), 0.2)
+        nodes.intakes[0].release()
+        assert await asyncio.wait_for(late, 5) == 1
+        assert len(nodes.intakes[0].submissions) == 1
+
+
 async def test_a_passive_hands_the_client_on_to_the_active_once():
     async with cluster() as nodes:
         nodes.intakes[0].node_facts = type(nodes.intakes[0].node_facts)("node1", "passive", nodes.addresses[1])
