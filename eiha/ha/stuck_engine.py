@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PARTS_OF_WELL = 4
 """An engine that has been at one piece of work for less than a quarter of the limit counts as well."""
 
-_LONG_BY_NATURE = ("snapshot", "restore")
-"""Take as long as the state is large; they are told in the status, and nobody ends because of them."""
+_LONG_BY_NATURE = ("snapshot", "restore", "trial")
+"""Take as long as the state is large, or have a limit of their own: told in the status, and nobody ends by them."""
 
 
 def stuck_at(vitals: Vitals, policy: Policy) -> str | None:

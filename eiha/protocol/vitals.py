@@ -11,8 +11,8 @@ from eiha.kernel.ids import BEFORE_FIRST, Sequence
 class EngineAt:
     """What the engine's thread is at. ``unit`` counts pieces of work, so that two of them are told apart.
 
-    ``kind``: empty for nothing, else ``entry``, ``question``, ``digest``, ``snapshot`` or ``restore``. ``sequence``:
-    the entry's.
+    ``kind``: empty for nothing, else ``entry``, ``question``, ``digest``, ``trial``, ``snapshot`` or ``restore``.
+    ``sequence``: the entry's.
     """
 
     unit: int = 0
