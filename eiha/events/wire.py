@@ -25,6 +25,7 @@ import numpy.typing as npt
 from eiha.errors import MalformedBatch, WrongSchema
 from eiha.events.column import Mask, Values
 from eiha.events.schema import AttributeType, Schema
+from eiha.kernel.container_budget import container_hooks
 
 ROWS_MAX: Final = 1_000_000
 """Rows a payload may claim: far above any useful batch, low enough to bound what a header can make us allocate."""
@@ -98,7 +99,7 @@ def decode(payload: bytes | memoryview, schema: Schema) -> WireBatch:
         WrongSchema: the number of columns or a column's data does not fit ``schema``.
     """
     try:
-        outer = msgpack.unpackb(payload, raw=False, strict_map_key=True, max_ext_len=0)
+        outer = msgpack.unpackb(payload, raw=False, strict_map_key=True, max_ext_len=0, **container_hooks(len(payload)))
     except Exception as cause:
         # msgpack raises ValueError, its own subclasses, UnpackException and UnicodeDecodeError alike
         raise MalformedBatch(f"a batch payload is not msgpack: {cause}") from cause

@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 
 from eiha.errors import MalformedFrame
+from eiha.kernel.container_budget import container_hooks
 from eiha.protocol.limits import ARRAY_ITEMS_MAX, NAME_LENGTH_MAX, NUMBER_MAX
 
 Buffer = bytes | bytearray | memoryview
@@ -22,8 +23,8 @@ def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
     costs address space, not memory; and none may claim more items than there are bytes.
 
     Raises:
-        MalformedFrame: not msgpack, trailing bytes, maps with other than text keys, extension types, or a list of
-            more than ``items_max`` items.
+        MalformedFrame: not msgpack, trailing bytes, maps with other than text keys, extension types, a list of
+            more than ``items_max`` items, or more lists and maps than ``container_budget`` allows.
     """
     try:
         return msgpack.unpackb(
@@ -34,6 +35,7 @@ def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
             max_ext_len=0,
             max_array_len=min(items_max, len(data)),
             max_map_len=min(items_max, len(data)),
+            **container_hooks(len(data)),
         )
     except Exception as cause:
         # msgpack raises ValueError, its own subclasses, UnpackException and UnicodeDecodeError alike

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import orjson
 
+from eiha.kernel.container_budget import CONTAINERS_MAX, json_containers_exceed
+
 JSON_TYPES: Final = frozenset({"application/json"})
 NDJSON_TYPES: Final = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
@@ -37,6 +39,8 @@ def parse_body(body: bytes, content_type: str) -> list[Any]:
     charset = parameters.lower().replace(" ", "").removeprefix("charset=").strip('"')
     if charset not in ("", "utf-8", "utf8"):
         raise UnsupportedType(f"charset {charset!r} is not taken; send UTF-8")
+    if json_containers_exceed(body):
+        raise MalformedBody(f"the body has more than {CONTAINERS_MAX} lists and objects: send the events in parts")
     if media in JSON_TYPES or not media:
         return _json(body)
     if media in NDJSON_TYPES:

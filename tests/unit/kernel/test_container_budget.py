@@ -1,0 +1,58 @@
+"""A message of empty lists does not become gigabytes."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+
+import msgpack
+import pytest
+
+from eiha.errors import MalformedBatch, MalformedFrame
+from eiha.events.schema import Attribute, AttributeType, Schema
+from eiha.events.wire import decode
+from eiha.kernel.container_budget import CONTAINERS_MAX, SMALL_BYTES, container_hooks, json_containers_exceed
+from eiha.protocol import fields
+from eiha.protocol.limits import ROWS_MESSAGE_ITEMS_MAX
+from eiha.receivers.http_body import MalformedBody, parse_body
+
+OBJECTS = Schema((Attribute("notes", AttributeType.OBJECT),))
+SIZE = 4 << 20
+
+
+def nested(size: int, head: bytes = b"\xdd\x00\x00\xff\xff", empty: bytes = b"\x90") -> bytes:
+    """A list of lists of 65,535 empty lists."""
+    inner = head + empty * 65_535
+    count = size // len(inner)
+    return b"\xdd" + count.to_bytes(4, "big") + inner * count
+
+
+@pytest.mark.parametrize(
+    ("refuse", "error"),
+    [
+        (lambda: fields.unpack(nested(SIZE), "rows", items_max=ROWS_MESSAGE_ITEMS_MAX), MalformedFrame),
+        (lambda: decode(b"\x93\x01\xc0\x91\x92\xc0" + nested(SIZE), OBJECTS), MalformedBatch),
+        (lambda: decode(b"\x93\x01\xc0\x91\x92\xc0" + nested(SIZE, empty=b"\x80"), OBJECTS), MalformedBatch),
+        (lambda: parse_body(b"[" + b"[]," * (SIZE // 3) + b"[]]", "application/json"), MalformedBody),
+    ],
+    ids=["message", "lists of an object column", "maps of an object column", "JSON"],
+)
+def test_more_lists_than_rows_could_need_are_refused_in_bounded_memory(
+    refuse: Callable[[], object], error: type[Exception]
+) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(error, match="lists"):
+            refuse()
+        assert tracemalloc.get_traced_memory()[1] < 24 * SIZE
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_small_is_not_counted_and_a_million_rows_pass() -> None:
+    assert container_hooks(SMALL_BYTES) == {}
+    rows = msgpack.packb([[1]] * 1_000_000)
+    assert len(rows) > SMALL_BYTES
+    assert len(msgpack.unpackb(rows, **container_hooks(len(rows)))) == 1_000_000
+    assert not json_containers_exceed(b'{"a":1}' * (CONTAINERS_MAX - 1))
+    assert json_containers_exceed(b'{"a":1}' * (CONTAINERS_MAX + 1))
