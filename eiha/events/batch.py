@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.events.column import Column, Indices, concatenate
-from eiha.events.repeated import multiples
+from eiha.events.repeated import multiples, taken
 from eiha.events.schema import Schema
 
 Timestamps = npt.NDArray[np.int64]
@@ -67,16 +67,22 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.timestamps)
 
-    def take(self, indices: Indices) -> EventBatch:
-        """The rows at ``indices``, which must not decrease in chunk number."""
+    def take(self, indices: Indices, chunks: Chunks | None = None) -> EventBatch:
+        """The rows at ``indices``, which must not decrease in chunk number.
+
+        ``chunks``: their numbers, from whoever knows them already; only where every row is a chunk of its own.
+        """
+        assert chunks is None or self.chunks is None
+        if chunks is None:
+            chunks = indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices)
         return EventBatch(
-            schema=self.schema,
-            timestamps=self.timestamps.take(indices),
-            columns=tuple(column.take(indices) for column in self.columns),
-            kinds=None if self.kinds is None else self.kinds.take(indices),
-            chunks=indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices),
-            collapses=self.collapses,
-            keys=None if self.keys is None else self.keys.take(indices),
+            self.schema,
+            taken(self.timestamps, indices),
+            tuple([column.take(indices) for column in self.columns]),
+            None if self.kinds is None else self.kinds.take(indices),
+            chunks,
+            self.collapses,
+            None if self.keys is None else self.keys.take(indices),
         )
 
     def chunk_numbers(self) -> Chunks:

@@ -36,6 +36,13 @@ def repeated(value: int, rows: int) -> Longs:
     return array[:rows]
 
 
+def taken(array: Longs, indices: Longs) -> Longs:
+    """``array`` at ``indices``; nothing is gathered where it holds one number over and over."""
+    if array.base is _latest.made[1] and len(indices) <= len(array):
+        return array[: len(indices)]
+    return array.take(indices)
+
+
 class _Rising:
     """The multiples made last, and of what."""
 

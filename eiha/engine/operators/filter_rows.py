@@ -7,9 +7,10 @@ import numpy as np
 from eiha.engine.column_pruning import KeepColumns, KeptColumns
 from eiha.engine.expressions.compile_expression import compile_condition
 from eiha.engine.expressions.rows import Scope
+from eiha.engine.kernels.kept_rows import kept_rows
 from eiha.engine.operator import RowClock
 from eiha.engine.operators.stateless import Stateless, rows_of
-from eiha.events.batch import EventBatch
+from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.plan.expressions import Expression
 
 
@@ -41,10 +42,14 @@ class FilterRows(Stateless):
             return batch
         if isinstance(passes, bool):
             return self._none_of(batch)
-        kept = passes.nonzero()[0]
-        if not len(kept):
+        room = len(batch)
+        rows, chunks = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+        count = kept_rows(passes, CHUNK_STRIDE, rows, chunks)
+        if count == room:
+            return batch
+        if not count:
             return self._none_of(batch)
-        return batch if len(kept) == len(batch) else batch.take(kept)
+        return batch.take(rows[:count], chunks[:count] if batch.chunks is None else None)
 
     def _none_of(self, batch: EventBatch) -> EventBatch:
         """A batch without rows, made once: most filters drop most single events."""
