@@ -7,12 +7,18 @@ import multiprocessing
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import cast
 
 import numpy as np
 
 from benchmarks.event_loop import run_fast
+
+CHUNK_BYTES = 200_000
+"""About a batch of 8,192 events as columns."""
+WINDOW = 64
 
 
 class _Hop(asyncio.Protocol):
@@ -70,6 +76,19 @@ def _serve(next_port: int | None, report: Connection) -> None:
 
 def two_hops(rounds: int = 3_000, size: int = 200) -> tuple[float, float]:
     """p50 and p99 in ms of ``rounds`` echoes of ``size`` bytes over two hops, one at a time."""
+    with _hops() as port:
+        return run_fast(_measure(port, rounds, size))
+
+
+def carried(seconds: float) -> float:
+    """Bytes per second over two hops and back, ``WINDOW`` chunks on their way at a time."""
+    with _hops() as port:
+        return run_fast(_carry(port, seconds))
+
+
+@contextmanager
+def _hops() -> Iterator[int]:
+    """Two processes that pass bytes on and back; the port of the first."""
     context = multiprocessing.get_context("spawn")
     processes = []
     port: int | None = None
@@ -81,11 +100,26 @@ def two_hops(rounds: int = 3_000, size: int = 200) -> tuple[float, float]:
         port = receiving.recv()
     assert port is not None
     try:
-        return run_fast(_measure(port, rounds, size))
+        yield port
     finally:
         for process in processes:
             process.terminate()
             process.join()
+
+
+async def _carry(port: int, seconds: float) -> float:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4 * WINDOW * CHUNK_BYTES)
+    _no_delay(writer.transport)
+    chunk = bytes(CHUNK_BYTES)
+    for _ in range(WINDOW):
+        writer.write(chunk)
+    begin = time.perf_counter()
+    carried_bytes = 0
+    while (elapsed := time.perf_counter() - begin) < seconds:
+        carried_bytes += len(await reader.readexactly(CHUNK_BYTES))
+        writer.write(chunk)
+    writer.close()
+    return carried_bytes / elapsed
 
 
 async def _measure(port: int, rounds: int, size: int) -> tuple[float, float]:

@@ -1,22 +1,29 @@
 """The pair: events per second acknowledged as replicated, and latency, with client and both nodes on this machine.
 
-    python -m benchmarks.pair [--seconds 5] [--json FILE]
+    python -m benchmarks.pair [--seconds 5] [--quick] [--json FILE]
 
 Three ways in: columns, msgpack rows, HTTP NDJSON; each through a plan with a filter and a window, for a fixed time, as
-fast as the nodes take them. Before it single events one at a time on the idle pair and, in the same run, the limit: a
-bare echo over the same two hops. After each, both nodes must have applied everything.
+fast as the nodes take them, and then at 10, 50 and 90 % of the rate that this gave. Those are open loops: publications
+are sent when they are due, and latency counts from that moment, so that a stall is not hidden by a client that waits
+with it. (The client's timer is as fine as a millisecond, which is in these figures.) Before it single events on the
+idle pair, one every few milliseconds and one after the other, and, in the same run, the limits of the machine: a bare
+echo over the same two hops, and what these hops carry when nothing is done with it. After each part, both nodes must
+have applied everything. What the nodes' threads did meanwhile is told in CPU time per event.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +32,12 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.echo import two_hops
+from benchmarks.echo import carried, two_hops
 from benchmarks.event_loop import run_fast
 from benchmarks.generated import generate
 from benchmarks.load import arrays_of, rows_of
 from benchmarks.local_pair import LocalPair
+from benchmarks.thread_times import Usage, usage_since
 from eiha.client import Client, ClientOptions
 from eiha.events.wire import WireBatch
 
@@ -43,10 +51,55 @@ from Trades[volume > 500]#window.length(1000)
 select symbol, avg(price) as average group by symbol having average > 990.0
 insert into Average;
 """
+SHARES = (10, 50, 90)
+"""Percent of the highest rate at which latencies are measured."""
 WINDOW = 64
 """Publications in flight for each way in."""
 
+EVENT_BYTES = 28
+"""About what an event of this stream takes as columns, with its share of everything around it."""
+
 Publish = Callable[[int], Awaitable["asyncio.Future[Any]"]]
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """One way to publish: ``publish(number)`` gives a future of the acknowledgement of ``rows`` rows."""
+
+    publish: Publish
+    rows: int
+
+
+async def open_loop(way: WayIn, events_per_s: float, seconds: float) -> dict[str, float]:
+    """Publish at a fixed rate for ``seconds``; latency from the moment each publication was due."""
+    latencies: list[float] = []
+    waiting: set[asyncio.Future[Any]] = set()
+    interval_s = way.rows / events_per_s
+    begin = time.perf_counter()
+
+    def note(due: float, done: asyncio.Future[Any]) -> None:
+        waiting.discard(done)
+        done.result()
+        latencies.append((time.perf_counter() - due) * 1000)
+
+    for number in range(max(1, round(seconds / interval_s))):
+        due = begin + number * interval_s
+        delay = due - time.perf_counter()
+        if delay > 0:
+            await asyncio.sleep(delay)
+        future = await way.publish(number)
+        waiting.add(future)
+        future.add_done_callback(functools.partial(note, due))
+    while waiting:
+        await asyncio.wait(set(waiting))
+    return {"events_per_s": round(events_per_s), **percentiles(latencies)}
+
+
+def percentiles(latencies_ms: list[float]) -> dict[str, float]:
+    """p50 and p99."""
+    return {
+        name: round(float(np.percentile(latencies_ms, share)), 2) for name, share in (("p50_ms", 50), ("p99_ms", 99))
+    }
 
 
 async def throughput(publish: Publish, rows: int, seconds: float) -> dict[str, float]:
@@ -67,11 +120,7 @@ async def throughput(publish: Publish, rows: int, seconds: float) -> dict[str, f
         acked += rows
         latencies.append((time.perf_counter() - at) * 1000)
     elapsed = time.perf_counter() - begin
-    return {
-        "events_per_s": round(acked / elapsed),
-        "p50_ms": round(float(np.percentile(latencies, 50)), 2),
-        "p99_ms": round(float(np.percentile(latencies, 99)), 2),
-    }
+    return {"events_per_s": round(acked / elapsed), **percentiles(latencies)}
 
 
 def batches(rows: int, count: int = 16) -> list[WireBatch]:
@@ -79,7 +128,8 @@ def batches(rows: int, count: int = 16) -> list[WireBatch]:
     return [generate(SPEC, first=index * rows, rows=rows, dt_ms=None, seed=3) for index in range(count)]
 
 
-async def columns(pair: LocalPair, seconds: float, rows: int) -> dict[str, float]:
+@asynccontextmanager
+async def columns(pair: LocalPair, rows: int) -> AsyncIterator[WayIn]:
     """NumPy columns over TCP."""
     prepared = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(rows)]
     async with Client(pair.ingest, options=ClientOptions(unacked_rows_max=10_000_000)) as client:
@@ -87,10 +137,11 @@ async def columns(pair: LocalPair, seconds: float, rows: int) -> dict[str, float
         async def publish(number: int) -> asyncio.Future[Any]:
             return await client.publish_columns(STREAM, prepared[number % len(prepared)])
 
-        return await throughput(publish, rows, seconds)
+        yield WayIn(publish, rows)
 
 
-async def rows(pair: LocalPair, seconds: float, rows_each: int) -> dict[str, float]:
+@asynccontextmanager
+async def rows(pair: LocalPair, rows_each: int) -> AsyncIterator[WayIn]:
     """Lists of values over TCP, as msgpack rows."""
     prepared = [rows_of(batch) for batch in batches(rows_each)]
     options = ClientOptions(rows_on_wire=True, batch_rows=rows_each)
@@ -99,10 +150,11 @@ async def rows(pair: LocalPair, seconds: float, rows_each: int) -> dict[str, flo
         async def publish(number: int) -> asyncio.Future[Any]:
             return await client.publish_rows(STREAM, prepared[number % len(prepared)])
 
-        return await throughput(publish, rows_each, seconds)
+        yield WayIn(publish, rows_each)
 
 
-async def http(pair: LocalPair, seconds: float, rows_each: int, connections: int = 8) -> dict[str, float]:
+@asynccontextmanager
+async def http(pair: LocalPair, rows_each: int, connections: int = 8) -> AsyncIterator[WayIn]:
     """NDJSON bodies over keep-alive connections, to the active."""
     active = pair.active()
     assert active is not None
@@ -131,23 +183,23 @@ async def http(pair: LocalPair, seconds: float, rows_each: int, connections: int
     async def publish(number: int) -> asyncio.Future[Any]:
         return asyncio.ensure_future(exchange(await free.get(), requests[number % len(requests)]))
 
-    result = await throughput(publish, rows_each, seconds)
+    yield WayIn(publish, rows_each)
     while not free.empty():
         free.get_nowait()[1].close()
-    return result
 
 
-async def single_events(pair: LocalPair, count: int) -> dict[str, float]:
-    """One event at a time on the idle pair, publish to acknowledgement."""
+async def single_events(pair: LocalPair, count: int, pause_s: float) -> dict[str, float]:
+    """One event at a time, publish to acknowledgement; ``pause_s`` between them lets both engines finish."""
     one = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(1)]
-    times = []
+    times: list[float] = []
     async with Client(pair.ingest) as client:
         for number in range(count):
+            if pause_s:
+                await asyncio.sleep(pause_s)
             begin = time.perf_counter()
             await (await client.publish_columns(STREAM, one[number % len(one)]))
             times.append((time.perf_counter() - begin) * 1000)
-    kept = np.array(times[count // 10 :])
-    return {name: round(float(np.percentile(kept, share)), 3) for name, share in (("p50_ms", 50), ("p99_ms", 99))}
+    return percentiles(times[count // 10 :])
 
 
 async def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -161,17 +213,43 @@ async def measure(arguments: argparse.Namespace, console: Console) -> dict[str, 
     with LocalPair(directory, plans) as pair:
         await asyncio.to_thread(pair.start)
         results["idle_rss_mb"] = [round(_rss_mb(node.process.pid)) for node in pair.nodes if node.process]
-        for name, run in (
-            ("single events", single_events(pair, 3_000)),
-            ("columns, batches of 8,192", columns(pair, arguments.seconds, 8_192)),
-            ("msgpack rows, batches of 1,000", rows(pair, arguments.seconds, 1_000)),
-            ("HTTP NDJSON, 500 rows a request", http(pair, arguments.seconds, 500)),
+        count = 300 if arguments.quick else 2_000
+        for name, pause_s in (("single events, one every 5 ms", 0.005), ("single events, one after the other", 0.0)):
+            console.print(f"… {name}", style="dim")
+            results[name] = await single_events(pair, count, pause_s)
+        for name, way_in in (
+            ("columns, batches of 8,192", columns(pair, 8_192)),
+            ("msgpack rows, batches of 1,000", rows(pair, 1_000)),
+            ("HTTP NDJSON, 500 rows a request", http(pair, 500)),
         ):
             console.print(f"… {name}", style="dim")
-            results[name] = await run
-            await asyncio.to_thread(pair.wait_for, lambda: _both_applied(pair), "both nodes to apply everything", 60.0)
+            await _way(pair, name, way_in, arguments.seconds, results)
         results["rss_after_millions_mb"] = await memory(pair, arguments.millions)
     return results
+
+
+async def _way(
+    pair: LocalPair, name: str, way_in: AbstractAsyncContextManager[WayIn], seconds: float, results: dict[str, Any]
+) -> None:
+    """Measure one way in: as fast as it goes, then at shares of that."""
+    before = {node.name: Usage.of(node.process.pid) for node in pair.nodes if node.process}
+    async with way_in as way:
+        full = results[name] = await throughput(way.publish, way.rows, seconds)
+        await _settled(pair)
+        active = pair.active()
+        events = full["events_per_s"] * seconds
+        results.setdefault("cpu_ns_per_event", {})[name] = {
+            "active" if node is active else "passive": usage_since(before[node.name], node.process.pid, events)
+            for node in pair.nodes
+            if node.process
+        }
+        for percent in SHARES:
+            results[f"{name}, at {percent} %"] = await open_loop(way, full["events_per_s"] * percent / 100, seconds)
+            await _settled(pair)
+
+
+async def _settled(pair: LocalPair) -> None:
+    await asyncio.to_thread(pair.wait_for, lambda: _both_applied(pair), "both nodes to apply everything", 60.0)
 
 
 async def memory(pair: LocalPair, millions: int) -> list[list[int]]:
@@ -182,7 +260,7 @@ async def memory(pair: LocalPair, millions: int) -> list[list[int]]:
         for _ in range(millions):
             sent = [await client.publish_columns(STREAM, prepared[number % len(prepared)]) for number in range(100)]
             await asyncio.gather(*sent)
-            await asyncio.to_thread(pair.wait_for, lambda: _both_applied(pair), "both nodes to apply everything", 60.0)
+            await _settled(pair)
             readings.append([round(_rss_mb(node.process.pid)) for node in pair.nodes if node.process])
     return readings
 
@@ -206,28 +284,52 @@ def _rss_mb(pid: int) -> float:
     return 0.0
 
 
-def main() -> int:
-    """Measure the limit, then the pair."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pair", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each way in")
-    parser.add_argument("--millions", type=int, default=8, help="millions of events over which memory is watched")
-    parser.add_argument("--directory", type=Path, default=Path("var/pair"))
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    console = Console()
-    echo_p50, echo_p99 = two_hops()
-    results = {"bare echo over two hops": {"p50_ms": round(echo_p50, 3), "p99_ms": round(echo_p99, 3)}}
-    results |= run_fast(measure(arguments, console))
+def show(results: dict[str, Any], console: Console) -> None:
+    """The figures as tables."""
     table = Table(title="client and both nodes on this machine")
     for heading in ("what", "events/s", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     for name, values in results.items():
-        if isinstance(values, dict):
+        if isinstance(values, dict) and name != "cpu_ns_per_event":
             rate = values.get("events_per_s")
-            table.add_row(name, f"{rate:,}" if rate else "", str(values["p50_ms"]), str(values["p99_ms"]))
+            table.add_row(
+                name, f"{rate:,}" if rate else "", str(values.get("p50_ms", "")), str(values.get("p99_ms", ""))
+            )
     console.print(table)
+    costs = Table(title="CPU time of the nodes' threads at the highest rate, ns per event")
+    for heading in ("way in", "node", "thread", "ns"):
+        costs.add_column(heading, justify="right" if heading == "ns" else "left")
+    for name, nodes in results["cpu_ns_per_event"].items():
+        for node, threads in nodes.items():
+            for thread, cost in threads.items():
+                costs.add_row(name, node, thread, f"{cost:,.0f}")
+    console.print(costs)
     console.print(f"resident memory of the nodes, MB: idle {results['idle_rss_mb']}")
     console.print(f"after the above and each further million: {results['rss_after_millions_mb']}")
+
+
+def main() -> int:
+    """Measure the limits, then the pair."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pair", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each way in")
+    parser.add_argument("--quick", action="store_true", help="everything once and shortly: does it run at all?")
+    parser.add_argument("--millions", type=int, default=8, help="millions of events over which memory is watched")
+    parser.add_argument("--directory", type=Path, default=Path("var/pair"))
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.seconds, arguments.millions = min(arguments.seconds, 0.3), 0
+    console = Console()
+    echo_p50, echo_p99 = two_hops(300 if arguments.quick else 3_000)
+    carried_bytes = carried(0.3 if arguments.quick else 2.0)
+    results: dict[str, Any] = {
+        "bare echo over two hops": {"p50_ms": round(echo_p50, 3), "p99_ms": round(echo_p99, 3)},
+        f"bare bytes over two hops, events of {EVENT_BYTES} bytes": {
+            "events_per_s": round(carried_bytes / EVENT_BYTES)
+        },
+    }
+    results |= run_fast(measure(arguments, console))
+    show(results, console)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
     return 0

@@ -1,7 +1,8 @@
 """Kill the active again and again under load, and prove from the stores that nothing was lost and nothing doubled.
 
-    python -m benchmarks.takeovers --kills 50 [--mysql URL]
+    python -m benchmarks.takeovers --kills 50 [--switchovers 20] [--mysql URL]
 
+``--switchovers``: before the kills, hand over in order so many times, and measure how long no acknowledgement comes.
 Real processes, ``kill -9`` at random moments, one client that goes on sending through every failover. At the end every
 row the client was told is safe must be in the event store once, the outputs must be those of an undisturbed engine
 over the same rows, and no node may have seen a state digest differ. Prints the distribution of the time from the kill
@@ -29,8 +30,9 @@ from rich.table import Table
 
 from benchmarks.generated import generate
 from benchmarks.load import Tally, TimedBatch, send
-from benchmarks.local_pair import LocalPair, NodeProcess
+from benchmarks.local_pair import SECRET, LocalPair, NodeProcess
 from benchmarks.proof import Proof, from_engine, prove
+from eiha.cli.node_client import Target, act
 from eiha.client import Client
 
 STREAM = "Trades"
@@ -90,6 +92,24 @@ async def disturb(pair: LocalPair, tally: Tally, kills: int, seed: int, console:
     return takeovers
 
 
+async def hand_over(pair: LocalPair, tally: Tally, switchovers: int, seed: int, console: Console) -> list[float]:
+    """Switch over ``switchovers`` times; for each the longest time without an acknowledgement around it, in ms."""
+    chance = random.Random(seed)
+    target = Target([f"http://127.0.0.1:{node.ports.http}" for node in pair.nodes], SECRET)
+    gaps = []
+    for number in range(switchovers):
+        await asyncio.sleep(chance.uniform(*SETTLE_S))
+        begin = time.monotonic()
+        answer = await asyncio.to_thread(act, target, "POST", "/v1/admin/switchover")
+        # the acknowledgements go on while the old active rejoins
+        await asyncio.to_thread(pair.wait_until_covered, 60.0)
+        times = np.array([at for at, _ in tally.acks if at > begin - 1.0] + [time.monotonic()])
+        ended = np.flatnonzero(times[1:] > begin)
+        gaps.append(float(np.diff(times)[ended].max() * 1000))
+        console.print(f"switchover {number + 1:3d}/{switchovers}  to {answer['active']}  gap {gaps[-1]:6.0f} ms")
+    return gaps
+
+
 async def _first_ack(tally: Tally, moment: float, pair: LocalPair) -> None:
     deadline = moment + 30
     while tally.first_ack_after(moment) is None:
@@ -122,13 +142,14 @@ async def campaign(arguments: argparse.Namespace, console: Console) -> dict[str,
             definition = await client.definition(STREAM)
             stopping = asyncio.Event()
             loading = asyncio.create_task(send(client, definition, publications, tally, stop=stopping, sent=sent))
+            gaps = await hand_over(pair, tally, arguments.switchovers, arguments.seed, console)
             takeovers = await disturb(pair, tally, arguments.kills, arguments.seed, console)
             stopping.set()
             await loading
         digests = sum(_mismatches(node) for node in pair.nodes)
         expected = await asyncio.to_thread(from_engine, PLAN, STREAM, [publication.batch for publication in sent])
         proof = await prove(pair, expected, STREAM, acked_rows=tally.acked_rows, console=console)
-    return _report(arguments, takeovers, tally, proof, digests)
+    return _report(takeovers, gaps, tally, proof, digests)
 
 
 def _mismatches(node: NodeProcess) -> int:
@@ -136,20 +157,13 @@ def _mismatches(node: NodeProcess) -> int:
     return node.log.read_text(errors="replace").count('"event": "digest_mismatch"')
 
 
-def _report(
-    arguments: argparse.Namespace, takeovers: list[Takeover], tally: Tally, proof: Proof, digests: int
-) -> dict[str, Any]:
-    times = np.array([each.takeover_ms for each in takeovers])
-    back = np.array([each.covered_again_ms for each in takeovers])
+def _report(takeovers: list[Takeover], gaps: list[float], tally: Tally, proof: Proof, digests: int) -> dict[str, Any]:
     return {
-        "kills": arguments.kills,
-        "takeover_ms": {
-            "p50": round(float(np.percentile(times, 50))),
-            "p90": round(float(np.percentile(times, 90))),
-            "p99": round(float(np.percentile(times, 99))),
-            "max": round(float(times.max())),
-        },
-        "covered_again_ms": {"p50": round(float(np.percentile(back, 50))), "max": round(float(back.max()))},
+        "kills": len(takeovers),
+        "takeover_ms": _spread([each.takeover_ms for each in takeovers]),
+        "covered_again_ms": _spread([each.covered_again_ms for each in takeovers]),
+        "switchovers": len(gaps),
+        "switchover_gap_ms": _spread(gaps),
         "acknowledged": tally.acked_rows,
         "lost": proof.lost,
         "twice": proof.doubled,
@@ -159,10 +173,18 @@ def _report(
     }
 
 
+def _spread(times_ms: list[float]) -> dict[str, int]:
+    if not times_ms:
+        return {}
+    points = (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100))
+    return {name: round(float(np.percentile(times_ms, share))) for name, share in points}
+
+
 def main() -> int:
     """Run the campaign."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.takeovers", description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--switchovers", type=int, default=0, help="planned ones, before the kills")
     parser.add_argument("--rate", type=float, default=4_000.0, help="rows per second")
     parser.add_argument("--batch", type=int, default=20, help="rows per publication")
     parser.add_argument("--seed", type=int, default=1)

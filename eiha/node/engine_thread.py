@@ -24,6 +24,7 @@ from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
 from eiha.ha.inputs import Applied, ApplyFailed, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
 from eiha.kernel.ids import BEFORE_FIRST, Sequence
 from eiha.node.guarded_engine import TRIAL_LIMIT_S, GuardedEngine, Mark, ReadLog
+from eiha.node.thread_name import show_thread_name
 from eiha.ports import AskedEngine
 from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quarantine, RemovePlan, TableStatement
@@ -183,6 +184,7 @@ class EngineThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        show_thread_name()
         try:
             while (work := self._next()) is not None and not self._stopping:
                 match work:

@@ -20,6 +20,7 @@ from typing import Final, assert_never
 from eiha.errors import StoreUnavailable
 from eiha.ha.effects import Persist, RememberWitness, ResetLog, TrimLog, TruncateLog
 from eiha.kernel.ids import LogPosition
+from eiha.node.thread_name import show_thread_name
 from eiha.ports import LogStore
 from eiha.protocol.log_entry import LogEntry
 
@@ -155,6 +156,7 @@ class LogWriter:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        show_thread_name()
         try:
             while self._step():
                 pass

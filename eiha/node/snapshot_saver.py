@@ -12,6 +12,7 @@ from eiha.ha.divergence import MINE
 from eiha.ha.effects import KeepDump, SaveSnapshot
 from eiha.ha.inputs import SnapshotSaved
 from eiha.kernel.ids import Sequence
+from eiha.node.thread_name import show_thread_name
 from eiha.ports import SnapshotStore
 from eiha.storage.divergence_dumps import DivergenceDumps
 
@@ -77,6 +78,7 @@ class SnapshotSaver:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        show_thread_name()
         try:
             while (effect := self._queue.get()) is not None:
                 if isinstance(effect, KeepDump):

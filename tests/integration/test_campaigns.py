@@ -15,13 +15,14 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.processes
 def test_two_kills_under_load_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    options = ["--kills", "2", "--rate", "1000", "--directory", str(tmp_path / "pair"), "--json", str(report)]
+    options = ["--kills", "2", "--switchovers", "1", "--rate", "1000", "--directory", str(tmp_path / "pair"), "--json", str(report)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.takeovers", *options], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(report.read_text())
     assert figures["acknowledged"] > 0
+    assert 0 < figures["switchover_gap_ms"]["max"] < 10_000
     assert figures["outputs"] > figures["acknowledged"]
     assert [figures[key] for key in ("lost", "twice", "outputs_differ", "digest_differences")] == [0, 0, 0, 0]
 
