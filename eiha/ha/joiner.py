@@ -144,6 +144,7 @@ class Joiner:
         cut = replica.truncate_after(message.common)
         if cut:
             self._ctx.fact("tail_cut", f"{cut} entries after {message.common.sequence} were never committed")
+        self._dump = None  # no state comes to be kept beside
         self._follower.state_complete = True
         self._follower.follow(message.epoch)
 
