@@ -48,7 +48,8 @@ class LocalArbiter:
         served = ", ".join(f"{{ domain = {json.dumps(d)}, secret = {json.dumps(s)} }}" for d, s in clusters.items())
         plaintext = "" if host == "127.0.0.1" else "allow_plaintext = true\n"
         self.config.write_text(
-            f'[arbiter]\nhost = "{host}"\n{plaintext}port = {port}\ndirectory = "{self.data.resolve()}"\nclusters = [{served}]\n'
+            f'[arbiter]\nhost = "{host}"\n{plaintext}port = {port}\ndirectory = "{self.data.resolve()}"\n'
+            f"clusters = [{served}]\n"
             f'history_changes = {history_changes}\n[log]\nformat = "json"\n'
         )
 

@@ -311,7 +311,12 @@ class LocalPair:
         """Start all nodes and wait until one is active and the other, if there is one, synced."""
         for node in self.nodes:
             node.start()
-        self.wait_until_covered(START_TIMEOUT_S)
+        self.wait_for(
+            lambda: self.covered() or not all(node.alive() for node in self.nodes), "the start", START_TIMEOUT_S
+        )
+        for node in self.nodes:
+            if not node.alive():
+                raise PairError(f"{node.name} ended while it started\n{node.tail()}")
 
     def active(self) -> NodeProcess | None:
         """The node that says it is active, if one does."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from tests.chaos.clock_faults import DriftClock, StepClock
 from tests.chaos.database_faults import (
     FreezeDatabase,
     FreezeDatabaseKillActive,
@@ -13,7 +14,22 @@ from tests.chaos.database_faults import (
     KillDatabaseAndActive,
     StopDatabase,
 )
+from tests.chaos.disk_faults import DamagedFiles, FailingFlush, FailingRename, FailingWrite, FullDisk, SlowDisk
 from tests.chaos.fault import Fault, Kind
+from tests.chaos.faulty_stages import Namespaces, Proxied, Shimmed
+from tests.chaos.network_faults import (
+    BreakDatabaseConnections,
+    CutDatabase,
+    CutEverythingFromEachOther,
+    CutPeer,
+    CutPeerOneWay,
+    DamagePeer,
+    DeafenActive,
+    DelayPeer,
+    IsolateActive,
+    IsolatePassive,
+    StallPeer,
+)
 from tests.chaos.operation_faults import Deploy, DeployDuringFailover, RollingRestart, SnapshotAsked, Switchover
 from tests.chaos.process_faults import (
     KillActive,
@@ -59,10 +75,32 @@ FAULTS: Final[tuple[Entry, ...]] = (
     Entry(Deploy, 2),
     Entry(DeployDuringFailover, 2),
     Entry(SnapshotAsked, 1),
+    Entry(CutPeer, 3),
+    Entry(CutPeerOneWay, 3),
+    Entry(IsolateActive, 4),
+    Entry(DeafenActive, 2),
+    Entry(IsolatePassive, 2),
+    Entry(CutDatabase, 2),
+    Entry(CutEverythingFromEachOther, 1),
+    Entry(DelayPeer, 1),
+    Entry(StallPeer, 2),
+    Entry(DamagePeer, 4),
+    Entry(BreakDatabaseConnections, 3),
+    Entry(FullDisk, 3),
+    Entry(FailingFlush, 2),
+    Entry(FailingWrite, 1),
+    Entry(FailingRename, 1),
+    Entry(SlowDisk, 2),
+    Entry(DamagedFiles, 3),
+    Entry(StepClock, 3),
+    Entry(DriftClock, 1),
 )
 
 STAGES: Final[dict[str, Callable[[], Stage]]] = {
     Loopback.name: Loopback,
+    Namespaces.name: Namespaces,
+    Proxied.name: Proxied,
+    Shimmed.name: Shimmed,
 }
 
 

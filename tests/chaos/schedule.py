@@ -48,8 +48,9 @@ class Schedule:
 
 
 def needs_mariadb(fault: Fault) -> bool:
-    """Whether the fault is one of the database."""
-    return fault.kind is Kind.OUTAGE
+    """Whether the fault cannot be had with SQLite files: it is one of the database, or of nodes on several hosts."""
+    asked = getattr(fault, "needs_mariadb", None)
+    return asked is not None and bool(asked())
 
 
 def make_schedule(
