@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.local_pair import LocalPair, NodeProcess
+from benchmarks.local_pair import SECRET, LocalPair, NodeProcess
 from eiha.client import ClientOptions, SyncClient
 from tests import poison_functions
 from tests.poison_functions import ABORTS, HANGS, RAISES
@@ -189,4 +191,40 @@ def test_a_node_alone_that_an_event_killed_leaves_it_out_at_its_next_start(
         node.start()
         publisher.publish(1_003)
         publisher.check(touched_without={ABORTS}, kept_without=set())
-    assert len(error_rows(pair)) == 1
+    [(plan, stream, cause, row, _)] = error_rows(pair)
+    assert (plan, stream, cause, row) == ("touching", "Readings", "killed", 1)
+    replay_what_was_left_out(node, pair)
+
+
+def replay_what_was_left_out(node: NodeProcess, pair: LocalPair) -> None:
+    """Deploy a plan that is mended, publish the event again: it arrives once, in that plan only."""
+    mended = node.directory / "mended.siddhi"
+    mended.write_text(TOUCHING.replace("poison:touch(number)", "number"))
+    assert "killed: ended by SIGABRT" in eiha(node, "errors", "list")
+    assert str(ABORTS) in eiha(node, "errors", "show", "touching", str(error_sequence(pair)))
+    eiha(node, "deploy", str(mended))
+    assert "1 events published again" in eiha(node, "errors", "replay", "touching")
+    wait_until(lambda: ABORTS in numbers(pair, "Touched"), "the event that was published again")
+    assert "nothing to publish again" in eiha(node, "errors", "replay", "touching")
+    assert "1 published again" in eiha(node, "errors", "list", "--plan", "touching")
+    assert numbers(pair, "Touched").count(ABORTS) == 1
+    assert numbers(pair, "Kept").count(ABORTS) == 1
+
+
+def error_sequence(pair: LocalPair) -> int:
+    [(sequence,)] = stored(pair, "eiha_errors", "eiha_sequence")
+    return int(sequence)
+
+
+def eiha(node: NodeProcess, *arguments: str) -> str:
+    """The output of ``eiha COMMAND ... --config``."""
+    command, *rest = arguments
+    done = subprocess.run(
+        [sys.executable, "-m", "eiha.cli.main", command, "--config", str(node.config), *rest],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env={**os.environ, "EIHA_CLUSTER_SECRET": SECRET},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
