@@ -14,7 +14,7 @@ from eiha.protocol import client_messages as messages
 from eiha.protocol.client_codec import decode_client_message, encode_client_message
 from eiha.protocol.framing import PROTOCOL_VERSION, FrameDecoder, encode_frame, encode_frame_parts
 from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX, STREAMS_PER_CONNECTION_MAX
-from eiha.transport.tls_refusal import tls_remedy
+from eiha.transport.tls_refusal import CLOSED_AFTER_HANDSHAKE, tls_remedy
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -72,6 +72,7 @@ class NodeConnection(asyncio.Protocol):
         self._writable = True
         self._retry: asyncio.TimerHandle | None = None
         self._reason = ""
+        self._is_encrypted = False
 
     @property
     def is_ready(self) -> bool:
@@ -81,6 +82,7 @@ class NodeConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
+        self._is_encrypted = transport.get_extra_info("ssl_object") is not None
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -96,6 +98,8 @@ class NodeConnection(asyncio.Protocol):
             told = tls_remedy(exc)
         elif self._decoder.holds_tls_record:
             told = "the node speaks TLS, and this client does not: set its tls_ca"
+        elif self._is_encrypted and not self.welcomed.done():
+            told = CLOSED_AFTER_HANDSHAKE
         reason = self._reason or told
         if not self.welcomed.done():
             self.welcomed.set_exception(ConnectionError(reason))

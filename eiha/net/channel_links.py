@@ -30,7 +30,7 @@ from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
 from eiha.transport.admission_limits import AdmissionLimits
 from eiha.transport.gated_listener import Admission, GatedListener, MakeContext
 from eiha.transport.tls import certificate_facts, node_name
-from eiha.transport.tls_refusal import tls_remedy
+from eiha.transport.tls_refusal import CLOSED_AFTER_HANDSHAKE, tls_remedy
 
 FIRST_RETRY_S: Final = 0.02
 REFUSED_RETRY_MAX_S: Final = 0.2
@@ -420,6 +420,8 @@ class _Session:
             self._owner._failed(self, self.connection.failure)
         elif not self.finished.done() and self.connection.tls_failure:
             self._owner._failed(self, AuthenticationFailed(self.connection.tls_failure))
+        elif not self.finished.done() and self._owner._settings.tls is not None and self.location is not None:
+            self._owner._failed(self, AuthenticationFailed(CLOSED_AFTER_HANDSHAKE))
         self.end()
 
     def _fail(self, failure: ProtocolError) -> None:

@@ -142,7 +142,9 @@ class GatedListener:
             self.count(code, address)
             return
         if self._tls is not None and len(self._making) >= self._limits.handshakes_max:
-            next(iter(self._making)).cancel()
+            oldest = next(iter(self._making))
+            del self._making[oldest]
+            oldest.cancel()
             self.count("handshakes-max", address)
         admission = Admission(self.book, address, raw)
         task = loop.create_task(self._connect(admission))

@@ -40,6 +40,19 @@ _REASONS: Final = (
 """Parts of OpenSSL's reason names."""
 
 
+CLOSED_IN_HANDSHAKE: Final = (
+    "TLS: the other side closed the connection in the handshake: it does not speak TLS, or does not accept the "
+    "certificate here (is it of an authority in its ca, and valid?); its log says which"
+)
+"""What is left to say when no alert came: an event loop may close before it has sent one."""
+
+CLOSED_AFTER_HANDSHAKE: Final = (
+    "TLS: the other side closed the connection right after the handshake: it does not accept the certificate here, or "
+    "asks for one and was shown none; its log says which"
+)
+"""With TLS 1.3 a client has finished before its certificate is judged."""
+
+
 def tls_remedy(failure: BaseException) -> str:
     """One line: what the other side or this one did wrong, and the remedy."""
     if isinstance(failure, ssl.SSLCertVerificationError):
@@ -51,13 +64,10 @@ def tls_remedy(failure: BaseException) -> str:
             return f"TLS: {remedy}"
     if isinstance(failure, ssl.SSLError):
         return f"TLS: the handshake failed: {failure.reason or failure}"
-    if isinstance(failure, TimeoutError):
+    if isinstance(failure, TimeoutError | ConnectionAbortedError):
         return "TLS: the handshake was not finished in time"
     if isinstance(failure, ConnectionError):
-        return (
-            "TLS: the other side closed the connection in the handshake: it does not speak TLS, or does not accept the "
-            "certificate here (is it of an authority in its ca, and valid?); its log says which"
-        )
+        return CLOSED_IN_HANDSHAKE
     return f"TLS: the handshake failed: {failure}"
 
 

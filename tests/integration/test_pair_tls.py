@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import socket
@@ -193,14 +194,14 @@ def test_clients_need_the_right_authority_and_where_it_is_asked_for_a_certificat
 
         wait_until(serving, "HTTPS", pair)
         for wrong, expected in (
-            ({"tls_ca": str(tmp_path / "other" / "ca.pem"), **own}, "the ca here does not hold"),
-            ({"tls_ca": str(certificates / "ca.pem")}, "asks for a certificate and was shown none"),
+            ({"tls_ca": str(tmp_path / "other" / "ca.pem"), **own}, "of the ca here|that the ca here"),
+            ({"tls_ca": str(certificates / "ca.pem")}, "asks for (a certificate|one) and was shown none"),
             ({}, "speaks TLS, and this client does not|closed the connection|lost"),
         ):
             options = ClientOptions(give_up_s=3.0, **wrong)  # type: ignore[arg-type]
             with pytest.raises(NoNodeReachable) as refused, SyncClient(pair.ingest, options=options):
                 pass
-            assert any(part in str(refused.value) for part in expected.split("|")), str(refused.value)
+            assert re.search(expected, str(refused.value))
         with client(pair, certificates, **own) as sender:
             publish(sender, 0)
         with urllib.request.urlopen(url, context=context, timeout=5) as answer:
