@@ -120,6 +120,8 @@ class HttpReceiver:
     async def _publish(self, request: Request, held: _HeldBytes) -> Response:
         definition = find_stream(self._intake.streams(), request.path_params["stream"])
         if definition is None:
+            # a node that starts does not know its streams yet: that is no answer for good
+            self._check_open()
             detail = unknown_stream(request.path_params["stream"], self._intake.streams())
             raise Problem(404, "unknown-stream", detail)
         self._check_open()

@@ -26,9 +26,12 @@ def settle(scene: Scene) -> list[Digest]:
     Raises:
         SceneError, TimeoutError: it does not come to rest; the pair is safe perhaps, but does not work.
     """
-    scene.load.finish(ACKS_TIMEOUT_S)
-    scene.wait_until_whole()
-    scene.wait_for(lambda: _is_written(scene), "the stores to take everything", DRAIN_TIMEOUT_S)
+    try:
+        scene.load.finish(ACKS_TIMEOUT_S)
+    finally:
+        # also after a client failed: what was acknowledged must be in the stores
+        scene.wait_until_whole()
+        scene.wait_for(lambda: _is_written(scene), "the stores to take everything", DRAIN_TIMEOUT_S)
     found: list[Digest] = []
 
     def compared() -> bool:

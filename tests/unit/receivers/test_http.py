@@ -188,6 +188,18 @@ async def test_a_closed_intake_is_503_with_the_reason_and_when_to_come_back():
         assert problem["retry_after_ms"] == 1_500
 
 
+async def test_a_node_that_does_not_know_its_streams_yet_says_later_and_not_never():
+    intake = MemoryIntake(MemoryLog())
+    intake.definitions = {}
+    intake.set_state(IntakeState(open=False, reason="the node is starting", retry_after_ms=500))
+    async with serving(intake) as (_, connect):
+        http = await connect()
+        status, _, problem = await http.post(ROWS)
+        assert (status, problem["detail"]) == (503, "the node is starting")
+        intake.set_state(IntakeState(open=True))
+        assert (await http.post(ROWS))[0] == 404
+
+
 async def test_at_the_bound_the_answer_is_429_at_once():
     intake = MemoryIntake(MemoryLog())
     intake.held = True
