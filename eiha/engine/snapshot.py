@@ -10,6 +10,7 @@ Equal states give equal bytes: maps keep the order in which the runtime builds t
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -91,6 +92,8 @@ def _pack_extension(value: Any) -> Any:
         case np.generic():
             # interpreted kernels give NumPy scalars where compiled ones give plain numbers
             return value.item()
+        case Sequence():
+            return list(value)
         case int():
             return msgpack.ExtType(_BIG_INTEGER, str(value).encode())
         case _:

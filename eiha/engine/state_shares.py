@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from eiha.engine.snapshot import packed
+from eiha.engine.state_part import StatesOnDemand
 from eiha.protocol.state_digest import DIGEST_BYTES
 
 SHARE_BYTES: Final = 4 << 20
@@ -28,8 +29,8 @@ _LONG_ITEMS: Final = 256
 _ITEM_WEIGHT: Final = 32
 """What an item of a list weighs: a text, a number."""
 
-_NESTED_WEIGHT: Final = 1_024
-"""What an item of a list weighs that holds others, such as the state of one instance of a partition."""
+_ITEMS_WEIGHED: Final = 8
+"""Items of a list that are weighed where they hold others, such as the states of the instances of a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +88,28 @@ def _lay_out(value: Any, small: bytearray, leaves: list[_Leaf]) -> None:
                 leaves.append(_Leaf(value, value.itemsize))
             else:
                 small += _plain(value)
-        case list() | tuple() if len(value) > _LONG_ITEMS:
+        case list() | tuple() | StatesOnDemand() if len(value) > _LONG_ITEMS:
             small += b"l%d;" % len(value)
-            nested = isinstance(value[0], (dict, list, tuple, np.ndarray))
-            leaves.append(_Leaf(value, _NESTED_WEIGHT if nested else _ITEM_WEIGHT))
-        case list() | tuple():
+            leaves.append(_Leaf(value, _item_weight(value)))
+        case list() | tuple() | StatesOnDemand():
             small += b"l%d;" % len(value)
             for part in value:
                 _lay_out(part, small, leaves)
         case _:
             small += packed(value)
+
+
+def _item_weight(items: Any) -> int:
+    """What an item weighs, on average: by some of them, the same ones on both nodes."""
+    if not isinstance(items[0], (dict, list, tuple)):
+        return _ITEM_WEIGHT
+    weight = 0
+    for number in range(_ITEMS_WEIGHED):
+        small = bytearray()
+        leaves: list[_Leaf] = []
+        _lay_out(items[number * len(items) // _ITEMS_WEIGHED], small, leaves)
+        weight += len(small) + sum(len(leaf.items) * leaf.weight for leaf in leaves)
+    return max(_ITEM_WEIGHT, weight // _ITEMS_WEIGHED)
 
 
 def _hash_items(hasher: Any, items: Any) -> None:

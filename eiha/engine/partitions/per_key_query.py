@@ -13,7 +13,7 @@ from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import AT_ONCE, OperatorState
 from eiha.engine.partitions.instances import Instances, Numbers
 from eiha.engine.plan_parts import QueryProcess
-from eiha.engine.state_part import StatePart
+from eiha.engine.state_part import StatePart, StatesOnDemand
 from eiha.events.batch import EventBatch, concatenate_batches
 from eiha.plan.nodes import INNER_MARK, Query
 
@@ -230,7 +230,7 @@ class PerKeyQuery:
         instances = sorted(self._runtimes)
         return {
             "instances": np.array(instances, dtype=np.int64),
-            "states": [self._runtimes[instance].snapshot() for instance in instances],
+            "states": StatesOnDemand(len(instances), lambda place: self._runtimes[instances[place]].snapshot()),
             "alarms": [[instance, *self._alarms[instance]] for instance in sorted(self._alarms)],
             "alarms_seen": self._alarms_seen,
             "wall_ms": self._wall_ms,

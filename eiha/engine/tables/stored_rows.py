@@ -131,16 +131,14 @@ class StoredRows:
 
     def take(self, places: Indices) -> tuple[Column, ...]:
         """The rows at ``places``, copied."""
-        taken = []
-        for position in range(len(self._schema)):
-            column = self.column(position).take(places)
-            if column.valid is not None and column.valid.all():
-                column = Column(column.type, column.values)
-            taken.append(column)
-        return tuple(taken)
+        return tuple([_full(self.column(position).take(places)) for position in range(len(self._schema))])
 
     def snapshot(self) -> OperatorState:
-        """The rows in order of insertion."""
+        """The rows in order of insertion: as they lie there, if none was deleted since room was made."""
+        if self.count == self.used:
+            held = tuple([_full(self.column(position)) for position in range(len(self._schema))])
+        else:
+            held = self.take(self.places())
         return {
             "count": self.count,
             "columns": [
@@ -148,7 +146,7 @@ class StoredRows:
                     "values": column.values.tolist() if column.type is AttributeType.OBJECT else column.values,
                     "valid": column.valid,
                 }
-                for column in self.take(self.places())
+                for column in held
             ],
         }
 
@@ -158,7 +156,7 @@ class StoredRows:
         for attribute, saved in zip(self._schema.attributes, state["columns"], strict=True):
             values = np.empty(state["count"], dtype=attribute.type.dtype)
             values[:] = saved["values"]
-            columns.append(Column(attribute.type, values, saved["valid"]))
+            columns.append(Column(attribute.type, values, None if saved["valid"] is None else np.array(saved["valid"])))
         self._hold(columns)
 
     def _hold(self, columns: Sequence[Column]) -> None:
@@ -173,3 +171,8 @@ def _resized(buffer: npt.NDArray[Any], capacity: int, *, fill: object = None) ->
         wider[:] = None
     wider[: len(buffer)] = buffer
     return wider
+
+
+def _full(column: Column) -> Column:
+    """``column`` without a mask that hides nothing."""
+    return Column(column.type, column.values) if column.valid is not None and column.valid.all() else column

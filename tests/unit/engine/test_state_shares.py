@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from eiha.engine import state_shares
 from eiha.engine.snapshot import decode_state, encode_state
+from eiha.engine.state_part import StatesOnDemand
 from eiha.engine.state_shares import share_digest
 
 arrays = st.lists(st.integers(-100, 100), max_size=40).flatmap(
@@ -71,3 +72,28 @@ def test_turns_go_round() -> None:
 
 def test_arrays_that_do_not_lie_together_are_read_as_if_they_did() -> None:
     assert all_shares(np.arange(200)[::2]) == all_shares(np.arange(200)[::2].copy())
+
+
+def test_states_made_on_demand_are_as_good_as_a_list_of_them() -> None:
+    def state(place: int) -> dict[str, Any]:
+        return {"place": place, "rows": np.arange(place % 7)}
+
+    made: list[int] = []
+
+    def make(place: int) -> dict[str, Any]:
+        made.append(place)
+        return state(place)
+
+    listed = {"states": [state(place) for place in range(200)]}
+    on_demand = {"states": StatesOnDemand(200, make)}
+    assert encode_state(on_demand) == encode_state(listed)
+    assert all_shares(on_demand) == all_shares(listed)
+    made.clear()
+    share_digest(on_demand, 3)
+    assert len(made) < 20, "a share makes few of them, and some are weighed"
+
+
+def test_items_weigh_what_they_hold() -> None:
+    light, heavy = ([{"rows": np.arange(rows)} for _ in range(20)] for rows in (1, 1_000))
+    assert share_digest(light, 0).shares < 20
+    assert share_digest(heavy, 0).shares > 500
