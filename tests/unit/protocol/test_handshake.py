@@ -175,3 +175,61 @@ def test_the_largest_names_fit_the_handshakes_frames():
     two = HandshakeIdentity(name, "eventSync", NodeId("node2"), Incarnation(name))
     first, _ = run(*pair(one, two))
     assert first.peer is not None
+
+
+def changing(secret_one, previous_one, secret_two, previous_two):
+    return (
+        Handshake(Side.INITIATOR, ONE, secret_one, b"1" * 32, previous_secret=previous_one),
+        Handshake(Side.RESPONDER, TWO, secret_two, b"2" * 32, previous_secret=previous_two),
+    )
+
+
+@pytest.mark.parametrize(
+    ("secrets", "by_previous"),
+    [
+        ((b"new", b"old", b"old", b""), (True, False)),
+        ((b"old", b"", b"new", b"old"), (False, True)),
+        ((b"new", b"old", b"new", b"old"), (False, False)),
+        ((b"new", b"old", b"old", b"new"), (False, True)),
+    ],
+    ids=["the initiator has changed", "the responder has changed", "both have", "one the wrong way round"],
+)
+def test_while_a_secret_is_changed_on_one_node_after_the_other_they_know_each_other(secrets, by_previous):
+    first, second = run(*changing(*secrets))
+    assert first.peer == PeerIdentity(NodeId("node2"), Incarnation("disk-b"))
+    assert second.peer == PeerIdentity(NodeId("node1"), Incarnation("disk-a"))
+    assert (first.by_previous_secret, second.by_previous_secret) == by_previous
+
+
+def test_a_secret_that_neither_knows_any_more_is_refused():
+    first, _ = run(*changing(b"new", b"old", b"oldest", b"older"))
+    assert isinstance(first.failure, AuthenticationFailed)
+
+
+def test_both_secrets_are_proven_by_a_responder_that_has_two_and_only_then():
+    for responder, length in ((changing(b"a", b"", b"a", b"b")[1], 64), (pair()[1], 32)):
+        initiator = Handshake(Side.INITIATOR, ONE, b"secret", b"1" * 32)
+        (frame,) = frames_of(initiator.start())
+        (reply,) = frames_of(responder.receive(frame).send)
+        assert len(hs.HANDSHAKE_TABLE.decode(reply.type, reply.body).proof) == length
+
+
+@pytest.mark.parametrize(
+    ("seen_by_one", "seen_by_two", "known"),
+    [
+        ((b"cert1", b"cert2"), (b"cert2", b"cert1"), True),
+        ((b"", b"cert2"), (b"cert2", b""), True),
+        ((b"cert1", b"middle"), (b"cert2", b"middle"), False),
+        ((b"cert1", b"cert2"), (b"cert2", b"middle"), False),
+        ((b"", b""), (b"cert2", b"cert1"), False),
+    ],
+    ids=["mutual", "only the responder shows one", "one in the middle", "middle, one way", "TLS ended in between"],
+)
+def test_a_proof_holds_for_the_certificates_that_both_sides_saw(seen_by_one, seen_by_two, known):
+    initiator, responder = pair()
+    initiator.bind(*seen_by_one)
+    responder.bind(*seen_by_two)
+    first, second = run(initiator, responder)
+    assert (first.peer is not None and second is not None and second.peer is not None) is known
+    if not known:
+        assert isinstance(first.failure, AuthenticationFailed)
