@@ -15,7 +15,7 @@ from tests.chaos.database_faults import (
     StopDatabase,
 )
 from tests.chaos.disk_faults import DamagedFiles, FailingFlush, FailingRename, FailingWrite, FullDisk, SlowDisk
-from tests.chaos.fault import Fault, Kind
+from tests.chaos.fault import Fault
 from tests.chaos.faulty_stages import Namespaces, Proxied, Shimmed
 from tests.chaos.network_faults import (
     BreakDatabaseConnections,
@@ -102,11 +102,6 @@ STAGES: Final[dict[str, Callable[[], Stage]]] = {
     Proxied.name: Proxied,
     Shimmed.name: Shimmed,
 }
-
-
-def faults_of(kind: Kind) -> list[tuple[Fault, float]]:
-    """One of each fault of the kind, with its weight."""
-    return [(fault, entry.weight) for entry in FAULTS if (fault := entry.make()).kind is kind]
 
 
 def fault_named(name: str) -> Fault:
