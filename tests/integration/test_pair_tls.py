@@ -199,8 +199,10 @@ def test_clients_need_the_right_authority_and_where_it_is_asked_for_a_certificat
             ({}, "speaks TLS, and this client does not|closed the connection|lost"),
         ):
             options = ClientOptions(give_up_s=3.0, **wrong)  # type: ignore[arg-type]
-            with pytest.raises(NoNodeReachable) as refused, SyncClient(pair.ingest, options=options):
-                pass
+            sender = SyncClient(pair.ingest, options=options)
+            with pytest.raises(NoNodeReachable) as refused:
+                sender.connect()
+            sender.close(flush=False)
             assert re.search(expected, str(refused.value))
         with client(pair, certificates, **own) as sender:
             publish(sender, 0)
