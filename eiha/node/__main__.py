@@ -22,8 +22,9 @@ from eiha.node.plan_directory import read_plans
 from eiha.node.policy_of_config import policy_of
 from eiha.observability.logs import EventLog, LogContext, configure_logs
 
-SWITCH_INTERVAL_S = 0.001
-"""The event loop must get the interpreter back soon after the engine's thread took it."""
+SWITCH_INTERVAL_S = 0.0002
+"""The event loop must get the interpreter back soon after the engine's thread took it: an event that comes while an
+entry is applied waits for it, on both nodes. What takes the engine long are kernels, which hold no interpreter."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
