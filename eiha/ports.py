@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eiha.events.schema import StreamDefinition
-from eiha.ha.inputs import SnapshotFacts
 from eiha.ha.witness_row import CasOutcome, ReadOutcome, WitnessRow
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import LogEntry, Quarantine
 from eiha.protocol.outputs import AppliedEntry as AppliedEntry
 from eiha.protocol.outputs import OutputBatch, PublishPermit
+from eiha.protocol.snapshot_format import Chunk, EpochStarts, SnapshotManifest, StateReader, StateWriter
 from eiha.protocol.state_digest import StateDigest
 
 
@@ -71,14 +71,55 @@ class LogStore(Protocol):
         """Flush and close."""
 
 
+@dataclass(frozen=True, slots=True)
+class SnapshotCut:
+    """Where a snapshot is cut."""
+
+    position: LogPosition
+    epoch_starts: EpochStarts
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A snapshot that is on disk but does not count yet. ``bytes_written``: what was not there before."""
+
+    path: str
+    bytes_total: int
+    bytes_written: int
+
+
 class SnapshotStore(Protocol):
-    """Obligation: ``save`` is atomic and durable; ``newest`` never returns a damaged file."""
+    """Obligation: a manifest that is on disk has all its chunks on disk; ``newest`` never returns damaged ones.
 
-    def save(self, position: LogPosition, content: bytes) -> None:
-        """Write tmp, fsync, rename, fsync the directory; prune to the number to keep."""
+    Each method is called by one thread at a time; ``write`` also in a forked child, while nothing else writes.
+    """
 
-    def newest(self) -> tuple[SnapshotFacts, bytes] | None:
-        """The newest valid snapshot; damaged ones are reported and passed over."""
+    def write(self, cut: SnapshotCut, member_state: bytes, write_engine: Callable[[StateWriter], None]) -> Written:
+        """Make the content durable, chunk by chunk, and the manifest under a name that does not count yet."""
+
+    def adopt(self, written: Written) -> SnapshotManifest:
+        """The manifest counts from here on, durably; prune to the number to keep."""
+
+    def discard(self, process_id: int) -> None:
+        """Delete what a child of that number left half written."""
+
+    def lacking(self, manifest: SnapshotManifest) -> tuple[int, ...]:
+        """Which chunks of ``manifest`` are not here, each content once. What is here is kept until ``save``."""
+
+    def put_chunk(self, chunk: Chunk, data: bytes) -> bool:
+        """Keep a chunk that came from the peer; False if it is not what its name says."""
+
+    def save(self, manifest: SnapshotManifest) -> None:
+        """Make a manifest count whose chunks are all here; other snapshots are of another log, and go."""
+
+    def read_chunk(self, chunk: Chunk) -> bytes:
+        """The content of a chunk. Raises ``CorruptFile`` when it is damaged or gone."""
+
+    def newest(self) -> SnapshotManifest | None:
+        """The newest snapshot whose every byte checks out; damaged ones are reported and passed over."""
+
+    def contents(self, manifest: SnapshotManifest) -> tuple[bytes, StateReader]:
+        """The member's section, and the engine's to read; each chunk is checked when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +180,12 @@ class Engine(Protocol):
 
     def restore(self, content: bytes) -> None:
         """Replace the whole state. Raises ``CorruptFile`` for content that is not a snapshot of a known version."""
+
+    def write_state(self, writer: StateWriter) -> None:
+        """The same as a stream, a piece at a time. Called in a forked child where the state is large."""
+
+    def read_state(self, reader: StateReader) -> None:
+        """Replace the whole state by that of a stream. Raises ``CorruptFile``; the engine is empty then."""
 
     def streams(self) -> Mapping[str, StreamDefinition]:
         """The streams that may be published to, by name: those that deployed plans define."""

@@ -95,16 +95,12 @@ def _of_directory(path: Path, name: str) -> Path:
 
 def _read(path: Path) -> _State:
     """A snapshot file, whole. Raises ``CorruptFile``."""
-    from eiha.engine.snapshot import decode_state
-    from eiha.protocol.snapshot_format import decode_snapshot
+    from eiha.engine.state_stream import read_state
+    from eiha.storage.packed_snapshot import read_snapshot_file
 
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CorruptFile(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        snapshot = decode_snapshot(content)
-        state = decode_state(snapshot.engine_state)
+        snapshot, engine_state = read_snapshot_file(path)
+        state = read_state(engine_state)
         for part in state["plans"].values():
             if not {"text", "strings", "state"} <= part.keys():
                 raise CorruptFile("a plan's part of the state has not the fields that it needs")

@@ -22,6 +22,7 @@ from eiha.engine.lower import CompileText, lower
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.snapshot import decode_state, encode_state, state_digest
 from eiha.engine.state_part import StatePart
+from eiha.engine.state_stream import read_state, write_state
 from eiha.engine.string_sweep import sweep
 from eiha.engine.wire_edge import WireEdge
 from eiha.errors import CorruptFile, MalformedBatch, PlanError, PlanFailed, UnknownPlan, WrongSchema
@@ -46,6 +47,7 @@ from eiha.protocol.log_entry import (
 )
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
 from eiha.protocol.plan_streams import is_for, stream_of
+from eiha.protocol.snapshot_format import StateReader, StateWriter
 from eiha.protocol.state_digest import StateDigest, names_digest
 
 EVENTS_SINK = "events"
@@ -267,9 +269,25 @@ class EngineRuntime:
         Raises:
             CorruptFile: ``content`` is damaged, of another version, or holds a plan that does not compile here.
         """
-        state = decode_state(content)
+        self._adopt(decode_state(content))
+
+    def write_state(self, writer: StateWriter) -> None:
+        """The whole state as a stream: what ``snapshot`` gives, without a copy of all of it at once."""
+        write_state(self._state(), writer)
+
+    def read_state(self, reader: StateReader) -> None:
+        """Replace the whole state by that of a stream. What was there goes first: two states may not fit into memory.
+
+        Raises:
+            CorruptFile: as for ``restore``; the engine is empty then.
+        """
+        self._plans = {}
+        self._adopt(read_state(reader))
+
+    def _adopt(self, state: dict[str, Any]) -> None:
         try:
-            plans = {name: self._restored(name, part) for name, part in state["plans"].items()}
+            parts = state.pop("plans")
+            plans = {name: self._restored(name, parts.pop(name)) for name in tuple(parts)}
             sequence, log_time_ms = int(state["sequence"]), int(state["log_time_ms"])
         except PlanError as cause:
             raise CorruptFile(f"a plan of the engine state does not compile: {cause}") from cause

@@ -52,7 +52,7 @@ def decode_state(content: bytes) -> dict[str, Any]:
     if _digest(body) != digest:
         raise CorruptFile("the engine state fails its checksum")
     try:
-        state = msgpack.unpackb(body, raw=False, strict_map_key=False, ext_hook=_unpack_extension)
+        state = msgpack.unpackb(body, raw=False, strict_map_key=False, ext_hook=unpack_extension)
     except (ValueError, TypeError, msgpack.UnpackException) as cause:
         raise CorruptFile(f"the engine state does not decode: {cause}") from cause
     if not isinstance(state, dict):
@@ -75,11 +75,12 @@ def _digest(body: bytes) -> bytes:
 
 
 def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value, use_bin_type=True, default=_pack_extension)
+    packed: bytes = msgpack.packb(value, use_bin_type=True, default=pack_value)
     return packed
 
 
-def _pack_extension(value: Any) -> Any:
+def pack_value(value: Any) -> Any:
+    """What stands for a value that msgpack does not know."""
     match value:
         case np.ndarray():
             assert value.ndim == 1
@@ -100,13 +101,14 @@ def _pack_extension(value: Any) -> Any:
             raise TypeError(f"{type(value).__name__} cannot be part of a state")
 
 
-def _unpack_extension(code: int, data: bytes) -> Any:
+def unpack_extension(code: int, data: bytes) -> Any:
+    """The value of an extension of this format."""
     match code:
         case 1:
             dtype, raw = msgpack.unpackb(data, raw=False)
             return np.frombuffer(raw, dtype=np.dtype(dtype)).astype(np.dtype(dtype).newbyteorder("="))
         case 2:
-            unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, ext_hook=_unpack_extension)
+            unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, ext_hook=unpack_extension)
             unpacker.feed(data)
             return frozenset(_hashable(each) for each in unpacker)
         case 3:

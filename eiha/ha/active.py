@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from eiha.ha.context import Context
 from eiha.ha.effects import OpenSink, RejectStatement, RevokePermit
@@ -32,12 +33,15 @@ from eiha.protocol.log_entry import (
 )
 from eiha.protocol.peer_messages import SwitchoverAbort, SwitchoverPropose
 
+LATE_TICKS: Final = 2
+"""A tick that comes after so many intervals is late: this node has more to do than it can."""
+
 
 class Active:
     """One epoch of being active, from the won row to the demotion."""
 
     __slots__ = ("_bodies", "_ctx", "_fence", "_flush", "_heartbeat", "_pending", "_replica", "_sequencer",
-                 "_tick_sequence", "epoch", "membership", "service", "switchover")  # fmt: skip
+                 "_tick_sequence", "_ticked_ms", "epoch", "membership", "service", "switchover")  # fmt: skip
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class Active:
         self._bodies: deque[EntryBody] = deque()
         self._flush = False
         self._tick_sequence: Sequence = BEFORE_FIRST
+        self._ticked_ms = ctx.monotonic_ms
 
     def begin(self, held: Iterable[Publication], plans: Iterable[DeployPlan]) -> None:
         """Start the epoch: its first entry, plans whose text is new, what this node held as passive, the sinks."""
@@ -325,6 +330,9 @@ class Active:
         progress = self.service.progress
         if progress is not None:
             progress.rewind_if_silent(self._ctx.monotonic_ms, self._ctx.policy.join_retry_ms)
+        now_ms, before_ms = self._ctx.monotonic_ms, self._ticked_ms
+        self._ticked_ms = now_ms
+        self.service.tick_transfer(late=now_ms - before_ms > LATE_TICKS * self._ctx.policy.tick_ms)
         self.fire_timers()
         self._flush = self._flush or len(self._pending) > 0
         self._replica.trim_memory(self.service.keep_after)

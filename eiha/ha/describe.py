@@ -55,6 +55,7 @@ def describe(member: Member) -> MemberStatus:
         intake_reason=ctx.intake_reason,
         failover_cover=_cover(member),
         dropped=tuple(sorted(ctx.dropped.items())),
+        transfer=member.joiner.transfer() if active is None else active.service.transfer(),
         transitions=tuple(ctx.transitions),
         vitals=vitals,
         peer_vitals=peer_vitals,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eiha.ha.inputs import Channel
+from eiha.ha.member_state import MemberState
 from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LinkId, LogPosition, Sequence
 from eiha.protocol.log_entry import LogEntry, Quarantine
 from eiha.protocol.outputs import OutputBatch, PublishPermit
 from eiha.protocol.peer_messages import PeerMessage
+from eiha.protocol.snapshot_format import Chunk, SnapshotManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,47 +87,77 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class TakeSnapshot:
-    """Cut a snapshot after the entries handed to ``Apply`` so far; answered by ``SnapshotTaken``.
+    """Cut a snapshot of the engine as it is, which is applied through ``position``, and make it durable.
 
-    ``member_state``: client sessions and outbox as of ``position``, to be stored in the snapshot.
+    Answered by ``SnapshotTaken`` or ``SnapshotFailed``, maybe much later: entries may follow at once. One at a time.
     """
 
     request: int
     position: LogPosition
     epoch_starts: tuple[tuple[Epoch, Sequence], ...]
-    member_state: bytes
+    member_state: MemberState
+
+
+@dataclass(frozen=True, slots=True)
+class SendChunk:
+    """Send a chunk of a snapshot on this disk to the peer (``SnapshotChunk``), or answer ``ChunkUnreadable``."""
+
+    link: LinkId
+    transfer: int
+    index: int
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class FindChunks:
+    """Which chunks of the peer's snapshot are on this disk already? Answered by ``ChunksFound``; they are kept."""
+
+    transfer: int
+    manifest: SnapshotManifest
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChunk:
+    """Check a chunk that came and put it on disk; answered by ``ChunkStored``."""
+
+    transfer: int
+    index: int
+    chunk: Chunk
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class SaveSnapshot:
-    """Write a snapshot's content to disk durably; answered by ``SnapshotSaved``."""
+    """All chunks of the peer's snapshot are stored: make it durable, and the only one; answered by ``SnapshotSaved``.
 
-    position: LogPosition
-    content: bytes
+    Others are of the log that was discarded for it.
+    """
+
+    manifest: SnapshotManifest
 
 
 @dataclass(frozen=True, slots=True)
 class KeepDump:
     """Keep a state for comparison: the states of the nodes differed, and both are kept as of entry ``dump``.
 
-    ``side``: ``mine`` or ``peer``. ``position``: where ``content`` was cut, which is ``dump`` unless that could not be
-    reached. Not answered: nothing rests on it, and a dump that cannot be kept is told in the log.
+    ``side``: ``mine`` or ``peer``. ``manifest``: of the snapshot on this disk that is copied; it was cut at ``dump``
+    unless that could not be reached. Not answered: nothing rests on it, and a dump that cannot be kept is told in the
+    log.
     """
 
     dump: Sequence
     side: str
-    position: LogPosition
-    content: bytes
+    manifest: SnapshotManifest
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreSnapshot:
-    """Replace the engine's state; ``content`` None: the newest valid file.
+    """Replace the engine's state by that of a snapshot on disk; None: the newest valid one.
 
     Answered by ``Restored`` or ``SnapshotRefused``.
     """
 
-    content: bytes | None
+    manifest: SnapshotManifest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +280,9 @@ Effect = (
     | RememberWitness
     | Apply
     | TakeSnapshot
+    | SendChunk
+    | FindChunks
+    | StoreChunk
     | SaveSnapshot
     | KeepDump
     | RestoreSnapshot

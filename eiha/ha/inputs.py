@@ -10,6 +10,7 @@ from eiha.kernel.ids import BEFORE_FIRST, ClientId, Epoch, Incarnation, LinkId, 
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publication, Quarantine, RemovePlan, TableStatement
 from eiha.protocol.outputs import OutputBatch
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
+from eiha.protocol.snapshot_format import SnapshotManifest
 from eiha.protocol.state_digest import StateDigest
 from eiha.protocol.vitals import IDLE, EngineAt
 
@@ -160,16 +161,48 @@ class ApplyFailed:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTaken:
-    """Answer to ``TakeSnapshot``: the complete snapshot file content, cut at the position asked for."""
+    """Answer to ``TakeSnapshot``: it is durable; the log may be trimmed through its position."""
 
     request: int
-    position: LogPosition
-    content: bytes
+    manifest: SnapshotManifest
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed:
+    """Answer to ``TakeSnapshot``: it could not be written; the one before is untouched."""
+
+    request: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunksFound:
+    """Answer to ``FindChunks``: indexes of those that are not on this disk, each content once, ascending."""
+
+    transfer: int
+    lacking: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkStored:
+    """Answer to ``StoreChunk``: it is on this disk; or, not ``sound``, its content is not what its name says."""
+
+    transfer: int
+    index: int
+    sound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkUnreadable:
+    """Instead of sending: a chunk of the transfer's snapshot is damaged or gone on this disk."""
+
+    transfer: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSaved:
-    """Answer to ``SaveSnapshot``: the file is durable; the log may be trimmed through its position."""
+    """Answer to ``SaveSnapshot``: what came from the peer is durable, and the only snapshot on this disk."""
 
     position: LogPosition
 
@@ -184,7 +217,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRefused:
-    """``RestoreSnapshot`` failed: content corrupt or of another format version."""
+    """``RestoreSnapshot`` failed: content corrupt, gone, or of another format version."""
 
     reason: str
 
@@ -267,7 +300,11 @@ Input = (
     | Applied
     | ApplyFailed
     | SnapshotTaken
+    | SnapshotFailed
     | SnapshotSaved
+    | ChunksFound
+    | ChunkStored
+    | ChunkUnreadable
     | Restored
     | SnapshotRefused
     | SinkOpened

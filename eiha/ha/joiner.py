@@ -6,13 +6,15 @@ from eiha.errors import CorruptFile
 from eiha.ha import rules
 from eiha.ha.context import Context
 from eiha.ha.divergence import DUMP_WAIT_MS, PEER
-from eiha.ha.effects import KeepDump, SaveSnapshot
+from eiha.ha.effects import KeepDump
 from eiha.ha.follower import Follower
-from eiha.ha.inputs import Channel, Restored
+from eiha.ha.inputs import Channel, ChunksFound, ChunkStored, Restored
 from eiha.ha.replica import Replica
+from eiha.ha.status import TransferStatus
 from eiha.ha.transfer import SnapshotReceiver
-from eiha.kernel.ids import LOG_START, NO_EPOCH, LogPosition, Sequence
+from eiha.kernel.ids import LOG_START, NO_EPOCH, LogPosition, NodeId, Sequence
 from eiha.protocol.peer_messages import JoinReply, JoinRequest, SnapshotBegin, SnapshotChunk
+from eiha.protocol.snapshot_format import SnapshotManifest
 
 
 class Joiner:
@@ -22,8 +24,8 @@ class Joiner:
     snapshot that replaces it is restored and durable; a node that is not intact never takes the row.
     """
 
-    __slots__ = ("_asked_ms", "_attempt", "_awaiting", "_content", "_ctx", "_discard", "_dump", "_dump_ms", "_follower",
-                 "_receiver", "_replica", "_restoring", "_transfer", "intact")  # fmt: skip
+    __slots__ = ("_asked_ms", "_attempt", "_awaiting", "_ctx", "_discard", "_dump", "_dump_ms", "_follower",
+                 "_receiver", "_replica", "_restoring", "_saved", "_saving", "_transfer", "intact")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, follower: Follower) -> None:
         self._ctx = ctx
@@ -35,7 +37,8 @@ class Joiner:
         self._discard = False
         self._transfer: int | None = None
         self._receiver: SnapshotReceiver | None = None
-        self._content: bytes | None = None
+        self._saving: SnapshotManifest | None = None
+        self._saved: SnapshotManifest | None = None
         self._restoring = False
         self._dump: Sequence | None = None
         """As of which position this node's wrong state is kept; what the active sends instead is kept beside it."""
@@ -77,7 +80,7 @@ class Joiner:
         """Whether the state is still on its way to where it is to be dumped."""
         wanted = self._replica.dump_wanted
         if wanted is None:
-            return False
+            return self._replica.is_dumping
         if self._ctx.monotonic_ms - self._dump_ms < DUMP_WAIT_MS:
             return True
         at = self._replica.applied_through
@@ -113,7 +116,9 @@ class Joiner:
     def _busy(self) -> bool:
         now_ms, policy = self._ctx.monotonic_ms, self._ctx.policy
         if self._receiver is not None:
-            return now_ms - self._receiver.progressed_ms <= policy.transfer_timeout_ms
+            if self._receiver.finding:
+                return True  # this disk reads all that it has; there is nothing to ask anew about
+            return now_ms - self._receiver.progress.progressed_ms <= policy.transfer_timeout_ms
         if self.following:
             return True
         waited = now_ms - self._asked_ms
@@ -152,69 +157,110 @@ class Joiner:
         """The snapshot's position is known: the log starts anew behind it, the live tail may come."""
         if begin.transfer != self._transfer:
             return
+        ctx = self._ctx
         self._transfer = None
+        peer = ctx.links.peer
+        try:
+            receiver = SnapshotReceiver(begin, NodeId("") if peer is None else peer.node, ctx.monotonic_ms)
+        except CorruptFile as damage:
+            self._begin_again(str(damage))
+            return
+        manifest = receiver.manifest
         self._discard = False
         self.intact = False
-        self._receiver = SnapshotReceiver(begin, self._ctx.monotonic_ms)
+        self._receiver = receiver
         self._follower.state_complete = False
-        self._replica.reset(begin.position)
+        self._replica.reset(manifest.position)
         self._follower.follow(begin.epoch)
-        self._ctx.fact(
-            "snapshot_begins", f"{begin.size} bytes in {begin.chunks} chunks, cut at {begin.position.sequence}"
+        ctx.fact(
+            "snapshot_begins",
+            f"{manifest.bytes} bytes in {len(manifest.chunks)} chunks, cut at {manifest.position.sequence}",
         )
+        ctx.emit(receiver.find())
+
+    def chunks_found(self, answer: ChunksFound) -> None:
+        """This disk has some of the chunks already; the active sends the others."""
+        if self._receiver is None:
+            return
+        lacks = self._receiver.found(answer, self._ctx.monotonic_ms)
+        if lacks is None:
+            return
+        self._ctx.send_management(lacks)
+        lacking, of_all = self._receiver.progress.total_bytes, self._receiver.manifest.bytes
+        self._ctx.fact("snapshot_transfer", f"{lacking} of {of_all} bytes are to come, the others are here")
+        self._save_if_complete()
 
     def chunk(self, chunk: SnapshotChunk) -> None:
-        """A part of the snapshot; the last one starts the restore."""
-        receiver = self._receiver
+        """A part of the snapshot."""
+        store = None if self._receiver is None else self._receiver.take(chunk)
+        if store is not None:
+            self._ctx.emit(store)
+
+    def chunk_stored(self, answer: ChunkStored) -> None:
+        """A part is on disk; the last one makes the snapshot durable."""
+        receiver, now_ms = self._receiver, self._ctx.monotonic_ms
         if receiver is None:
             return
-        ack = receiver.take(chunk, self._ctx.monotonic_ms)
+        ack = receiver.stored(answer, now_ms)
         if ack is not None:
             self._ctx.send_management(ack)
-        content = receiver.content()
+            if receiver.progress.is_to_be_told(now_ms):
+                self._ctx.fact("snapshot_transfer", f"{receiver.progress.status(now_ms)}")
         if receiver.failure is not None:
-            self._ctx.fact("snapshot_damaged", f"{receiver.failure}; asking again", "warning")
-            self.begin()
-        elif content is not None:
-            self._receiver = None
-            self._content = content
-            self._restoring = True
-            self._replica.restore(content)
+            self._begin_again(receiver.failure)
+            return
+        self._save_if_complete()
+
+    def _save_if_complete(self) -> None:
+        assert self._receiver is not None
+        save = self._receiver.complete()
+        if save is None:
+            return
+        self._receiver = None
+        self._saving = save.manifest
+        self._restoring = True
+        self._ctx.emit(save)
+
+    def _begin_again(self, reason: str) -> None:
+        self._ctx.fact("snapshot_damaged", f"{reason}; asking again", "warning")
+        self.begin()
+
+    def saved(self, position: LogPosition) -> None:
+        """The snapshot is durable: the engine takes it over from there."""
+        manifest, self._saving = self._saving, None
+        assert manifest is not None
+        assert manifest.position == position, (manifest.position, position)
+        self._saved = manifest
+        self._replica.restore(manifest)
 
     def restored(self, answer: Restored) -> None:
-        """The engine is where the snapshot was cut; make the file durable before anything rests on it."""
+        """The engine is where the snapshot was cut, which is on disk: log and state hang together from here on."""
         try:
             newest = self._replica.restored(answer)
         except CorruptFile as damage:
             self.restore_refused(str(damage))
             return
-        if not newest or self._content is None:
+        if not newest or not self._restoring:
             return
-        content, self._content = self._content, None
         self._restoring = False
-        if self._dump is not None:
-            self._ctx.emit(KeepDump(self._dump, PEER, answer.facts.position, content))
-            self._dump = None
-        self._ctx.emit(SaveSnapshot(answer.facts.position, content))
+        if self._dump is not None and self._saved is not None:
+            self._ctx.emit(KeepDump(self._dump, PEER, self._saved))
+        self._dump = self._saved = None
         self._ctx.fact("snapshot_restored", f"state as of {answer.facts.position.sequence}")
+        self.intact = True
+        self._follower.state_complete = True
+        self._follower.acknowledge(always=True)
 
     def restore_refused(self, reason: str) -> None:
         """The snapshot that the active sent cannot be used; ask for another."""
-        self._content = None
         self._restoring = False
         self.intact = False
         self._ctx.fact("snapshot_refused", reason, "error")
         self.begin(discard=True)
 
-    def saved(self, position: LogPosition) -> None:
-        """A snapshot is durable: from here on, log and state on this disk hang together."""
-        if self.intact or self._restoring or self._receiver is not None or not self._replica.engine_known:
-            return
-        if position.sequence < self._replica.log.base.sequence:
-            return
-        self.intact = True
-        self._follower.state_complete = True
-        self._follower.acknowledge(always=True)
+    def transfer(self) -> TransferStatus | None:
+        """The transfer under way."""
+        return None if self._receiver is None else self._receiver.progress.status(self._ctx.monotonic_ms)
 
     def state_lost(self) -> None:
         """What the disk holds does not hang together: join with nothing.

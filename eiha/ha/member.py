@@ -24,6 +24,9 @@ from eiha.ha.inputs import (
     ApplyFailed,
     ChangePlan,
     Channel,
+    ChunksFound,
+    ChunkStored,
+    ChunkUnreadable,
     ClientHello,
     Flush,
     Input,
@@ -36,6 +39,7 @@ from eiha.ha.inputs import (
     SinkFenced,
     SinkOpened,
     SnapshotAsked,
+    SnapshotFailed,
     SnapshotRefused,
     SnapshotSaved,
     SnapshotTaken,
@@ -153,11 +157,20 @@ class Member:
             case WitnessCasDone(request, swapped):
                 self._verdict(self.election.swap_done(request, swapped, self.ctx.monotonic_ms))
             case SnapshotTaken():
-                self.replica.snapshot_taken(happened)
-                if self.active is not None:
+                if self.replica.snapshot_taken(happened) and self.active is not None:
                     self.active.service.snapshot_taken(happened)
+            case SnapshotFailed():
+                self.replica.snapshot_failed(happened)
+                if self.active is not None:
+                    self.active.service.snapshot_failed(happened)
+            case ChunksFound():
+                self.joiner.chunks_found(happened)
+            case ChunkStored():
+                self.joiner.chunk_stored(happened)
+            case ChunkUnreadable():
+                if self.active is not None:
+                    self.active.service.chunk_unreadable(happened)
             case SnapshotSaved(position):
-                self.replica.snapshot_saved(position)
                 self.joiner.saved(position)
             case Restored():
                 self.joiner.restored(happened)
@@ -296,7 +309,8 @@ class Member:
             self.ask_to_join()
             self.follower.tick()
             self.replica.trim_memory(self.replica.log.end.sequence)
-        if self.replica.snapshot_due():
+        transferring = self.active is not None and self.active.service.transfer() is not None
+        if not transferring and self.replica.snapshot_due():
             self.replica.want_snapshot()
         stuck = stuck_engine.reason_to_end(self)
         if stuck is not None:

@@ -21,6 +21,7 @@ from eiha.protocol.peer_messages import (
     SnapshotAck,
     SnapshotBegin,
     SnapshotChunk,
+    SnapshotLacks,
     SwitchoverAbort,
     SwitchoverPropose,
     SwitchoverReady,
@@ -28,6 +29,7 @@ from eiha.protocol.peer_messages import (
 
 if TYPE_CHECKING:
     from eiha.ha.member import Member
+    from eiha.ha.peer_service import PeerService
 
 _FOLLOWING = (Role.JOINING, Role.PASSIVE, Role.PROMOTING)
 
@@ -46,8 +48,11 @@ class PeerInbox:
             case Append() | Committed() | JoinReply() | SnapshotBegin() | SnapshotChunk() | JoinDone() | Resync():
                 if self._member.ctx.role in _FOLLOWING:
                     self._of_active(message)
-            case AppendAck() | Forward() | JoinRequest() | SnapshotAck() | DigestReport() | SwitchoverReady():
+            case AppendAck() | Forward() | JoinRequest() | DigestReport() | SwitchoverReady():
                 self._of_passive(message)
+            case SnapshotLacks() | SnapshotAck():
+                if self._member.active is not None:
+                    self._of_receiver(message, self._member.active.service)
             case Ping():
                 self._ping(message)
             case Pong():
@@ -116,9 +121,7 @@ class PeerInbox:
                 discard=True,
             )
 
-    def _of_passive(
-        self, message: AppendAck | Forward | JoinRequest | SnapshotAck | DigestReport | SwitchoverReady
-    ) -> None:
+    def _of_passive(self, message: AppendAck | Forward | JoinRequest | DigestReport | SwitchoverReady) -> None:
         member, active = self._member, self._member.active
         if active is None:
             if isinstance(message, JoinRequest) and member.ctx.role is Role.PASSIVE:
@@ -137,12 +140,19 @@ class PeerInbox:
             case JoinRequest():
                 active.service.join_requested(message)
                 active.membership.evaluate()
-            case SnapshotAck():
-                active.service.chunk_acknowledged(message)
             case DigestReport():
                 active.service.digest_reported(message)
             case SwitchoverReady(epoch, _):
                 active.switchover_ready(epoch)
+            case _:
+                assert_never(message)
+
+    def _of_receiver(self, message: SnapshotLacks | SnapshotAck, service: PeerService) -> None:
+        match message:
+            case SnapshotLacks():
+                service.chunks_lacking(message)
+            case SnapshotAck():
+                service.chunk_acknowledged(message)
             case _:
                 assert_never(message)
 

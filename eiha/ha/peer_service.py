@@ -5,10 +5,11 @@ from __future__ import annotations
 from eiha.ha import rules
 from eiha.ha.context import Context
 from eiha.ha.divergence import DUMP_WAIT_MS, ORDER_KEPT_MS, Difference, DigestComparison, DumpOrder
-from eiha.ha.inputs import Channel, SnapshotTaken
+from eiha.ha.inputs import Channel, ChunkUnreadable, SnapshotFailed, SnapshotTaken
 from eiha.ha.join import FollowLog, NeedSnapshot, decide_join
 from eiha.ha.progress import PeerProgress, Phase
 from eiha.ha.replica import Replica
+from eiha.ha.status import TransferStatus
 from eiha.ha.transfer import SnapshotSender
 from eiha.kernel.ids import BEFORE_FIRST, Epoch, LinkId, LogPosition, Sequence
 from eiha.protocol.peer_messages import (
@@ -21,6 +22,7 @@ from eiha.protocol.peer_messages import (
     PeerIdentity,
     Resync,
     SnapshotAck,
+    SnapshotLacks,
 )
 from eiha.protocol.state_digest import StateDigest
 
@@ -202,13 +204,15 @@ class PeerService:
             return
         self._join = None
         self._sender = None
+        if self._cutting is not None and not self._replica.snapshot_is_coming(self._cutting[0]):
+            self._cutting = None
         if self._cutting is None:
             self._transfers += 1
             self.progress = self._new_progress(identity)
             # set before asking: the answer may be cut at once
             self._cutting = (0, self._transfers)
             order, self._order = self._usable_order(), None
-            wanted = self._replica.want_snapshot() if order is None else order.request
+            wanted = self._replica.want_snapshot_for_peer() if order is None else order.request
             self._cutting = (wanted, self._transfers)
             self._ctx.fact("sync_publisher_initiated", f"snapshot for {identity.node}: {decision.reason}")
             self._ctx.send_management(JoinReply(self._epoch, decision.common, self._transfers, request.attempt))
@@ -223,7 +227,7 @@ class PeerService:
         return order if order is not None and order.position >= self._replica.log.base.sequence else None
 
     def snapshot_taken(self, taken: SnapshotTaken) -> None:
-        """A snapshot is cut; if it is the joiner's, send it while the tail after it flows."""
+        """A snapshot is on disk; if it is the joiner's, send it while the tail after it flows."""
         if self._order is not None and self._order.request == taken.request:
             self._order.taken = taken
         if self._cutting is None or self._cutting[0] != taken.request or self.progress is None:
@@ -231,39 +235,77 @@ class PeerService:
         transfer = self._cutting[1]
         self._cutting = None
         self._snapshot_only = False
-        if taken.position.sequence < self._replica.log.base.sequence:
+        manifest = taken.manifest
+        if manifest.position.sequence < self._replica.log.base.sequence:
             self.order_resync("the log went past the snapshot while it was cut")
             return
-        policy = self._ctx.policy
-        self.progress.await_snapshot(taken.position.sequence)
+        self.progress.await_snapshot(manifest.position.sequence)
         self._sender = SnapshotSender(
             transfer,
             self._epoch,
-            taken.position,
-            taken.content,
-            chunk_bytes=policy.chunk_bytes,
-            window=policy.chunk_window,
+            manifest,
+            peer=self.progress.peer.node,
+            window=self._ctx.policy.chunk_window,
             now_ms=self._ctx.monotonic_ms,
         )
         self._ctx.send_management(self._sender.begin)
-        self._send_chunks()
+
+    def snapshot_failed(self, failed: SnapshotFailed) -> None:
+        """There will be no such snapshot; the joiner, who waits for it, asks again."""
+        if self._cutting is not None and self._cutting[0] == failed.request:
+            self._cutting = None
+        if self._order is not None and self._order.request == failed.request:
+            self._order = None
+
+    def chunks_lacking(self, message: SnapshotLacks) -> None:
+        """The joiner told what it has not."""
+        sender = self._sender
+        if sender is not None and sender.lacks(message, self._ctx.monotonic_ms):
+            self._go_on_sending()
 
     def chunk_acknowledged(self, ack: SnapshotAck) -> None:
         """The joiner has more of the snapshot."""
         if self._sender is None:
             return
         self._sender.acknowledged(ack, self._ctx.monotonic_ms)
-        self._send_chunks()
-        if self._sender.done:
-            self._ctx.fact(
-                "snapshot_sent", f"{self._sender.begin.size} bytes as of {self._sender.begin.position.sequence}"
-            )
-            self._sender = None
+        self._go_on_sending()
 
-    def _send_chunks(self) -> None:
-        assert self._sender is not None
-        for chunk in self._sender.due():
-            self._ctx.send_management(chunk)
+    def chunk_unreadable(self, fault: ChunkUnreadable) -> None:
+        """The snapshot is damaged on this disk: the joiner, whose transfer stands still, gets another."""
+        if self._sender is None or self._sender.begin.transfer != fault.transfer:
+            return
+        self._sender = None
+        self._ctx.fact("snapshot_damaged", f"{fault.reason}; the joining node gets another", "error")
+        self.order_resync("the snapshot that was being sent is damaged")
+
+    def tick_transfer(self, *, late: bool) -> None:
+        """Time passed. ``late``: this node has more to do than it can; the transfer steps back."""
+        sender = self._sender
+        if sender is None:
+            return
+        if late:
+            sender.window.narrow()
+        sender.tick()
+        self._go_on_sending()
+
+    def _go_on_sending(self) -> None:
+        sender = self._sender
+        link = self._ctx.links.link(Channel.MANAGEMENT)
+        if sender is None or link is None:
+            return
+        for effect in sender.due(link):
+            self._ctx.emit(effect)
+        now_ms = self._ctx.monotonic_ms
+        if sender.done:
+            self._sender = None
+            at = sender.manifest.position.sequence
+            self._ctx.fact("snapshot_sent", f"as of {at}: {sender.progress.status(now_ms)}")
+        elif sender.progress.is_to_be_told(now_ms):
+            self._ctx.fact("snapshot_transfer", f"{sender.progress.status(now_ms)}")
+
+    def transfer(self) -> TransferStatus | None:
+        """The transfer under way."""
+        return None if self._sender is None else self._sender.progress.status(self._ctx.monotonic_ms)
 
     @property
     def keep_after(self) -> Sequence:
@@ -274,7 +316,7 @@ class PeerService:
         if self.progress is None:
             return end
         if self._cutting is not None:
-            return self._replica.applied_through
+            return self._replica.snapshot_cut_at(self._cutting[0])
         return Sequence(max(self.progress.acked, self.progress.snapshot_position))
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiha.errors import ConfigurationError
-from eiha.protocol.limits import ENTRY_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX
+from eiha.protocol.limits import ENTRY_BYTES_MAX
 
 SLOW_PEER_POLICIES: Final = ("solo", "block")
 
@@ -93,8 +93,8 @@ class Policy:
     """It is also due when a start would have to replay so many entries, but not within ``snapshot_pause_ms``: a node
     that restarts more often than the interval would otherwise replay more each time."""
     snapshot_pause_ms: int = 10_000
-    chunk_bytes: int = 1 << 20
     chunk_window: int = 8
+    """Chunks of a snapshot in flight to a joining node, at most; fewer while this node is busy."""
 
     sessions_max: int = 100_000
     session_age_ms: int = 24 * 3_600_000
@@ -120,7 +120,6 @@ class Policy:
         )
         _require(0 < self.entry_bytes_max <= ENTRY_BYTES_MAX // 2, "entry_bytes_max must leave room in a frame")
         _require(self.append_bytes_max <= ENTRY_BYTES_MAX, "append_bytes_max must fit a frame")
-        _require(0 < self.chunk_bytes <= SNAPSHOT_CHUNK_BYTES_MAX, "chunk_bytes must fit a frame")
         _require(self.log_tail_bytes <= self.catch_up_bytes_max, "log_tail_bytes must not exceed catch_up_bytes_max")
         _require(self.slow_peer in SLOW_PEER_POLICIES, f"slow_peer must be one of {', '.join(SLOW_PEER_POLICIES)}")
         _require(

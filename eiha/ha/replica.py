@@ -17,19 +17,19 @@ from eiha.ha.effects import (
     Persist,
     ResetLog,
     RestoreSnapshot,
-    SaveSnapshot,
     TakeSnapshot,
     TrimLog,
     TruncateLog,
 )
 from eiha.ha.event_log import EventLog
-from eiha.ha.inputs import Applied, Restored, SnapshotTaken
-from eiha.ha.member_state import MemberState, decode_member_state, encode_member_state
+from eiha.ha.inputs import Applied, Restored, SnapshotFailed, SnapshotTaken
+from eiha.ha.member_state import MemberState, decode_member_state
 from eiha.ha.outbox import Outbox
 from eiha.ha.quarantines import Quarantines
 from eiha.ha.sessions import Sessions
 from eiha.kernel.ids import BEFORE_FIRST, ClientId, ClientSequence, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quarantine, RemovePlan
+from eiha.protocol.snapshot_format import SnapshotManifest
 from eiha.protocol.state_digest import StateDigest
 
 
@@ -54,7 +54,9 @@ class Replica:
         "_restores",
         "_saved",
         "_sessions_through",
+        "_snapshot_failed",
         "_snapshot_request",
+        "_snapshot_running",
         "_snapshot_wanted",
         "_suspects_through",
         "_unapplied_bytes",
@@ -100,6 +102,8 @@ class Replica:
         self._logged_bytes = 0
         self._snapshot_request = 0
         self._snapshot_wanted: int | None = None
+        self._snapshot_running: tuple[int, Sequence] | None = None  # (request, where it was cut)
+        self._snapshot_failed = False
         self._dump_wanted: Sequence | None = None
         self._dumps: dict[int, Dump] = {}
         self._last_snapshot_ms = 0
@@ -164,7 +168,7 @@ class Replica:
         self._released_through = start.sequence
         self.quarantines.reset()
         self._void = True
-        self._snapshot_wanted = self._dump_wanted = None
+        self._snapshot_wanted = self._snapshot_running = self._dump_wanted = None
 
     # -- commit and apply --------------------------------------------------------------------------------------
 
@@ -220,12 +224,12 @@ class Replica:
             return
         log, policy = self.log, self._ctx.policy
         while True:
-            if self._snapshot_wanted is not None and self.handed_through > BEFORE_FIRST:
-                if self.applied_through < self.handed_through:
+            if self._snapshot_cut_due:
+                if self.applied_through < self.handed_through or self._snapshot_running is not None:
                     return
-                self._cut_snapshot(self._snapshot_wanted)
+                self._cut_snapshot()
             if self._dump_wanted is not None and self.handed_through >= self._dump_wanted:
-                if self.applied_through < self.handed_through:
+                if self.applied_through < self.handed_through or self._snapshot_running is not None:
                     return
                 self._take_dump(self._dump_wanted)
             release = self._releasable()
@@ -343,13 +347,20 @@ class Replica:
     def dump_here(self) -> None:
         """Dump the state where the engine is, if it is anywhere: the position wanted is not reached."""
         wanted, self._dump_wanted = self._dump_wanted, None
-        if wanted is not None and self.engine_known and self.applied_through == self.handed_through > BEFORE_FIRST:
+        if wanted is None or not self.engine_known or self._snapshot_running is not None:
+            return
+        if self.applied_through == self.handed_through > BEFORE_FIRST:
             self._take_dump(wanted)
 
     @property
     def dump_wanted(self) -> Sequence | None:
         """The position as of which the state is still to be dumped."""
         return self._dump_wanted
+
+    @property
+    def is_dumping(self) -> bool:
+        """Whether a dump of a wrong state is being written: it must not be discarded before."""
+        return any(not dump.is_snapshot for dump in self._dumps.values())
 
     def _take_dump(self, wanted: Sequence) -> None:
         self._dump_wanted = None
@@ -358,7 +369,8 @@ class Replica:
         self._take(self._snapshot_request)
 
     def want_snapshot(self) -> int:
-        """Cut a snapshot as soon as the engine answered for what it was given. Returns the request's number."""
+        """Cut a snapshot as soon as the engine answered for what it was given, and the one before is written. Returns
+        the request's number."""
         if self._snapshot_wanted is None:
             self._snapshot_request += 1
             self._snapshot_wanted = self._snapshot_request
@@ -366,8 +378,33 @@ class Replica:
         self.pump()
         return request
 
-    def _cut_snapshot(self, request: int) -> None:
-        self._snapshot_wanted = None
+    def want_snapshot_for_peer(self) -> int:
+        """The same; the one that is being written will do if the log in memory goes on from it."""
+        running = self._snapshot_running
+        if running is not None and running[1] >= self.log.base.sequence:
+            return running[0]
+        return self.want_snapshot()
+
+    def snapshot_is_coming(self, request: int) -> bool:
+        """Whether that snapshot is still to be cut, or is being written."""
+        running = self._snapshot_running
+        return request == self._snapshot_wanted or (running is not None and running[0] == request)
+
+    def snapshot_cut_at(self, request: int) -> Sequence:
+        """Entries after this are behind that snapshot, wherever it is or will be cut."""
+        running = self._snapshot_running
+        return running[1] if running is not None and running[0] == request else self.applied_through
+
+    @property
+    def _snapshot_cut_due(self) -> bool:
+        """Whether one is to be cut next. While one is written only a dump, which has its position, is waited for."""
+        if self._snapshot_wanted is None or self.handed_through == BEFORE_FIRST:
+            return False
+        return self._snapshot_running is None or self._snapshot_wanted in self._dumps
+
+    def _cut_snapshot(self) -> None:
+        request, self._snapshot_wanted = self._snapshot_wanted, None
+        assert request is not None
         self._last_snapshot_ms = self._ctx.monotonic_ms
         self._last_snapshot_bytes = self._logged_bytes
         self._take(request)
@@ -377,29 +414,47 @@ class Replica:
         epoch = self.log.epoch_at(sequence)
         assert epoch is not None, (sequence, self.log.base)
         starts = tuple(pair for pair in self.log.epoch_starts if pair[1] <= sequence)
+        self._snapshot_running = (request, sequence)
         self._ctx.emit(TakeSnapshot(request, LogPosition(sequence, epoch), starts, self.member_state()))
 
-    def snapshot_taken(self, taken: SnapshotTaken) -> None:
-        """Write the snapshot to disk, and keep it beside if it is a dump; a dump of a wrong state is nothing else."""
+    def snapshot_taken(self, taken: SnapshotTaken) -> bool:
+        """It is durable: the disk log may go as far as the one before it reaches (the fallback needs it). False: it is
+        of a state that was discarded meanwhile. A dump is kept beside, too."""
         dump = self._dumps.pop(taken.request, None)
-        if dump is None or dump.is_snapshot:
-            self._ctx.emit(SaveSnapshot(taken.position, taken.content))
         if dump is not None:
-            self._ctx.emit(KeepDump(dump.position, MINE, taken.position, taken.content))
-
-    def snapshot_saved(self, position: LogPosition) -> None:
-        """The file is durable: the disk log may go as far as the file before it reaches (the fallback needs it)."""
-        before, self._saved = self._saved, position
+            self._ctx.emit(KeepDump(dump.position, MINE, taken.manifest))
+        if self._snapshot_running is None or self._snapshot_running[0] != taken.request:
+            return False
+        self._snapshot_running = None
+        self._snapshot_failed = False
+        before, self._saved = self._saved, taken.manifest.position
         if before is not None and before.sequence > 0:
             self._ctx.emit(TrimLog(before.sequence))
+        self.pump()
+        return True
+
+    def snapshot_failed(self, failed: SnapshotFailed) -> None:
+        """It could not be written; another is due after a pause."""
+        if self._dumps.pop(failed.request, None) is not None:
+            self._ctx.fact("dump_lost", f"the state is not kept: {failed.reason}", "error")
+        if self._snapshot_running is None or self._snapshot_running[0] != failed.request:
+            return
+        self._snapshot_running = None
+        self._snapshot_failed = True
+        self._ctx.fact("snapshot_failed", f"{failed.reason}; it is tried again", "warning")
+        self.pump()
 
     def snapshot_due(self) -> bool:
         """Whether an interval has passed (in time, bytes, or entries to replay) and something was applied since."""
         policy = self._ctx.policy
         since = 0 if self._saved is None else self._saved.sequence
-        if self._snapshot_wanted is not None or not self.engine_known or self.handed_through <= since:
+        if self._snapshot_wanted is not None or self._snapshot_running is not None:
+            return False
+        if not self.engine_known or self.handed_through <= since:
             return False
         passed_ms = self._ctx.monotonic_ms - self._last_snapshot_ms
+        if self._snapshot_failed:
+            return passed_ms >= policy.snapshot_pause_ms
         by_bytes = self._logged_bytes - self._last_snapshot_bytes >= policy.snapshot_interval_bytes
         if not policy.snapshot_interval_ms or by_bytes:
             return by_bytes
@@ -407,11 +462,11 @@ class Replica:
         by_entries = replay >= policy.snapshot_interval_entries and passed_ms >= policy.snapshot_pause_ms
         return by_entries or passed_ms >= policy.snapshot_interval_ms
 
-    def restore(self, content: bytes | None) -> None:
+    def restore(self, manifest: SnapshotManifest | None) -> None:
         """Replace the engine's state; nothing is applied until it answers."""
         self._restores += 1
-        self._snapshot_wanted = None
-        self._ctx.emit(RestoreSnapshot(content))
+        self._snapshot_wanted = self._snapshot_running = None
+        self._ctx.emit(RestoreSnapshot(manifest))
 
     def restored(self, answer: Restored) -> bool:
         """The engine's state is that of a snapshot. False: an older one than was asked for last.
@@ -470,21 +525,19 @@ class Replica:
             self._commit_entry(entry)
         self._count_released()
 
-    def member_state(self) -> bytes:
+    def member_state(self) -> MemberState:
         """Outbox as of ``applied_through``, which must be ``handed_through``; sessions and plans as of the commit.
 
         These may be ahead of the position: the entries between are committed, so every log that follows has them,
         and ``committed_through`` tells that they are counted already.
         """
-        return encode_member_state(
-            MemberState(
-                max(self.log.committed_through, self._sessions_through),
-                self.last_log_time_ms,
-                self.sessions.rows(),
-                tuple(self.plans.items()),
-                self.outbox.progress(self.applied_through),
-                tuple(output for lane in self.outbox.lanes.values() for output, _ in lane.outputs),
-            )
+        return MemberState(
+            max(self.log.committed_through, self._sessions_through),
+            self.last_log_time_ms,
+            self.sessions.rows(),
+            tuple(self.plans.items()),
+            self.outbox.progress(self.applied_through),
+            tuple(output for lane in self.outbox.lanes.values() for output, _ in lane.outputs),
         )
 
     def _load_member_state(self, state: MemberState, position: Sequence) -> None:

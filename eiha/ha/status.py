@@ -33,6 +33,35 @@ class SinkStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferStatus:
+    """A snapshot that is on its way. ``direction``: ``sending | receiving``; bytes: of the chunks that were lacking."""
+
+    direction: str
+    peer: NodeId
+    done_bytes: int
+    total_bytes: int
+    elapsed_ms: int
+
+    @property
+    def bytes_per_s(self) -> int:
+        """Its rate so far."""
+        return self.done_bytes * 1_000 // self.elapsed_ms
+
+    @property
+    def left_s(self) -> int | None:
+        """How long it takes if it goes on like this; None while that cannot be told."""
+        return None if not self.bytes_per_s else (self.total_bytes - self.done_bytes) // self.bytes_per_s
+
+    def __str__(self) -> str:
+        percent = 100 * self.done_bytes // self.total_bytes if self.total_bytes else 100
+        left = "" if self.left_s is None else f", {self.left_s} s left"
+        return (
+            f"{self.direction} {self.done_bytes >> 20} of {self.total_bytes >> 20} MiB ({percent} %), "
+            f"{self.bytes_per_s / 1e6:.0f} MB/s{left}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MemberStatus:
     """A member at one moment.
 
@@ -69,6 +98,7 @@ class MemberStatus:
     intake_reason: str
     failover_cover: str
     dropped: tuple[tuple[str, int], ...]
+    transfer: TransferStatus | None
     transitions: tuple[Transition, ...]
     vitals: Vitals = QUIET
     peer_vitals: Vitals | None = None

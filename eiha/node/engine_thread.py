@@ -21,15 +21,15 @@ from typing import Final, assert_never
 from eiha.errors import CorruptFile, NotAnsweredNow, PlanFailed
 from eiha.events.schema import StreamDefinition
 from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
-from eiha.ha.inputs import Applied, ApplyFailed, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
+from eiha.ha.inputs import Applied, ApplyFailed, Restored, SnapshotRefused
 from eiha.kernel.ids import BEFORE_FIRST, Sequence
 from eiha.node.guarded_engine import TRIAL_LIMIT_S, GuardedEngine, Mark, ReadLog
+from eiha.node.snapshot_cutter import SnapshotCutter
 from eiha.node.thread_name import show_thread_name
 from eiha.ports import AskedEngine
 from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quarantine, RemovePlan, TableStatement
 from eiha.protocol.outputs import AppliedEntry, OutputBatch
-from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
 from eiha.protocol.state_digest import StateDigest
 from eiha.protocol.vitals import IDLE, EngineAt
 
@@ -43,7 +43,7 @@ ANSWER_ROWS_MAX: Final = 10_000
 """Rows of one answer. Entries wait while a question is answered; whoever wants more asks for parts."""
 
 EngineWork = Apply | TakeSnapshot | RestoreSnapshot
-EngineAnswer = Applied | ApplyFailed | SnapshotTaken | Restored | SnapshotRefused
+EngineAnswer = Applied | ApplyFailed | Restored | SnapshotRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class EngineThread:
 
     Args:
         engine: used by this thread only from now on.
-        newest_snapshot: bytes of the newest valid snapshot file, None for none.
+        snapshots: cuts and restores them.
         digest_interval_entries: a digest is reported at each multiple of it.
         read_log: committed entries from the disk, for the way back after an entry that raised.
         mark: told of each entry that was applied.
@@ -107,7 +107,7 @@ class EngineThread:
     def __init__(
         self,
         engine: AskedEngine,
-        newest_snapshot: Callable[[], bytes | None],
+        snapshots: SnapshotCutter,
         *,
         digest_interval_entries: int,
         read_log: ReadLog,
@@ -127,7 +127,7 @@ class EngineThread:
             going_on=lambda: not self._stopping,
             trial_limit_s=trial_limit_s,
         )
-        self._newest_snapshot = newest_snapshot
+        self._snapshots = snapshots
         self._digest_interval_entries = digest_interval_entries
         self._report = report
         self._failed = failed
@@ -192,11 +192,11 @@ class EngineThread:
                         self._apply(work)
                     case TakeSnapshot():
                         self._begin("snapshot")
-                        self._answer(self._take(work))
-                    case RestoreSnapshot(content):
+                        self._snapshots.cut(work)
+                    case RestoreSnapshot():
                         self._begin("restore")
                         self._guard.replaced()
-                        self._answer(self._restore(content), plans_changed=True)
+                        self._answer(self._restore(work), plans_changed=True)
                     case _Wake():
                         self._answer_question()
                     case _:
@@ -246,6 +246,7 @@ class EngineThread:
                     self._report_batch(batch, Sequence(entry.sequence - 1), None)
                 return self._guard.after_failure(entry, failure)
             batch.add(entry, result)
+            self._snapshots.note_applied(len(entry.encoded))
             self._done_entries += 1
             self._answer_question()
             at_digest = entry.sequence % self._digest_interval_entries == 0
@@ -273,7 +274,7 @@ class EngineThread:
         )
 
     def _restore_newest(self) -> Sequence | None:
-        answer = self._restore(None)
+        answer = self._restore(RestoreSnapshot(None))
         return answer.facts.position.sequence if isinstance(answer, Restored) else None
 
     def _digest(self, sequence: Sequence) -> StateDigest:
@@ -293,20 +294,11 @@ class EngineThread:
         except Exception as error:  # noqa: BLE001  told to whoever asked
             asked.answer.set_exception(error)
 
-    def _take(self, work: TakeSnapshot) -> SnapshotTaken:
-        content = SnapshotContent(work.position, work.epoch_starts, work.member_state, self._engine.snapshot())
-        return SnapshotTaken(work.request, work.position, encode_snapshot(content))
-
-    def _restore(self, content: bytes | None) -> Restored | SnapshotRefused:
+    def _restore(self, work: RestoreSnapshot) -> Restored | SnapshotRefused:
         try:
-            data = self._newest_snapshot() if content is None else content
-            if data is None:
-                return SnapshotRefused("there is no valid snapshot file")
-            snapshot = decode_snapshot(data)
-            self._engine.restore(snapshot.engine_state)
+            facts = self._snapshots.restore(work)
         except CorruptFile as error:
             return SnapshotRefused(str(error))
-        facts = SnapshotFacts(snapshot.position, snapshot.epoch_starts, snapshot.member_state)
         return Restored(facts, self._engine.next_timer_ms())
 
     def _answer(self, answer: EngineAnswer, *, plans_changed: bool = False) -> None:
@@ -361,7 +353,7 @@ def through(report: EngineReport) -> Sequence | None:
             return sequence
         case Restored(facts=facts):
             return facts.position.sequence
-        case SnapshotTaken() | SnapshotRefused() | ApplyFailed():
+        case SnapshotRefused() | ApplyFailed():
             return None
         case _:
             assert_never(report.answer)

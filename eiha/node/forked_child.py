@@ -25,6 +25,7 @@ import resource
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,19 +94,21 @@ class ForkedChild:
         self._pipe = pipe
         self._received = bytearray()
         self._status: int | None = None
+        self._gone = threading.Lock()
 
     def wait(self, limit_s: float) -> Outcome:
         """What became of it; it is gone when this returns."""
         if not self._read_until(time.monotonic() + limit_s):
             self.kill()
+            self._reap()
             return TookTooLong(limit_s)
         return self._outcome(self._reap())
 
     def kill(self) -> None:
-        """End it now. May be called again."""
-        if self._status is None:
-            os.kill(self.process_id, signal.SIGKILL)
-            self._reap()
+        """End it now, on whichever thread; whoever waits is told ``Died``. May be called again."""
+        with self._gone:  # its number may be another's once it was waited for
+            if self._status is None:
+                os.kill(self.process_id, signal.SIGKILL)
 
     def _read_until(self, deadline_s: float) -> bool:
         """Read what it says until it closes its pipe; False when the time is up first."""
@@ -122,7 +125,9 @@ class ForkedChild:
 
     def _reap(self) -> int:
         if self._status is None:
-            _, self._status = os.waitpid(self.process_id, 0)
+            os.waitid(os.P_PID, self.process_id, os.WEXITED | os.WNOWAIT)
+            with self._gone:
+                _, self._status = os.waitpid(self.process_id, 0)
             os.close(self._pipe)
         return self._status
 

@@ -13,6 +13,7 @@ from eiha.ha.effects import (
     CompareAndSet,
     Effect,
     Fact,
+    FindChunks,
     Halt,
     KeepDump,
     OpenSink,
@@ -28,7 +29,9 @@ from eiha.ha.effects import (
     RoleChanged,
     SaveSnapshot,
     Send,
+    SendChunk,
     SetIntake,
+    StoreChunk,
     TakeSnapshot,
     TrimLog,
     TruncateLog,
@@ -36,6 +39,7 @@ from eiha.ha.effects import (
 from eiha.ha.inputs import Channel
 from eiha.kernel.ids import LogPosition
 from eiha.net.channel_links import ChannelLinks
+from eiha.node.chunk_sender import ChunkSender
 from eiha.node.engine_thread import EngineThread, EngineWork
 from eiha.node.log_writer import LogWriter
 from eiha.node.node_intake import NodeIntake
@@ -53,6 +57,7 @@ class Shells:
     log: LogWriter
     engine: EngineThread
     snapshots: SnapshotSaver
+    chunks: ChunkSender
     witness: WitnessWorker
     sinks: Mapping[str, SinkWorker]
     intake: NodeIntake
@@ -123,7 +128,9 @@ class Interpreter:
                 shells.statements.rejected(effect)
             case SetIntake():
                 shells.intake.set_state(effect)
-            case SaveSnapshot() | KeepDump():
+            case SendChunk():
+                shells.chunks.put(effect)
+            case FindChunks() | StoreChunk() | SaveSnapshot() | KeepDump():
                 shells.snapshots.put(effect)
             case ReadWitness() | CompareAndSet():
                 shells.witness.put(effect)

@@ -18,10 +18,11 @@ from eiha.engine.jit import load_next
 from eiha.errors import ConfigurationError, EihaError
 from eiha.ha.context import MemberConfig
 from eiha.ha.effects import Fact, Halt, RoleChanged
-from eiha.ha.inputs import Applied, Persisted, Start, StopAsked
+from eiha.ha.inputs import Applied, Channel, Persisted, Start, StopAsked
 from eiha.ha.member import Member
 from eiha.ha.policy import Policy
-from eiha.kernel.ids import LogPosition, NodeId
+from eiha.kernel.ids import LinkId, LogPosition, NodeId
+from eiha.node.chunk_sender import ChunkSender
 from eiha.node.config import NodeConfig
 from eiha.node.databases import open_sinks, open_witness, turns
 from eiha.node.engine_thread import EngineReport, EngineThread, through
@@ -42,6 +43,7 @@ from eiha.node.operator_log import OperatorLog
 from eiha.node.peer_channels import PeerChannels
 from eiha.node.policy_of_config import policy_of
 from eiha.node.sink_worker import SinkWorker
+from eiha.node.snapshot_cutter import SnapshotCutter
 from eiha.node.snapshot_saver import SnapshotSaver
 from eiha.node.statements import Statements
 from eiha.node.system_clock import read_clocks
@@ -50,6 +52,7 @@ from eiha.observability.logs import EventLog, LogContext
 from eiha.observability.node_metrics import NodeMetrics
 from eiha.ports import AskedEngine, Sink
 from eiha.protocol.log_entry import DeployPlan
+from eiha.protocol.peer_messages import SnapshotChunk
 from eiha.receivers.intake import NodeFacts
 from eiha.storage.divergence_dumps import DivergenceDumps
 
@@ -145,11 +148,11 @@ class Node:
         config, disk, feed = self._config, self._disk, self._member_loop.feed
         snapshots = SnapshotSaver(
             disk.snapshots,
-            saved=self._member_loop.feed_from_thread,
+            answer=self._member_loop.feed_from_thread,
             failed=self._failed_in_thread,
             waiting=lambda why: self._say_from_thread("warning", "snapshot_waits", f"{why}; it is tried again"),
             dumps=DivergenceDumps(Path(config.persistence.location)),
-            told=self._say_from_thread,
+            say=self._say_from_thread,
         )
         turn = turns(config)
         return Shells(
@@ -165,7 +168,7 @@ class Node:
             ),
             engine=EngineThread(
                 engine,
-                snapshots.newest,
+                SnapshotCutter(engine, disk.snapshots, snapshots, self._say_from_thread),
                 digest_interval_entries=policy.digest_interval_entries,
                 read_log=disk.read_log,
                 mark=disk.apply_mark,
@@ -175,6 +178,9 @@ class Node:
                 load_more=load_next,
             ),
             snapshots=snapshots,
+            chunks=ChunkSender(
+                disk.snapshots, send=self._send_chunk_from_thread, answer=self._member_loop.feed_from_thread
+            ),
             witness=WitnessWorker(
                 open_witness(config, disk.incarnation, self._tls),
                 timeout_s=config.witness.timeout_ms / 1_000,
@@ -222,6 +228,7 @@ class Node:
         shells.log.start()
         shells.engine.start()
         shells.snapshots.start()
+        shells.chunks.start()
         disk = self._disk
         self._member_loop.feed(
             Start(
@@ -255,6 +262,7 @@ class Node:
             # one that is stuck does not end, however long it is waited for
             ("engine", shells.engine.stop),
             ("snapshots", shells.snapshots.stop),
+            ("chunks", shells.chunks.stop),
         ):
             timeout_s = 0.0 if name == "engine" and self._exit_status == STUCK else THREAD_STOP_S
             if not await asyncio.to_thread(stop, timeout_s):
@@ -383,6 +391,9 @@ class Node:
 
     def _say_from_thread(self, level: str, event: str, text: str) -> None:
         self._call_from_thread(lambda: self._log.write(level, event, text))
+
+    def _send_chunk_from_thread(self, link: LinkId, chunk: SnapshotChunk) -> None:
+        self._call_from_thread(lambda: self._channels.links[Channel.MANAGEMENT].send(link, chunk))
 
     def _call_from_thread(self, call: Any) -> None:
         try:

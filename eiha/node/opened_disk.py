@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from eiha.storage.snapshot_files import SnapshotFiles
 from eiha.storage.witness_seen import WitnessSeen
 
 LOG_DIRECTORY = "log"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,11 @@ def open_disk(persistence: PersistenceSection) -> OpenedDisk:
     entries = segments.open()
     try:
         snapshots = SnapshotFiles(location, lambda: read_clocks().wall_ms, keep=persistence.keep)
+        leftovers = snapshots.remove_unfinished()
+        if leftovers:
+            _log.warning("%d files of a snapshot that was not finished are deleted in %s", leftovers, location)
         newest = snapshots.newest()
-        _settle(segments, entries, LOG_START if newest is None else newest[0].position, directory)
+        _settle(segments, entries, LOG_START if newest is None else newest.position, directory)
         durability = cast("Literal['replicated', 'disk']", persistence.durability)
         incarnation = read_incarnation(directory, durability)
         seen = WitnessSeen(directory)
@@ -64,7 +70,10 @@ def open_disk(persistence: PersistenceSection) -> OpenedDisk:
     except BaseException:
         segments.close()
         raise
-    return OpenedDisk(segments, snapshots, seen, mark, incarnation, entries, None if newest is None else newest[0])
+    facts = None
+    if newest is not None:
+        facts = SnapshotFacts(newest.position, newest.epoch_starts, snapshots.contents(newest)[0])
+    return OpenedDisk(segments, snapshots, seen, mark, incarnation, entries, facts)
 
 
 def _settle(segments: LogSegments, entries: tuple[LogEntry, ...], cut: LogPosition, directory: Path) -> None:

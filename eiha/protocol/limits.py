@@ -55,8 +55,12 @@ STATEMENT_LENGTH_MAX: Final = 256 << 10
 QUARANTINED_RANGES_MAX: Final = 1_024
 """Ranges of rows that one ``Quarantine`` names; with more bad rows than that the whole entry is left out."""
 
-SNAPSHOT_CHUNK_BYTES_MAX: Final = 4 << 20
-"""Data of one ``SnapshotChunk``: short enough that heartbeats between chunks are not late on a slow link."""
+SNAPSHOT_CHUNK_BYTES_MAX: Final = 256 << 10
+"""A chunk of a snapshot, and what one ``SnapshotChunk`` carries: an event loop is busy with it for a quarter of a
+millisecond, so that acknowledgements between chunks are not late. A gigabyte is 4,096 files."""
+
+SNAPSHOT_MANIFEST_BYTES_MAX: Final = 32 << 20
+"""Manifest of a snapshot, as a file and in ``SnapshotBegin``: 1.6 million chunks, at 256 KiB 400 GB of state."""
 
 STREAMS_PER_CONNECTION_MAX: Final = 4_096
 """Streams that one client connection may have open; further ones are refused."""

@@ -8,7 +8,12 @@ from eiha.kernel.ids import Epoch, LogPosition, Sequence
 from eiha.protocol import fields
 from eiha.protocol import peer_messages as messages
 from eiha.protocol.entry_codec import publication_parts, read_publication
-from eiha.protocol.limits import ENTRY_BYTES_MAX, REASON_LENGTH_MAX, SNAPSHOT_CHUNK_BYTES_MAX
+from eiha.protocol.limits import (
+    ENTRY_BYTES_MAX,
+    REASON_LENGTH_MAX,
+    SNAPSHOT_CHUNK_BYTES_MAX,
+    SNAPSHOT_MANIFEST_BYTES_MAX,
+)
 from eiha.protocol.message_table import (
     FLAG,
     NAME,
@@ -17,7 +22,6 @@ from eiha.protocol.message_table import (
     MessageSpec,
     MessageTable,
     binary_field,
-    integer_field,
     list_field,
     optional_field,
     pair_field,
@@ -70,7 +74,6 @@ WORK_LENGTH_MAX: Final = 16
 _VITALS: Final = FieldCodec(_vitals_parts, _read_vitals)
 _POSITION: Final = FieldCodec(lambda position: (position.sequence, position.epoch), _read_position)
 _REASON: Final = text_field(REASON_LENGTH_MAX)
-_CHECKSUM: Final = integer_field(0, (1 << 32) - 1)
 _DIGEST: Final = binary_field(DIGEST_BYTES)
 
 
@@ -105,8 +108,8 @@ PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
             34, messages.JoinRequest, (NAME, NUMBER, _POSITION, list_field(pair_field(NUMBER, NUMBER)), NUMBER, NUMBER)
         ),
         MessageSpec(35, messages.JoinReply, (NUMBER, _POSITION, optional_field(NUMBER), NUMBER)),
-        MessageSpec(36, messages.SnapshotBegin, (NUMBER, NUMBER, _POSITION, NUMBER, NUMBER, _CHECKSUM)),
-        MessageSpec(37, messages.SnapshotChunk, (NUMBER, NUMBER, binary_field(SNAPSHOT_CHUNK_BYTES_MAX), _CHECKSUM)),
+        MessageSpec(36, messages.SnapshotBegin, (NUMBER, NUMBER, binary_field(SNAPSHOT_MANIFEST_BYTES_MAX))),
+        MessageSpec(37, messages.SnapshotChunk, (NUMBER, NUMBER, binary_field(SNAPSHOT_CHUNK_BYTES_MAX))),
         MessageSpec(38, messages.SnapshotAck, (NUMBER, NUMBER)),
         MessageSpec(39, messages.JoinDone, (NUMBER, NUMBER)),
         MessageSpec(
@@ -119,6 +122,7 @@ PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
         MessageSpec(42, messages.SwitchoverPropose, (NUMBER, _POSITION)),
         MessageSpec(43, messages.SwitchoverReady, (NUMBER, NAME)),
         MessageSpec(44, messages.SwitchoverAbort, (NUMBER, _REASON)),
+        MessageSpec(52, messages.SnapshotLacks, (NUMBER, binary_field(SNAPSHOT_MANIFEST_BYTES_MAX))),
     ),
 )
 """Frame types 16 to 31 belong to eventSync, 32 to 63 to management. Numbers are never given to another message."""

@@ -1,8 +1,8 @@
 """Messages between the two nodes. Every one carries what the receiver needs to tell a stale one.
 
 eventSync (data): Append, AppendAck, Forward, Committed.
-management (control): Ping, Pong, JoinRequest, JoinReply, SnapshotBegin, SnapshotChunk, SnapshotAck, JoinDone,
-DigestReport, Resync, SwitchoverPropose, SwitchoverReady, SwitchoverAbort.
+management (control): Ping, Pong, JoinRequest, JoinReply, SnapshotBegin, SnapshotLacks, SnapshotChunk, SnapshotAck,
+JoinDone, DigestReport, Resync, SwitchoverPropose, SwitchoverReady, SwitchoverAbort.
 """
 
 from __future__ import annotations
@@ -123,29 +123,33 @@ class JoinReply:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotBegin:
-    """Active → joiner: a snapshot cut at ``position`` follows in ``chunks`` chunks of ``size`` bytes in all."""
+    """Active → joiner: a snapshot follows; ``manifest`` tells where it was cut and which chunks it consists of."""
 
     epoch: Epoch
     transfer: int
-    position: LogPosition
-    chunks: int
-    size: int
-    checksum: int
+    manifest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotLacks:
+    """Joiner → active: of the manifest's chunks I lack those whose bit is set (chunk i: bit i % 8 of byte i // 8)."""
+
+    transfer: int
+    lacking: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotChunk:
-    """Active → joiner: chunk ``index`` of the transfer, with its CRC-32."""
+    """Active → joiner: the content of chunk ``index`` of the manifest, whose name there is its checksum."""
 
     transfer: int
     index: int
     data: bytes
-    checksum: int
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotAck:
-    """Joiner → active: chunks below ``through`` are here; send on from there."""
+    """Joiner → active: of the chunks that I lacked I have the first ``through`` on disk."""
 
     transfer: int
     through: int
@@ -223,6 +227,7 @@ ManagementMessage = (
     | JoinRequest
     | JoinReply
     | SnapshotBegin
+    | SnapshotLacks
     | SnapshotChunk
     | SnapshotAck
     | JoinDone

@@ -13,7 +13,6 @@ from eiha.ha.witness_row import WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Sequence
 from eiha.ports import Engine
 from eiha.protocol.log_entry import LogEntry, Publications, Quarantine
-from eiha.protocol.snapshot_format import decode_snapshot
 from eiha.simulation.disk import SimulatedDisk
 from eiha.simulation.poison import DeathsByPoison
 from eiha.simulation.sinks import OutputRow, SimulatedStore, rows_of
@@ -269,21 +268,18 @@ class StateDumps:
         """``node`` said that it dumps its state as of another position than it was told."""
         self._elsewhere.add(node)
 
-    def kept(self, node: str, dump: KeepDump) -> None:
-        """``node`` keeps a state."""
-        content = decode_snapshot(dump.content)
-        cut = dump.position.sequence
-        if content.position != dump.position:
-            raise Violation("dumps", f"{node} keeps a state as of {cut} that was cut at {content.position.sequence}")
+    def kept(self, node: str, dump: KeepDump, state: bytes) -> None:
+        """``node`` keeps ``state``, which the snapshot on its disk holds."""
+        cut = dump.manifest.position.sequence
         if dump.side == MINE:
             if cut != dump.dump and node not in self._elsewhere:
                 raise Violation("dumps", f"{node} dumps its state as of {cut} instead of {dump.dump} without a word")
             self._elsewhere.discard(node)
-            self._mine[node, dump.dump] = (cut, content.engine_state)
+            self._mine[node, dump.dump] = (cut, state)
             return
         mine = self._mine.get((node, dump.dump))
         if mine is not None and mine[0] == cut:
-            if mine[1] == content.engine_state:
+            if mine[1] == state:
                 raise Violation("dumps", f"{node} keeps one state twice as of {cut}, although the nodes differed")
             self.complete += 1
 

@@ -32,6 +32,7 @@ from eiha.protocol.log_entry import (
     TableStatement,
 )
 from eiha.protocol.outputs import OutputBatch
+from eiha.protocol.snapshot_format import StateReader, StateWriter
 from eiha.protocol.state_digest import DIGEST_BYTES, PartDigest, StateDigest, names_digest
 from eiha.simulation.poison import POISONS, do_harm, left_out_rows
 
@@ -133,6 +134,14 @@ class SummingEngine:
         self._factor = factor
         self._plans = dict(plans)
         self._digest = digest
+
+    def write_state(self, writer: StateWriter) -> None:
+        """The same bytes."""
+        writer.write(self.snapshot())
+
+    def read_state(self, reader: StateReader) -> None:
+        """Take over a state that ``write_state`` gave."""
+        self.restore(reader.read(reader.remaining))
 
     def streams(self) -> Mapping[str, StreamDefinition]:
         """Its one input stream."""

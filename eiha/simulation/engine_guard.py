@@ -80,7 +80,10 @@ class EngineGuard:
     def go_back(self, through: Sequence) -> None:
         """The engine's state is spoilt: make it anew from the disk's snapshot and log."""
         snapshot = self._disk.newest_snapshot()
-        self._engine.restore(self._empty if snapshot is None else snapshot.engine_state)
+        if snapshot is None:
+            self._engine.restore(self._empty)
+        else:
+            self._engine.read_state(self._disk.contents(snapshot)[1])
         after = BEFORE_FIRST if snapshot is None else snapshot.position.sequence
         for entry in self._disk.entries:
             if after < entry.sequence <= through:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from eiha.errors import CorruptFile
 from eiha.ha import effects as fx
-from eiha.ha.inputs import Applied, ApplyFailed, Restored, SnapshotFacts, SnapshotRefused, SnapshotTaken
+from eiha.ha.inputs import Applied, ApplyFailed, Restored, SnapshotFacts, SnapshotRefused
 from eiha.kernel.ids import Sequence
 from eiha.ports import Engine
 from eiha.protocol.log_entry import LogEntry
 from eiha.protocol.outputs import OutputBatch
-from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
+from eiha.protocol.snapshot_format import SnapshotManifest
 from eiha.protocol.state_digest import StateDigest
 from eiha.protocol.vitals import IDLE, EngineAt
 from eiha.simulation.checkers import Checkers
@@ -23,7 +23,7 @@ from eiha.simulation.poison import NeverEnds, ProcessKilled
 from eiha.simulation.randomness import microseconds
 from eiha.simulation.scheduler import Scheduler
 
-Answer = Applied | ApplyFailed | SnapshotTaken | Restored | SnapshotRefused
+Answer = Applied | ApplyFailed | Restored | SnapshotRefused
 EngineEffect = fx.Apply | fx.TakeSnapshot | fx.RestoreSnapshot
 
 
@@ -37,6 +37,7 @@ class EngineWorker:
         disk: SimulatedDisk,
         engine: Engine,
         deliver: Callable[[Answer], None],
+        fork: Callable[[fx.TakeSnapshot, Engine], None],
         checkers: Checkers,
         name: str,
         ended: Callable[..., None],
@@ -49,6 +50,7 @@ class EngineWorker:
         self._ended = ended
         self._never_ends = False
         self._deliver = deliver
+        self._fork = fork
         self._checkers = checkers
         self._name = name
         self._queue: deque[EngineEffect] = deque()
@@ -108,10 +110,7 @@ class EngineWorker:
                 if self._never_ends:
                     return
             case fx.TakeSnapshot():
-                content = SnapshotContent(
-                    effect.position, effect.epoch_starts, effect.member_state, self.engine.snapshot()
-                )
-                self._deliver(SnapshotTaken(effect.request, effect.position, encode_snapshot(content)))
+                self._fork(effect, self.engine)
             case fx.RestoreSnapshot():
                 self._restore(effect)
         self._busy = False
@@ -172,28 +171,28 @@ class EngineWorker:
 
     def _told_to_restore(self, effect: fx.RestoreSnapshot) -> None:
         """The checkers must know at once what the next entry is that the member may apply."""
-        content = self._content(effect)
-        if content is not None:
-            self._checkers.order.restarted_at(self._name, content.position.sequence)
+        manifest = self._manifest(effect)
+        if manifest is not None:
+            self._checkers.order.restarted_at(self._name, manifest.position.sequence)
 
     def _restore(self, effect: fx.RestoreSnapshot) -> None:
-        content = self._content(effect)
-        if content is None:
+        manifest = self._manifest(effect)
+        if manifest is None:
             self._deliver(SnapshotRefused("there is no valid snapshot"))
             return
         self._guard.replaced()
-        self.engine.restore(content.engine_state)
-        self.applied_through = content.position.sequence
-        facts = SnapshotFacts(content.position, content.epoch_starts, content.member_state)
+        try:
+            member_state, engine_state = self._disk.contents(manifest)
+            self.engine.read_state(engine_state)
+        except CorruptFile as damage:
+            self._deliver(SnapshotRefused(str(damage)))
+            return
+        self.applied_through = manifest.position.sequence
+        facts = SnapshotFacts(manifest.position, manifest.epoch_starts, member_state)
         self._deliver(Restored(facts, self.engine.next_timer_ms()))
 
-    def _content(self, effect: fx.RestoreSnapshot) -> SnapshotContent | None:
-        if effect.content is None:
-            return self._disk.newest_snapshot()
-        try:
-            return decode_snapshot(effect.content)
-        except CorruptFile:
-            return None
+    def _manifest(self, effect: fx.RestoreSnapshot) -> SnapshotManifest | None:
+        return self._disk.newest_snapshot() if effect.manifest is None else effect.manifest
 
 
 def _at(unit: int, effect: EngineEffect) -> EngineAt:

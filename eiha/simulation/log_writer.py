@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import assert_never
 
 from eiha.ha import effects as fx
-from eiha.ha.inputs import Persisted, SnapshotSaved
+from eiha.ha.inputs import Persisted
 from eiha.protocol.log_entry import LogEntry
 from eiha.simulation.disk import SimulatedDisk
 from eiha.simulation.randomness import microseconds
 from eiha.simulation.scheduler import Scheduler
 
-DiskEffect = fx.Persist | fx.TruncateLog | fx.ResetLog | fx.TrimLog | fx.RememberWitness | fx.SaveSnapshot
+DiskEffect = fx.Persist | fx.TruncateLog | fx.ResetLog | fx.TrimLog | fx.RememberWitness
 
 RETRY_US = 20_000
 """A full disk is tried again so often."""
@@ -35,7 +35,7 @@ class LogWriter:
         scheduler: Scheduler,
         rng: random.Random,
         disk: SimulatedDisk,
-        deliver: Callable[[Persisted | SnapshotSaved], None],
+        deliver: Callable[[Persisted], None],
         discarded: Callable[[], None],
         *,
         durable: bool,
@@ -97,8 +97,6 @@ class LogWriter:
         self._do(effect)
         if isinstance(effect, fx.Persist) and effect.entries:
             self._deliver(Persisted(effect.entries[-1].position))
-        elif isinstance(effect, fx.SaveSnapshot):
-            self._deliver(SnapshotSaved(effect.position))
         if self._queue:
             self._start_next()
 
@@ -121,7 +119,5 @@ class LogWriter:
                 disk.witness_version_seen = max(disk.witness_version_seen, version)
                 if self._durable:
                     disk.sync()
-            case fx.SaveSnapshot(position, content):
-                disk.save_snapshot(position, content)
             case _:
                 assert_never(effect)

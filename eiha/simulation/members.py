@@ -50,7 +50,6 @@ def make_policy(rng: random.Random, limits: random.Random, *, slow_peer: str) ->
         log_tail_bytes=log_tail_bytes,
         digest_interval_entries=rng.choice((3, 16)),
         snapshot_interval_ms=rng.choice((400, 1_500, 60_000)),
-        chunk_bytes=rng.choice((300, 1 << 20)),
         chunk_window=rng.choice((1, 8)),
     )
 

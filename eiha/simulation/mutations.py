@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eiha.ha import rules, stuck_engine, stuck_log
 from eiha.ha.effects import TrimLog
+from eiha.ha.inputs import SnapshotTaken
 from eiha.ha.intake import Held, Pending
 from eiha.ha.joiner import Joiner
 from eiha.ha.member import Member
@@ -25,9 +26,11 @@ from eiha.ha.readmission import Readmission
 from eiha.ha.replica import Replica
 from eiha.ha.sequencer import Sequencer
 from eiha.ha.sessions import Sessions
-from eiha.kernel.ids import LogPosition, LogTimeMs, Sequence, WallMs
+from eiha.kernel.ids import LogTimeMs, Sequence, WallMs
 from eiha.protocol.log_entry import EntryBody, LogEntry
 from eiha.protocol.peer_messages import PeerIdentity
+from eiha.protocol.snapshot_format import Chunk
+from eiha.simulation.disk import SimulatedDisk
 
 if TYPE_CHECKING:
     from eiha.simulation.simulator import Simulator
@@ -94,10 +97,26 @@ _STAMP = Sequencer.stamp
 _LOAD_OUTBOX = Outbox.load
 _SERVE_JOIN = PeerService.serve_join
 _ORDER_RESYNC = PeerService.order_resync
+_SNAPSHOT_TAKEN = Replica.snapshot_taken
+_COLLECT_CHUNKS = SimulatedDisk.collect_chunks
 
 
-def _trim_to_the_newest(replica: Replica, position: LogPosition) -> None:
-    replica._ctx.emit(TrimLog(position.sequence))
+def _trim_to_the_newest(replica: Replica, taken: SnapshotTaken) -> bool:
+    counts = _SNAPSHOT_TAKEN(replica, taken)
+    if counts:
+        replica._ctx.emit(TrimLog(taken.manifest.position.sequence))
+    return counts
+
+
+def _keep_chunks_of_the_newest(disk: SimulatedDisk) -> None:
+    before = disk.snapshots
+    disk.snapshots = before[-1:]
+    _COLLECT_CHUNKS(disk)
+    disk.snapshots = before
+
+
+def _lack_what_has_no_name(disk: SimulatedDisk, chunk: Chunk) -> bool:
+    return chunk.name in disk.chunks
 
 
 def _stamp_as_the_clock_says(sequencer: Sequencer, body: EntryBody, wall_ms: WallMs) -> LogEntry:
@@ -225,7 +244,19 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     ),
     "trim_early": Mutation(
         "D5", "the log is trimmed to the newest snapshot, with nothing to fall back to when that is damaged",
-        (Change(Replica, "snapshot_saved", _trim_to_the_newest),), faults="machines",
+        (Change(Replica, "snapshot_taken", _trim_to_the_newest),), faults="machines",
+    ),
+    "chunks_collected_early": Mutation(
+        "D5", "chunks that only the snapshot before the newest needs are deleted",
+        (Change(SimulatedDisk, "collect_chunks", _keep_chunks_of_the_newest),), faults="machines",
+    ),
+    "chunks_not_synced": Mutation(
+        "D5", "a snapshot counts before its chunks are on disk",
+        (Change(SimulatedDisk, "sync_chunks", lambda disk: None),), faults="machines",
+    ),
+    "chunks_not_compared": Mutation(
+        "D5", "a chunk that is on disk under its name is relied on without a look at what it holds",
+        (Change(SimulatedDisk, "has", _lack_what_has_no_name),), faults="machines",
     ),
     "clock_as_log_time": Mutation(
         "D1", "log time is what the clock says, also when it goes back",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
+from eiha.errors import CorruptFile
 from eiha.ha import effects as fx
 from eiha.ha.inputs import (
     AcceptLossAsked,
@@ -34,10 +35,10 @@ from eiha.ha.inputs import (
 )
 from eiha.ha.member import Member
 from eiha.ha.witness_row import CasOutcome, ReadOutcome
-from eiha.kernel.ids import ClientId, ClientSequence, MonotonicMs, NodeId, Now, Sequence, WallMs
+from eiha.kernel.ids import ClientId, ClientSequence, LinkId, MonotonicMs, NodeId, Now, Sequence, WallMs
 from eiha.ports import Engine
 from eiha.protocol.log_entry import DeployPlan, LogEntry, RemovePlan
-from eiha.protocol.peer_messages import Append, PeerIdentity
+from eiha.protocol.peer_messages import Append, PeerIdentity, SnapshotChunk
 from eiha.simulation.checkers import Checkers, Violation
 from eiha.simulation.disk import SimulatedDisk
 from eiha.simulation.engine_worker import EngineWorker
@@ -47,6 +48,7 @@ from eiha.simulation.randomness import microseconds
 from eiha.simulation.scheduler import MS, Scheduler
 from eiha.simulation.sink_worker import SinkWorker
 from eiha.simulation.sinks import SimulatedStore
+from eiha.simulation.snapshot_worker import SnapshotWorker
 from eiha.simulation.trace import Trace
 from eiha.simulation.witness import SimulatedWitness
 
@@ -222,15 +224,16 @@ class Process:
         )
         self._log.latency_us = lambda: node.disk_us
         self._log.is_full = lambda: node.disk_full
-        self._saver = LogWriter(scheduler, self._rng, node.disk, self.deliver, self._log_discarded, durable=True)
-        self._saver.latency_us = lambda: node.disk_us
-        self._saver.is_full = lambda: node.disk_full
+        self._snapshots = SnapshotWorker(scheduler, self._rng, node.disk, self.deliver, self._send_chunk)
+        self._snapshots.latency_us = lambda: node.disk_us
+        self._snapshots.is_full = lambda: node.disk_full
         self._engine = EngineWorker(
             scheduler,
             self._rng,
             node.disk,
             self.world.make_engine(),
             self.deliver,
+            self._snapshots.fork,
             checkers,
             node.name,
             self._poisoned,
@@ -302,7 +305,7 @@ class Process:
         self.alive = False
         self._inbox.clear()
         self._log.die()
-        self._saver.die()
+        self._snapshots.die()
         self._engine.die()
         for sink in self._sinks.values():
             sink.die()
@@ -460,10 +463,10 @@ class Process:
                 self._set_intake(is_open)
             case fx.TruncateLog() | fx.ResetLog() | fx.TrimLog() | fx.RememberWitness():
                 self._log.run(effect)
-            case fx.SaveSnapshot():
-                self._saver.run(effect)
+            case fx.FindChunks() | fx.StoreChunk() | fx.SaveSnapshot() | fx.SendChunk():
+                self._snapshots.run(effect)
             case fx.KeepDump():
-                world.checkers.dumps.kept(self.name, effect)
+                self._keep_dump(effect)
             case fx.Fact(event="dump_elsewhere"):
                 world.checkers.dumps.not_reached(self.name)
             case fx.TakeSnapshot() | fx.RestoreSnapshot():
@@ -479,6 +482,17 @@ class Process:
 
     def _acts(self, epoch: int, what: str) -> None:
         self.world.checkers.active.acts(self.label, self.incarnation, epoch, what)  # type: ignore[arg-type]
+
+    def _keep_dump(self, effect: fx.KeepDump) -> None:
+        try:
+            _, state = self.node.disk.contents(effect.manifest)
+            self.world.checkers.dumps.kept(self.name, effect, state.read(state.remaining))
+        except CorruptFile:
+            pass  # a fault damaged it on this disk: the real node says so, and nothing rests on it
+
+    def _send_chunk(self, link: LinkId, chunk: SnapshotChunk) -> None:
+        if self.alive:
+            self.world.network.send(self.name, link, chunk)
 
     def _was_read(self, request: int, outcome: ReadOutcome) -> None:
         self.deliver(WitnessReadDone(request, outcome))

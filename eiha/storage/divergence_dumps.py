@@ -1,24 +1,25 @@
 """What is left when the states of the nodes differed: both states as files, ``<location>/divergence/<entry>/<side>``.
 
-A file is a snapshot like any other (``protocol.snapshot_format``) and is read by ``eiha diff`` only: no node ever starts
-from it. The newest few are kept.
+A file is a packed snapshot, which needs no other file, and is read by ``eiha diff`` only: no node ever starts from it.
+The newest few are kept.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from eiha.kernel.ids import Sequence
-from eiha.storage.durable_files import make_directory, replace_durably, storage_error
+from eiha.protocol.snapshot_format import Chunk, SnapshotManifest
+from eiha.storage.durable_files import storage_error
+from eiha.storage.packed_snapshot import pack_snapshot
 
 DIRECTORY: Final = "divergence"
 
 DUMPS_KEPT: Final = 4
 """Differences whose dumps are kept, each of which is as large as two snapshots; the oldest gives way."""
-
-_PART_BYTES: Final = 8 << 20
 
 
 class DivergenceDumps:
@@ -29,17 +30,18 @@ class DivergenceDumps:
     def __init__(self, location: Path) -> None:
         self._directory = location / DIRECTORY
 
-    def keep(self, dump: Sequence, side: str, content: bytes) -> tuple[Path, tuple[Path, ...]]:
+    def keep(
+        self, dump: Sequence, side: str, manifest: SnapshotManifest, read_chunk: Callable[[Chunk], bytes]
+    ) -> tuple[Path, tuple[Path, ...]]:
         """Write the dump of one side of the difference as of entry ``dump``; its file, and the directories that went.
 
         Raises:
+            CorruptFile: a chunk of it is damaged or gone.
             StorageError: it cannot be written, for instance because the disk is full.
         """
         directory = self._directory / str(dump)
-        make_directory(directory)
-        view = memoryview(content)
         path = directory / side
-        replace_durably(path, (view[start : start + _PART_BYTES] for start in range(0, len(view), _PART_BYTES)))
+        pack_snapshot(path, manifest, read_chunk)
         return path, self._prune(directory)
 
     def _prune(self, newest: Path) -> tuple[Path, ...]:

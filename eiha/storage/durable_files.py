@@ -87,6 +87,9 @@ def replace_durably(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     except OSError as cause:
         temporary.unlink(missing_ok=True)
         raise storage_error(cause, "cannot write", path) from cause
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def remove_unfinished(directory: Path) -> tuple[Path, ...]:

@@ -12,7 +12,9 @@ from eiha.ha.effects import (
     CompareAndSet,
     Effect,
     Fact,
+    FindChunks,
     Halt,
+    KeepDump,
     OpenSink,
     Persist,
     Publish,
@@ -25,7 +27,9 @@ from eiha.ha.effects import (
     RoleChanged,
     SaveSnapshot,
     Send,
+    SendChunk,
     SetIntake,
+    StoreChunk,
     TakeSnapshot,
     TrimLog,
     TruncateLog,
@@ -34,6 +38,8 @@ from eiha.ha.inputs import (
     AcceptLossAsked,
     Applied,
     Channel,
+    ChunksFound,
+    ChunkStored,
     Flush,
     Input,
     LinkDown,
@@ -57,11 +63,13 @@ from eiha.ha.inputs import (
     WitnessReadDone,
 )
 from eiha.ha.member import Member, MemberConfig
+from eiha.ha.member_state import encode_member_state
 from eiha.ha.policy import Policy
 from eiha.ha.witness_row import Mine, Others, Read, Unknown, WitnessRow
 from eiha.kernel.ids import ClientId, ClientSequence, Incarnation, LinkId, MonotonicMs, NodeId, Now, Sequence, WallMs
 from eiha.protocol.log_entry import LogEntry, Publication
-from eiha.protocol.peer_messages import PeerIdentity
+from eiha.protocol.peer_messages import PeerIdentity, SnapshotChunk
+from eiha.protocol.snapshot_format import Chunk, SnapshotManifest, chunk_name
 
 CHANNELS = (Channel.MANAGEMENT, Channel.EVENT_SYNC)
 START_OF_TIME_MS = 1_700_000_000_000
@@ -125,16 +133,26 @@ class Node:
                 answer(Applied(entries[-1].sequence, (), None, value))
             case TakeSnapshot(request, position, starts, member_state):
                 content = f"state {position.sequence}".encode()
-                facts = SnapshotFacts(position, starts, member_state)
-                pair.contents[content] = facts
-                answer(SnapshotTaken(request, position, content))
-            case SaveSnapshot(position, content):
+                pair.contents[content] = SnapshotFacts(position, starts, encode_member_state(member_state))
                 disk.snapshot = pair.contents[content]
-                answer(SnapshotSaved(position))
-            case RestoreSnapshot(content):
-                facts = disk.snapshot if content is None else pair.contents[content]
+                manifest = SnapshotManifest(position, starts, 0, (Chunk(chunk_name(content), len(content)),))
+                answer(SnapshotTaken(request, manifest))
+            case FindChunks(transfer, _):
+                answer(ChunksFound(transfer, (0,)))
+            case SendChunk(link, transfer, index, chunk):
+                (data,) = (content for content in pair.contents if chunk.is_of(content))
+                pair.network[Channel.MANAGEMENT].append((self.name, link, SnapshotChunk(transfer, index, data)))
+            case StoreChunk(transfer, index, chunk, data):
+                answer(ChunkStored(transfer, index, chunk.is_of(data)))
+            case SaveSnapshot(manifest):
+                disk.snapshot = pair.facts_of(manifest)
+                answer(SnapshotSaved(manifest.position))
+            case KeepDump(dump, side, manifest):
+                pair.say(self.name, f"keeps the state after {manifest.position.sequence} as {dump}/{side}")
+            case RestoreSnapshot(manifest):
+                facts = disk.snapshot if manifest is None else pair.facts_of(manifest)
                 assert facts is not None
-                if disk.damaged and content is None:
+                if disk.damaged and manifest is None:
                     answer(SnapshotRefused("the snapshot fails its checksum"))
                 else:
                     disk.damaged = False
@@ -207,6 +225,10 @@ class Pair:
         self.sink_epoch = 0
         self.muted: set[str] = set()
         self.said: list[str] = []
+
+    def facts_of(self, manifest: SnapshotManifest) -> SnapshotFacts:
+        (content,) = (content for content in self.contents if manifest.chunks[0].is_of(content))
+        return self.contents[content]
 
     def now(self) -> Now:
         return Now(MonotonicMs(self.time_ms), WallMs(START_OF_TIME_MS + self.time_ms))

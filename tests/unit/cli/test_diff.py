@@ -12,12 +12,14 @@ import pytest
 
 from eiha.cli.main import main
 from eiha.engine.runtime import EngineRuntime
-from eiha.engine.snapshot import decode_state, encode_state
+from eiha.engine.snapshot import decode_state
+from eiha.engine.state_stream import write_state
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications
-from eiha.protocol.snapshot_format import SnapshotContent, encode_snapshot
+from eiha.protocol.snapshot_format import Chunk, ChunkCutter, SnapshotManifest
+from eiha.storage.packed_snapshot import pack_snapshot
 
 TEXT = """
 define stream S (sym string, room int, vol int);
@@ -52,8 +54,15 @@ def state_of() -> dict[str, Any]:
 
 def write(path: Path, state: dict[str, Any], sequence: int = 2) -> Path:
     position = LogPosition(Sequence(sequence), Epoch(1))
-    content = SnapshotContent(position, ((Epoch(1), Sequence(1)),), b"", encode_state(state))
-    path.write_bytes(encode_snapshot(content))
+    kept: dict[bytes, bytes] = {}
+
+    def keep(chunk: Chunk, data: bytes | memoryview) -> None:
+        kept[chunk.name] = bytes(data)
+
+    cutter = ChunkCutter(keep)
+    write_state(state, cutter)
+    manifest = SnapshotManifest(position, ((Epoch(1), Sequence(1)),), 0, tuple(cutter.chunks))
+    pack_snapshot(path, manifest, lambda chunk: kept[chunk.name])
     return path
 
 

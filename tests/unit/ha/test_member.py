@@ -18,7 +18,6 @@ from eiha.ha.effects import (
     RejectClient,
     RejectStatement,
     RevokePermit,
-    SaveSnapshot,
     SetIntake,
     TakeSnapshot,
     TrimLog,
@@ -35,7 +34,8 @@ from eiha.ha.inputs import (
     Published,
     SinkFenced,
     SinkOpened,
-    SnapshotSaved,
+    SnapshotAsked,
+    SnapshotFailed,
     SnapshotTaken,
     Start,
     StatementAsked,
@@ -70,6 +70,7 @@ from eiha.protocol.log_entry import (
     TimeTick,
 )
 from eiha.protocol.peer_messages import PeerIdentity
+from eiha.protocol.snapshot_format import SnapshotManifest
 from tests.unit.ha.test_outbox import output
 
 E = TypeVar("E")
@@ -242,14 +243,40 @@ def test_snapshots_come_by_interval_and_the_log_is_trimmed_to_the_one_before_the
     alone = Alone(Policy(snapshot_interval_ms=1_000))
     assert of(TakeSnapshot, alone.later(1_000)) == []  # the engine has not answered yet
     (first,) = of(TakeSnapshot, alone.apply_all())
-    (save,) = of(SaveSnapshot, alone.put(SnapshotTaken(first.request, first.position, b"one")))
-    assert (save.position.sequence, save.content) == (1, b"one")
-    assert of(TrimLog, alone.put(SnapshotSaved(save.position))) == []
+    assert of(TrimLog, alone.put(taken(first))) == []
     assert of(TakeSnapshot, alone.later(1_000)) == []  # nothing was applied since
     alone.put(Submit((publication(1),)), Flush())
     alone.apply_all()
     (second,) = of(TakeSnapshot, alone.later(10))
-    assert of(TrimLog, alone.put(SnapshotSaved(second.position))) == [TrimLog(Sequence(1))]
+    assert of(TrimLog, alone.put(taken(second))) == [TrimLog(Sequence(1))]
+
+
+def taken(cut: TakeSnapshot) -> SnapshotTaken:
+    return SnapshotTaken(cut.request, SnapshotManifest(cut.position, cut.epoch_starts, 0, ()))
+
+
+def test_while_a_snapshot_is_written_entries_are_applied_and_no_other_is_cut() -> None:
+    alone = Alone(Policy(snapshot_interval_ms=1_000))
+    alone.apply_all()
+    (first,) = of(TakeSnapshot, alone.later(1_000))
+    assert of(Apply, alone.put(Submit((publication(1),)), Flush())) != []
+    alone.apply_all()
+    alone.put(SnapshotAsked())
+    assert of(TakeSnapshot, alone.later(5_000)) == []
+    (second,) = of(TakeSnapshot, alone.put(taken(first)))
+    assert second.position.sequence > first.position.sequence
+
+
+def test_a_snapshot_that_fails_is_tried_again_after_a_pause_and_trims_nothing() -> None:
+    alone = Alone(Policy(snapshot_interval_ms=60_000, snapshot_pause_ms=500))
+    alone.apply_all()
+    (first,) = of(TakeSnapshot, alone.put(SnapshotAsked()))
+    effects = alone.put(SnapshotFailed(first.request, "the disk is full"))
+    assert of(TrimLog, effects) == []
+    assert of(TakeSnapshot, alone.later(400)) == []
+    (again,) = of(TakeSnapshot, alone.later(200))
+    assert alone.put(taken(first)) == []  # of a request that is over
+    assert of(TrimLog, alone.put(taken(again))) == []
 
 
 def test_a_snapshot_is_due_before_its_time_when_a_start_would_replay_much() -> None:

@@ -22,7 +22,6 @@ def test_the_defaults_fit_together() -> None:
         ({"entry_bytes_max": 0}, "entry_bytes_max"),
         ({"entry_bytes_max": 17 << 20}, "entry_bytes_max"),
         ({"append_bytes_max": 33 << 20}, "append_bytes_max"),
-        ({"chunk_bytes": 5 << 20}, "chunk_bytes"),
         ({"log_tail_bytes": 1 << 40}, "log_tail_bytes"),
         ({"inflight_entries_max": 0}, "inflight_entries_max"),
         ({"digest_interval_entries": 0}, "digest_interval_entries"),

@@ -258,7 +258,7 @@ async def test_a_peer_that_does_not_read_is_given_up(make_pair: Pair) -> None:
     connection = two.links._link.connection  # type: ignore[union-attr]
     connection._transport.pause_reading()  # type: ignore[union-attr]
     # large, so that the buffers of the operating system are full soon
-    message = SnapshotChunk(1, 0, bytes(1 << 18), 0)
+    message = SnapshotChunk(1, 0, bytes(1 << 18))
     async with asyncio.timeout(DEADLINE_S):
         while link not in one.observer.down:
             one.links.send(link, message)

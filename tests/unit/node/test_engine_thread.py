@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +14,18 @@ from eiha.errors import NotAnsweredNow, PlanError, UnknownPlan
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
-from eiha.ha.inputs import Applied, Restored, SnapshotRefused, SnapshotTaken
-from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, LogTimeMs, Sequence
+from eiha.ha.inputs import Applied, Input, Restored, SnapshotRefused, SnapshotTaken
+from eiha.ha.member_state import MemberState, decode_member_state
+from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, LogTimeMs, Sequence, WallMs
 from eiha.node.engine_thread import QUESTIONS_MAX, EngineReport, EngineThread, StatementApplied, through
+from eiha.node.snapshot_cutter import SnapshotCutter
+from eiha.node.snapshot_saver import SnapshotSaver
 from eiha.protocol.answers import RowsFound, StatementFits
 from eiha.protocol.log_entry import DeployPlan, EntryBody, LogEntry, Publication, Publications, TableStatement
 from eiha.protocol.outputs import AppliedEntry
 from eiha.protocol.vitals import IDLE
+from eiha.storage.divergence_dumps import DivergenceDumps
+from eiha.storage.snapshot_files import SnapshotFiles
 
 TIMEOUT_S = 60.0
 PLAN = "define stream S (x long); from S[x > 1] select x, sum(x) as total insert into Out;"
@@ -41,18 +47,26 @@ DEPLOY = entry(1, DeployPlan("p", PLAN))
 
 class Running:
     def __init__(
-        self,
-        newest: bytes | None = None,
-        digest_interval_entries: int = 1_000,
-        engine: EngineRuntime | None = None,
+        self, location: Path, digest_interval_entries: int = 1_000, engine: EngineRuntime | None = None
     ) -> None:
         self.reports: queue.Queue[EngineReport] = queue.Queue()
         self.failures: queue.Queue[BaseException] = queue.Queue()
         self.log: list[LogEntry] = []
         self.applied_through = Sequence(0)
+        self.written: queue.Queue[Input] = queue.Queue()
+        engine, store = engine or EngineRuntime(), SnapshotFiles(location, lambda: WallMs(1))
+        self.saver = SnapshotSaver(
+            store,
+            answer=self.written.put,
+            failed=self.failures.put,
+            waiting=lambda _why: None,
+            dumps=DivergenceDumps(location),
+            say=lambda *_what: None,
+        )
+        self.saver.start()
         self.thread = EngineThread(
-            engine or EngineRuntime(),
-            lambda: newest,
+            engine,
+            SnapshotCutter(engine, store, self.saver, lambda *_what: None),
             digest_interval_entries=digest_interval_entries,
             read_log=self.read_log,
             mark=self,
@@ -79,8 +93,8 @@ class Running:
 
 
 @pytest.fixture
-def running() -> Iterator[Running]:
-    made = Running(digest_interval_entries=3)
+def running(tmp_path: Path) -> Iterator[Running]:
+    made = Running(tmp_path, digest_interval_entries=3)
     made.thread.start()
     yield made
     assert made.thread.stop(TIMEOUT_S)
@@ -114,19 +128,20 @@ def test_each_digest_position_has_its_own_report(running: Running) -> None:
     assert {sequence for sequence, digest in digests.items() if digest is not None} == {3, 6}
 
 
-def test_a_snapshot_is_cut_between_entries_and_restores_the_same_state(running: Running) -> None:
+def test_a_snapshot_is_cut_between_entries_and_restores_the_same_state(running: Running, tmp_path: Path) -> None:
     running.apply(DEPLOY, rows(2, 5))
     cut = LogPosition(Sequence(2), Epoch(1))
-    running.thread.put(TakeSnapshot(9, cut, ((Epoch(1), Sequence(1)),), b"member"))
-    taken = running.report().answer
+    state = MemberState(plans=(("p", PLAN),))
+    running.thread.put(TakeSnapshot(9, cut, ((Epoch(1), Sequence(1)),), state))
+    taken = running.written.get(timeout=TIMEOUT_S)
     assert isinstance(taken, SnapshotTaken)
-    assert (taken.request, taken.position) == (9, cut)
-    other = Running(newest=taken.content)
+    assert (taken.request, taken.manifest.position) == (9, cut)
+    other = Running(tmp_path)
     other.thread.start()
     other.thread.put(RestoreSnapshot(None))
     report = other.report()
     assert isinstance(report.answer, Restored)
-    assert (report.answer.facts.position, report.answer.facts.member_state) == (cut, b"member")
+    assert (report.answer.facts.position, decode_member_state(report.answer.facts.member_state)) == (cut, state)
     assert set(report.streams or {}) >= {"S"}
     expected, found = (side.apply(rows(3, 7))[-1].answer for side in (running, other))
     assert isinstance(expected, Applied)
@@ -135,9 +150,8 @@ def test_a_snapshot_is_cut_between_entries_and_restores_the_same_state(running: 
     assert other.thread.stop(TIMEOUT_S)
 
 
-@pytest.mark.parametrize("content", [None, b"not a snapshot"])
-def test_a_snapshot_that_is_none_is_refused(running: Running, content: bytes | None) -> None:
-    running.thread.put(RestoreSnapshot(content))
+def test_a_snapshot_that_is_none_is_refused(running: Running) -> None:
+    running.thread.put(RestoreSnapshot(None))
     assert isinstance(running.report().answer, SnapshotRefused)
 
 
@@ -175,8 +189,8 @@ def test_a_statement_of_the_log_is_reported_with_its_outcome(running: Running) -
     assert (refused.request, "primary key" in refused.refusal) == ("r2", True)
 
 
-def test_only_so_many_questions_wait() -> None:
-    idle = Running()
+def test_only_so_many_questions_wait(tmp_path: Path) -> None:
+    idle = Running(tmp_path)
     waiting = [idle.thread.ask("p", "from T select x") for _ in range(QUESTIONS_MAX)]
     with pytest.raises(NotAnsweredNow, match="wait already"):
         idle.thread.ask("p", "from T select x")
@@ -199,9 +213,9 @@ class Holding(EngineRuntime):
         return super().apply(entry)
 
 
-def test_it_says_which_entry_it_is_at_and_that_it_is_idle_again() -> None:
+def test_it_says_which_entry_it_is_at_and_that_it_is_idle_again(tmp_path: Path) -> None:
     engine = Holding()
-    running = Running(engine=engine)
+    running = Running(tmp_path, engine=engine)
     assert running.thread.at == IDLE
     running.thread.start()
     running.thread.put(Apply((DEPLOY,)))

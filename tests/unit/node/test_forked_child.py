@@ -78,6 +78,13 @@ def test_a_child_that_takes_too_long_is_killed_and_gone() -> None:
     child.kill()
 
 
+def test_a_child_can_be_ended_from_another_thread() -> None:
+    child = fork(forever)
+    threading.Timer(0.05, child.kill).start()
+    assert child.wait(LIMIT_S) == Died(signal.SIGKILL)
+    child.kill()
+
+
 def test_the_child_sees_the_moment_of_the_fork_and_changes_nothing_here() -> None:
     reading, writing = os.pipe()
     array, names = np.arange(100_000), ["before"]

@@ -10,9 +10,9 @@ from eiha.errors import CorruptFile, DirectoryInUse
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.node.config import PersistenceSection
 from eiha.node.opened_disk import open_disk
+from eiha.ports import SnapshotCut
 from eiha.protocol.entry_codec import encode_entry
 from eiha.protocol.log_entry import LogEntry, TimeTick
-from eiha.protocol.snapshot_format import SnapshotContent, encode_snapshot
 
 
 def entry(sequence: int) -> LogEntry:
@@ -35,8 +35,8 @@ def fill(persistence: PersistenceSection, *, first: int, last: int, snapshots: t
         disk.log.reset(at(first - 1))
     disk.log.append([entry(sequence) for sequence in range(first, last + 1)])
     for sequence in snapshots:
-        content = encode_snapshot(SnapshotContent(at(sequence), ((Epoch(1), Sequence(1)),), b"m", b"e"))
-        disk.snapshots.save(at(sequence), content)
+        cut = SnapshotCut(at(sequence), ((Epoch(1), Sequence(1)),))
+        disk.snapshots.adopt(disk.snapshots.write(cut, b"m", lambda writer: writer.write(b"e")))
     disk.log.close()
 
 
@@ -55,6 +55,22 @@ def test_the_whole_log_and_the_newest_snapshot_are_given(persistence: Persistenc
     assert disk.snapshot is not None
     assert disk.snapshot.position == at(6)
     assert [found.sequence for found in disk.entries] == list(range(1, 10))
+    disk.log.close()
+
+
+def test_what_a_crash_left_half_written_of_a_snapshot_is_deleted_and_said(
+    persistence: PersistenceSection, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(persistence, first=1, last=9, snapshots=(3,))
+    chunks = Path(persistence.location) / "-1234" / "chunks"
+    leftovers = [Path(persistence.location) / "-1234" / "node" / "77.tmp", next(chunks.iterdir()) / "ab.77-1.tmp"]
+    for leftover in leftovers:
+        leftover.write_bytes(b"half")
+    disk = open_disk(persistence)
+    assert disk.snapshot is not None
+    assert disk.snapshot.position == at(3)
+    assert not any(leftover.exists() for leftover in leftovers)
+    assert "2 files of a snapshot that was not finished" in caplog.text
     disk.log.close()
 
 

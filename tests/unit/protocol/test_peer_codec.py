@@ -19,7 +19,6 @@ from eiha.protocol.vitals import Vitals
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 reasons = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 numbers = st.integers(0, (1 << 63) - 1)
-checksums = st.integers(0, (1 << 32) - 1)
 positions = st.builds(LogPosition, numbers, numbers)
 works = st.sampled_from(["", "entry", "question", "digest", "snapshot", "restore"])
 vitals = st.builds(Vitals, numbers, numbers, works, numbers, numbers, numbers, numbers, numbers, numbers)
@@ -52,8 +51,9 @@ STRATEGIES = {
     messages.Pong: (numbers, numbers, st.booleans()),
     messages.JoinRequest: (names, numbers, positions, tuples(st.tuples(numbers, numbers)), numbers, numbers),
     messages.JoinReply: (numbers, positions, st.none() | numbers, numbers),
-    messages.SnapshotBegin: (numbers, numbers, positions, numbers, numbers, checksums),
-    messages.SnapshotChunk: (numbers, numbers, st.binary(max_size=30), checksums),
+    messages.SnapshotBegin: (numbers, numbers, st.binary(max_size=30)),
+    messages.SnapshotLacks: (numbers, st.binary(max_size=30)),
+    messages.SnapshotChunk: (numbers, numbers, st.binary(max_size=30)),
     messages.SnapshotAck: (numbers, numbers),
     messages.JoinDone: (numbers, numbers),
     messages.DigestReport: (numbers, numbers, st.binary(max_size=8), tuples(part_digests)),

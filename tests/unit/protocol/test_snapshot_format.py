@@ -1,5 +1,6 @@
+from __future__ import annotations
+
 import struct
-import zlib
 
 import pytest
 from hypothesis import given
@@ -7,66 +8,119 @@ from hypothesis import strategies as st
 
 from eiha.errors import CorruptFile
 from eiha.kernel.ids import Epoch, LogPosition, Sequence
-from eiha.protocol.snapshot_format import HEADER_BYTES, SnapshotContent, decode_snapshot, encode_snapshot
+from eiha.protocol.limits import SNAPSHOT_CHUNK_BYTES_MAX
+from eiha.protocol.snapshot_format import (
+    HEADER_BYTES,
+    Chunk,
+    ChunkCutter,
+    SnapshotManifest,
+    chunk_name,
+    decode_manifest,
+    encode_manifest,
+)
 
-contents = st.builds(
-    SnapshotContent,
-    position=st.builds(
-        LogPosition, st.integers(0, (1 << 63) - 1).map(Sequence), st.integers(0, (1 << 63) - 1).map(Epoch)
+numbers = st.integers(0, 1 << 60)
+chunks = st.builds(
+    lambda data, size: Chunk(chunk_name(data), size), st.binary(max_size=9), st.integers(1, SNAPSHOT_CHUNK_BYTES_MAX)
+)
+manifests = st.builds(
+    lambda sequence, epoch, starts, listed: SnapshotManifest(
+        LogPosition(Sequence(sequence), Epoch(epoch)),
+        tuple((Epoch(first), Sequence(second)) for first, second in starts),
+        len(listed) // 2,
+        tuple(listed),
     ),
-    epoch_starts=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 9999)), max_size=5).map(tuple),
-    member_state=st.binary(max_size=100),
-    engine_state=st.binary(max_size=100),
-)
-EXAMPLE = SnapshotContent(
-    LogPosition(Sequence(7), Epoch(2)), ((Epoch(1), Sequence(1)), (Epoch(2), Sequence(5))), b"member", b"engine"
+    numbers,
+    numbers,
+    st.lists(st.tuples(numbers, numbers), max_size=4),
+    st.lists(chunks, max_size=6),
 )
 
 
-@given(contents)
-def test_what_is_encoded_comes_back(content):
-    assert decode_snapshot(encode_snapshot(content)) == content
-    assert decode_snapshot(memoryview(encode_snapshot(content))) == content
+def example() -> SnapshotManifest:
+    return SnapshotManifest(
+        LogPosition(Sequence(7), Epoch(2)), ((Epoch(1), Sequence(1)),), 1, (Chunk(chunk_name(b"a"), 1),) * 2
+    )
 
 
-def test_any_flipped_bit_is_noticed():
-    encoded = encode_snapshot(EXAMPLE)
-    for position in range(len(encoded)):
-        damaged = bytearray(encoded)
-        damaged[position] ^= 0x10
+@given(manifests)
+def test_a_manifest_survives_the_trip(manifest: SnapshotManifest) -> None:
+    assert decode_manifest(encode_manifest(manifest)) == manifest
+
+
+def test_no_flipped_byte_goes_unnoticed() -> None:
+    whole = encode_manifest(example())
+    for offset in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[offset] ^= 0x40
         with pytest.raises(CorruptFile):
-            decode_snapshot(bytes(damaged))
+            decode_manifest(bytes(damaged))
 
 
-def test_any_cut_and_any_tail_is_noticed():
-    encoded = encode_snapshot(EXAMPLE)
-    for length in range(len(encoded)):
+@given(st.integers(0, 500))
+def test_no_cut_goes_unnoticed(length: int) -> None:
+    whole = encode_manifest(example())
+    if length < len(whole):
         with pytest.raises(CorruptFile):
-            decode_snapshot(encoded[:length])
-    with pytest.raises(CorruptFile, match="cut off or overwritten"):
-        decode_snapshot(encoded + b"\0")
+            decode_manifest(whole[:length])
+    with pytest.raises(CorruptFile):
+        decode_manifest(whole + b"x")
 
 
 @given(st.binary(max_size=300))
-def test_arbitrary_bytes_are_corrupt(data):
+def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(CorruptFile):
-        decode_snapshot(data)
+        decode_manifest(data)
+    with pytest.raises(CorruptFile):
+        decode_manifest(b"EIHASNAP" + data)
 
 
-def test_another_format_version_is_named():
-    encoded = bytearray(encode_snapshot(EXAMPLE))
-    encoded[8:10] = (9).to_bytes(2, "little")
-    with pytest.raises(CorruptFile, match="format version 9; this build reads 1"):
-        decode_snapshot(bytes(encoded))
+def test_another_version_is_told() -> None:
+    whole = bytearray(encode_manifest(example()))
+    struct.pack_into("<H", whole, 8, 1)
+    with pytest.raises(CorruptFile, match="version 1; this build reads 2"):
+        decode_manifest(bytes(whole))
 
 
-def test_a_cut_that_is_wrong_under_a_right_checksum_is_refused():
-    # a file written by a faulty build: the checksums fit, the content does not
-    cut, rest = b"\x90", b""
-    header = struct.pack("<8sHH", b"EIHASNAP", 1, 3)
-    for name, data in ((b"cut", cut), (b"member", rest), (b"engine", rest)):
-        header += struct.pack("<8sQI", name, len(data), zlib.crc32(data))
-    data = header + struct.pack("<I", zlib.crc32(header)) + cut
-    assert len(header) + 4 == HEADER_BYTES
-    with pytest.raises(CorruptFile, match="section 'cut' does not decode"):
-        decode_snapshot(data)
+def test_more_member_chunks_than_chunks_and_chunks_without_content_are_refused() -> None:
+    for manifest in (
+        SnapshotManifest(example().position, (), 3, example().chunks),
+        SnapshotManifest(example().position, (), 0, (Chunk(chunk_name(b""), 0),)),
+        SnapshotManifest(example().position, (), 0, (Chunk(chunk_name(b""), SNAPSHOT_CHUNK_BYTES_MAX + 1),)),
+    ):
+        with pytest.raises(CorruptFile, match="cannot be"):
+            decode_manifest(encode_manifest(manifest))
+
+
+def test_a_header_that_claims_much_costs_nothing() -> None:
+    data = struct.pack("<8sHHIII", b"EIHASNAP", 2, 0, 5, (1 << 32) - 1, 0)
+    assert len(data) == HEADER_BYTES
+    with pytest.raises(CorruptFile, match="cut off"):
+        decode_manifest(data + bytes(100))
+
+
+writes = st.lists(st.one_of(st.binary(max_size=40), st.none()), max_size=20)
+
+
+@given(writes, st.integers(1, 16))
+def test_the_chunks_are_what_was_written_and_end_where_they_were_cut(parts: list[bytes | None], size: int) -> None:
+    kept: list[bytes] = []
+    cutter = ChunkCutter(lambda chunk, data: kept.append(bytes(data)), size)
+    ends: set[int] = set()
+    total = 0
+    for part in parts:
+        if part is None:
+            cutter.cut()
+            ends.add(total)
+        else:
+            cutter.write(part)
+            total += len(part)
+    cutter.cut()
+    assert b"".join(kept) == b"".join(part for part in parts if part is not None)
+    assert all(0 < len(data) <= size for data in kept)
+    assert [chunk.size for chunk in cutter.chunks] == [len(data) for data in kept]
+    assert all(chunk.is_of(data) for chunk, data in zip(cutter.chunks, kept, strict=True))
+    places = {0}
+    for data in kept:
+        places.add(max(places) + len(data))
+    assert ends <= places
