@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -84,11 +85,11 @@ def run(arguments: argparse.Namespace, console: Console) -> Document:
     schedule = make_schedule(wanted, arguments.seed, mariadb=not arguments.sqlite, only=only)
     for each in schedule.unavailable:
         console.print(f"not on this machine: {each.name}: {each.reason}", markup=False)
-    deadline = time.monotonic() + arguments.minutes * 60 if arguments.minutes else float("inf")
+    stop = _Stop(arguments.minutes)
     options = command_options(arguments)
     reports: list[ActReport] = []
     for act in schedule.acts:
-        if (arguments.act and act.number not in arguments.act) or time.monotonic() > deadline:
+        if (arguments.act and act.number not in arguments.act) or stop():
             continue
         replay = f"python -m tests.chaos {options} --act {act.number}"
         directory = (arguments.scene or arguments.report / "scene") / f"act-{act.number}"
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Document:
             directory,
             replay=replay,
             say=lambda text: console.print(text, markup=False),
-            enough=lambda: time.monotonic() > deadline,
+            enough=stop,
         )
         reports.append(report)
         verdict = "held" if report.passed else "[bold red]BROKEN[/]"
@@ -107,6 +108,24 @@ def run(arguments: argparse.Namespace, console: Console) -> Document:
             console.print(report.error, markup=False)
             console.print(f"replay: {replay}\nleft as it was: {directory}", markup=False)
     return document_of(f"python -m tests.chaos {options}", reports, schedule.unavailable, load_before)
+
+
+class _Stop:
+    """Whether to strike no more faults: the time is over, or somebody asked (SIGINT, SIGTERM; twice means at once)."""
+
+    def __init__(self, minutes: float) -> None:
+        self._deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
+        self._is_asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def __call__(self) -> bool:
+        return self._is_asked or time.monotonic() > self._deadline
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self._is_asked:
+            raise KeyboardInterrupt
+        self._is_asked = True
 
 
 def command_options(arguments: argparse.Namespace) -> str:
