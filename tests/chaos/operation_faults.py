@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from benchmarks.local_pair import NodeProcess
 from eiha.errors import EihaError
@@ -39,10 +39,11 @@ class Switchover(_Operation):
         """Ask the active."""
         active = scene.active()
         moment_s = time.monotonic()
-        answer = scene.act("POST", "/v1/admin/switchover")
+        answer, refusals = _ask_until_done(scene, "/v1/admin/switchover")
         if answer["active"] == active.name:
             raise SceneError(f"the switchover left {active.name} active")
-        return Injected("both", f"switchover from {active.name}", moment_s=moment_s, ack_within_s=10.0)
+        told = f", refused {refusals} times" if refusals else ""
+        return Injected("both", f"switchover from {active.name}{told}", moment_s=moment_s, ack_within_s=10.0)
 
 
 class RollingRestart(_Operation):
@@ -118,8 +119,23 @@ class SnapshotAsked(_Operation):
     def inject(self, scene: Scene, rng: random.Random) -> Injected:
         """Ask the active."""
         moment_s = time.monotonic()
-        sequence = scene.act("POST", "/v1/admin/snapshot")["sequence"]
+        sequence = _ask_until_done(scene, "/v1/admin/snapshot")[0]["sequence"]
         return Injected("both", f"snapshot at {sequence}", moment_s=moment_s, ack_within_s=10.0)
+
+
+def _ask_until_done(scene: Scene, path: str) -> tuple[dict[str, Any], int]:
+    """Ask until it is done; how often it was refused before: on a slow machine what takes too long is called off."""
+    deadline = time.monotonic() + ACT_TIMEOUT_S
+    refusals = 0
+    while True:
+        try:
+            return scene.act("POST", path), refusals
+        except EihaError as refusal:
+            refusals += 1
+            scene.note(f"{path}: {refusal}")
+            if time.monotonic() > deadline:
+                raise SceneError(f"{path} was refused {refusals} times, at last: {refusal}") from refusal
+            scene.wait_until_whole()
 
 
 def _try_to_deploy(scene: Scene) -> EihaError | None:
