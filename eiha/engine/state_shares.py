@@ -29,6 +29,9 @@ _LONG_ITEMS: Final = 256
 _ITEM_WEIGHT: Final = 32
 """What an item of a list weighs: a text, a number."""
 
+_MADE_WEIGHT: Final = 32 << 10
+"""What a state weighs at least that has to be made: that takes as long as to hash this much (40 µs)."""
+
 _ITEMS_WEIGHED: Final = 8
 """Items of a list that are weighed where they hold others, such as the states of the instances of a partition."""
 
@@ -109,7 +112,8 @@ def _item_weight(items: Any) -> int:
         leaves: list[_Leaf] = []
         _lay_out(items[number * len(items) // _ITEMS_WEIGHED], small, leaves)
         weight += len(small) + sum(len(leaf.items) * leaf.weight for leaf in leaves)
-    return max(_ITEM_WEIGHT, weight // _ITEMS_WEIGHED)
+    least = _MADE_WEIGHT if isinstance(items, StatesOnDemand) else _ITEM_WEIGHT
+    return max(least, weight // _ITEMS_WEIGHED)
 
 
 def _hash_items(hasher: Any, items: Any) -> None:
