@@ -232,7 +232,7 @@ class LocalPair:
         certificates: Path | None = None,
         seating: Seating | None = None,
     ) -> None:
-        self._certificates = certificates
+        self.certificates = certificates
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         # SQLite has one writer a file: each store has its own
@@ -280,8 +280,8 @@ class LocalPair:
             'event_table_prefix = "event_"',
             "log": 'format = "json"',
         }
-        if self._certificates is not None:
-            own = self._certificates.resolve()
+        if self.certificates is not None:
+            own = self.certificates.resolve()
             sections["tls"] = (
                 f'certificate = "{own}/{node.name}.pem"\nprivate_key = "{own}/{node.name}.key"\nca = "{own}/ca.pem"'
             )

@@ -36,7 +36,7 @@ from benchmarks.echo import carried, two_hops
 from benchmarks.event_loop import run_fast
 from benchmarks.generated import generate
 from benchmarks.load import arrays_of, rows_of
-from benchmarks.local_pair import LocalPair
+from benchmarks.local_pair import LocalPair, make_certificates
 from benchmarks.thread_times import Usage, usage_since
 from eiha.client import Client, ClientOptions
 from eiha.events.wire import WireBatch
@@ -128,11 +128,16 @@ def batches(rows: int, count: int = 16) -> list[WireBatch]:
     return [generate(SPEC, first=index * rows, rows=rows, dt_ms=None, seed=3) for index in range(count)]
 
 
+def options_of(pair: LocalPair, **more: Any) -> ClientOptions:
+    """A client's options, with the pair's authority where it speaks TLS."""
+    return ClientOptions(tls_ca=str(pair.certificates / "ca.pem") if pair.certificates else "", **more)
+
+
 @asynccontextmanager
 async def columns(pair: LocalPair, rows: int) -> AsyncIterator[WayIn]:
     """NumPy columns over TCP."""
     prepared = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(rows)]
-    async with Client(pair.ingest, options=ClientOptions(unacked_rows_max=10_000_000)) as client:
+    async with Client(pair.ingest, options=options_of(pair, unacked_rows_max=10_000_000)) as client:
 
         async def publish(number: int) -> asyncio.Future[Any]:
             return await client.publish_columns(STREAM, prepared[number % len(prepared)])
@@ -144,7 +149,7 @@ async def columns(pair: LocalPair, rows: int) -> AsyncIterator[WayIn]:
 async def rows(pair: LocalPair, rows_each: int) -> AsyncIterator[WayIn]:
     """Lists of values over TCP, as msgpack rows."""
     prepared = [rows_of(batch) for batch in batches(rows_each)]
-    options = ClientOptions(rows_on_wire=True, batch_rows=rows_each)
+    options = options_of(pair, rows_on_wire=True, batch_rows=rows_each)
     async with Client(pair.ingest, options=options) as client:
 
         async def publish(number: int) -> asyncio.Future[Any]:
@@ -192,7 +197,7 @@ async def single_events(pair: LocalPair, count: int, pause_s: float) -> dict[str
     """One event at a time, publish to acknowledgement; ``pause_s`` between them lets both engines finish."""
     one = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(1)]
     times: list[float] = []
-    async with Client(pair.ingest) as client:
+    async with Client(pair.ingest, options=options_of(pair)) as client:
         for number in range(count):
             if pause_s:
                 await asyncio.sleep(pause_s)
@@ -210,7 +215,8 @@ async def measure(arguments: argparse.Namespace, console: Console) -> dict[str, 
     plans.mkdir(parents=True)
     (plans / "bench.siddhi").write_text(PLAN)
     results: dict[str, Any] = {}
-    with LocalPair(directory, plans) as pair:
+    certificates = make_certificates(directory / "certificates") if arguments.tls else None
+    with LocalPair(directory, plans, certificates=certificates) as pair:
         await asyncio.to_thread(pair.start)
         results["idle_rss_mb"] = [round(_rss_mb(node.process.pid)) for node in pair.nodes if node.process]
         count = 300 if arguments.quick else 2_000
@@ -256,7 +262,7 @@ async def memory(pair: LocalPair, millions: int) -> list[list[int]]:
     """Resident memory of both nodes after each further million of events."""
     prepared = [arrays_of(batch, ("symbol", "price", "volume")) for batch in batches(10_000)]
     readings = []
-    async with Client(pair.ingest) as client:
+    async with Client(pair.ingest, options=options_of(pair)) as client:
         for _ in range(millions):
             sent = [await client.publish_columns(STREAM, prepared[number % len(prepared)]) for number in range(100)]
             await asyncio.gather(*sent)
@@ -316,6 +322,7 @@ def main() -> int:
     parser.add_argument("--millions", type=int, default=8, help="millions of events over which memory is watched")
     parser.add_argument("--directory", type=Path, default=Path("var/pair"))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--tls", action="store_true", help="all ports but HTTP over TLS: what does it cost?")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seconds, arguments.millions = min(arguments.seconds, 0.3), 0
