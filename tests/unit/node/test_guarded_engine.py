@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +20,8 @@ TOUCHING = "define stream S (x long); from S select sum(poison:touch(x)) as tota
 
 
 @pytest.fixture
-def running() -> Iterator[Running]:
-    made = Running(digest_interval_entries=1_000)
+def running(tmp_path: Path) -> Iterator[Running]:
+    made = Running(tmp_path, digest_interval_entries=1_000)
     made.thread.start()
     yield made
     assert made.thread.stop(TIMEOUT_S)
@@ -84,8 +85,8 @@ def test_the_way_back_leaves_out_what_was_left_out_before(running: Running) -> N
     assert totals(again) == [[3]]
 
 
-def test_a_way_back_that_is_not_there_ends_the_thread() -> None:
-    running = Running()
+def test_a_way_back_that_is_not_there_ends_the_thread(tmp_path: Path) -> None:
+    running = Running(tmp_path)
 
     def nothing(after: Sequence, through: Sequence) -> Iterator[LogEntry]:
         raise CorruptFile(f"no entries after {after}")
