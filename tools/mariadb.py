@@ -115,10 +115,11 @@ def _services_stay_off() -> Iterator[None]:
         policy.unlink(missing_ok=True)
 
 
-def start(directory: Path, port: int | None = None, bind: str = "127.0.0.1") -> Server:
+def start(directory: Path, port: int | None = None, bind: str = "127.0.0.1", options: tuple[str, ...] = ()) -> Server:
     """Start a server on ``directory``, or return the one that runs there. Raises ``ServerError``.
 
-    ``bind``: the address it listens on; the loopback must be among what it covers.
+    ``bind``: the address it listens on; the loopback must be among what it covers. ``options``: further ones of the
+    server's command line.
     """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
@@ -132,15 +133,24 @@ def start(directory: Path, port: int | None = None, bind: str = "127.0.0.1") -> 
         _initialise(installer, data, as_user)
     setup = directory / "setup.sql"
     setup.write_text(_setup_statements())
-    server = _launch(daemon, directory, data, setup, [*as_user, f"--bind-address={bind}"], port or _free_port())
+    server = _launch(
+        daemon, directory, data, setup, [*as_user, f"--bind-address={bind}", *options], port or _free_port()
+    )
     (directory / STATE_FILE).write_text(json.dumps(asdict(server)))
     return server
 
 
 def _initialise(installer: str, data: Path, as_user: list[str]) -> None:
     command = [installer, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
+    temporary = data.parent / "tmp"  # of its own: servers that are made at once must not meet in /tmp
+    temporary.mkdir(exist_ok=True)
     done = subprocess.run(
-        [*command, "--skip-test-db", *as_user], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [*command, "--skip-test-db", *as_user],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(temporary)},
     )
     if done.returncode:
         shutil.rmtree(data, ignore_errors=True)

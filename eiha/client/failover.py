@@ -16,6 +16,9 @@ from eiha.transport.tls_refusal import tls_remedy
 _PROBE_GROWTH: Final = 1.5
 
 
+FAREWELL_S: Final = 1.0
+
+
 def parse_address(address: str) -> tuple[str, int]:
     """Host and port of ``host:port``; an IPv6 host is in brackets. Raises ``ConfigurationError``."""
     host, colon, port = address.rpartition(":")
@@ -62,7 +65,8 @@ class Link:
                 await self._serve(connection, address)
         finally:
             if self.connection is not None:
-                self.connection.close("the client was closed")
+                await _farewell(self.connection)
+            await asyncio.sleep(0)  # sockets of connections that were given up are closed by the loop's next turn
 
     async def _open(self, address: str) -> NodeConnection:
         loop = asyncio.get_running_loop()
@@ -174,6 +178,15 @@ class Link:
             if probe.welcomed.result().role == "active":
                 return other
         return ""
+
+
+async def _farewell(connection: NodeConnection) -> None:
+    """Close, for as long as the other side takes part: over TLS it has to say goodbye, too."""
+    connection.close("the client was closed")
+    done, _ = await asyncio.wait({connection.closed}, timeout=FAREWELL_S)
+    if not done:
+        connection.abort("the node does not take the farewell")
+        await asyncio.sleep(0)
 
 
 def _context(options: ClientOptions) -> ssl.SSLContext | None:

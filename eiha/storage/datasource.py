@@ -21,10 +21,12 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
 from eiha.errors import ConfigurationError, StoreUnavailable
+from eiha.transport.tls_refusal import tls_remedy
 
 MYSQL_DRIVERS: Final = ("mysql+aiomysql", "mariadb+aiomysql")
 SQLITE_DRIVER: Final = "sqlite+aiosqlite"
 MYSQL_OPTIONS: Final = ("charset", "ssl_ca", "ssl_cert", "ssl_key", "unix_socket")
+_CAUSES_MAX: Final = 10
 _WAL_ATTEMPTS: Final = 50
 _WAL_PAUSE_S: Final = 0.02
 _SHORT_NAMES: Final = {"mysql": "mysql+aiomysql", "mariadb": "mariadb+aiomysql", "sqlite": SQLITE_DRIVER}
@@ -226,8 +228,19 @@ def describe(cause: BaseException) -> str:
         cause = getattr(cause, "orig", None) or cause
     if isinstance(cause, TimeoutError):
         return "no answer in time"
-    text = " ".join(str(part) for part in cause.args) or type(cause).__name__
-    return text.splitlines()[0][:300]
+    text = (" ".join(str(part) for part in cause.args) or type(cause).__name__).splitlines()[0][:300]
+    refused = _tls_failure(cause)
+    return f"{text}: {tls_remedy(refused)}" if refused is not None else text
+
+
+def _tls_failure(cause: BaseException) -> ssl.SSLError | None:
+    """The TLS failure behind a driver's error, which tells of none."""
+    behind: BaseException | None = cause
+    for _ in range(_CAUSES_MAX):
+        if behind is None or isinstance(behind, ssl.SSLError):
+            return behind
+        behind = behind.__cause__ or behind.__context__
+    return None
 
 
 def unavailable(source: DataSource, doing: str, cause: BaseException) -> StoreUnavailable:
