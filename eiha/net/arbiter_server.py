@@ -213,7 +213,8 @@ class Asker:
         previous = settings.secrets_previous.get(hello.cluster, b"")
         nonce = secrets.token_bytes(NONCE_BYTES)
         handshake = Handshake(Side.RESPONDER, me, secret, nonce, previous_secret=previous)
-        handshake.bind(*self.connection.certificates)
+        own, _ = self.connection.certificates
+        handshake.bind(own, b"")
         return handshake
 
     def _watch_idleness(self) -> None:

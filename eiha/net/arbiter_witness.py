@@ -201,7 +201,8 @@ class _ArbiterLink:
 
     def begin(self) -> None:
         """Say who asks."""
-        self._handshake.bind(*self.connection.certificates)
+        _, arbiters = self.connection.certificates
+        self._handshake.bind(b"", arbiters)  # whether this node's own was asked for, TLS does not tell
         self.connection.send_bytes(self._handshake.start())
         self.connection.attach(self._on_frame, self._on_lost)
 
