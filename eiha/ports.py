@@ -112,6 +112,9 @@ class SnapshotStore(Protocol):
     def save(self, manifest: SnapshotManifest) -> None:
         """Make a manifest count whose chunks are all here; other snapshots are of another log, and go."""
 
+    def withdraw(self, manifest: SnapshotManifest) -> None:
+        """Let no start use this snapshot, whose state is wrong. Raises ``StorageError``."""
+
     def read_chunk(self, chunk: Chunk) -> bytes:
         """The content of a chunk. Raises ``CorruptFile`` when it is damaged or gone."""
 

@@ -141,13 +141,14 @@ class KeepDump:
     """Keep a state for comparison: the states of the nodes differed, and both are kept as of entry ``dump``.
 
     ``side``: ``mine`` or ``peer``. ``manifest``: of the snapshot on this disk that is copied; it was cut at ``dump``
-    unless that could not be reached. Not answered: nothing rests on it, and a dump that cannot be kept is told in the
-    log.
+    unless that could not be reached. ``withdraw``: its state is wrong, so it is no snapshot any more, kept or not. Not
+    answered: nothing rests on it, and a dump that cannot be kept is told in the log.
     """
 
     dump: Sequence
     side: str
     manifest: SnapshotManifest
+    withdraw: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -419,13 +419,17 @@ class Replica:
 
     def snapshot_taken(self, taken: SnapshotTaken) -> bool:
         """It is durable: the disk log may go as far as the one before it reaches (the fallback needs it). False: it is
-        of a state that was discarded meanwhile. A dump is kept beside, too."""
+        of a state that was discarded meanwhile, or is to be. A dump is kept beside, too."""
         dump = self._dumps.pop(taken.request, None)
+        is_wrong = dump is not None and not dump.is_snapshot
         if dump is not None:
-            self._ctx.emit(KeepDump(dump.position, MINE, taken.manifest))
+            self._ctx.emit(KeepDump(dump.position, MINE, taken.manifest, withdraw=is_wrong))
         if self._snapshot_running is None or self._snapshot_running[0] != taken.request:
             return False
         self._snapshot_running = None
+        if is_wrong:
+            self.pump()
+            return False
         self._snapshot_failed = False
         before, self._saved = self._saved, taken.manifest.position
         if before is not None and before.sequence > 0:

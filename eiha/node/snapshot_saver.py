@@ -213,7 +213,11 @@ class SnapshotSaver:
         at = effect.manifest.position.sequence
         try:
             with self._lock:
-                path, gone = self._dumps.keep(effect.dump, effect.side, effect.manifest, self._store.read_chunk)
+                try:
+                    path, gone = self._dumps.keep(effect.dump, effect.side, effect.manifest, self._store.read_chunk)
+                finally:
+                    if effect.withdraw:
+                        self._store.withdraw(effect.manifest)
         except (CorruptFile, StorageError) as error:
             self._say("error", "dump_lost", f"the state after entry {at} is not kept: {error}")
             return

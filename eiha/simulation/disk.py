@@ -114,6 +114,10 @@ class SimulatedDisk:
         """Older ones go."""
         del self.snapshots[:-keep]
 
+    def withdraw_snapshot(self, position: LogPosition) -> None:
+        """No start may use the snapshot of a state that is wrong."""
+        self.snapshots = [each for each in self.snapshots if each[0] != position]
+
     def collect_chunks(self) -> None:
         """Chunks that no snapshot and no transfer needs go."""
         used = set(self.incoming)

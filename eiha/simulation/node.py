@@ -484,6 +484,8 @@ class Process:
         self.world.checkers.active.acts(self.label, self.incarnation, epoch, what)  # type: ignore[arg-type]
 
     def _keep_dump(self, effect: fx.KeepDump) -> None:
+        if effect.withdraw:
+            self.node.disk.withdraw_snapshot(effect.manifest.position)
         try:
             _, state = self.node.disk.contents(effect.manifest)
             self.world.checkers.dumps.kept(self.name, effect, state.read(state.remaining))

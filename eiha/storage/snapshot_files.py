@@ -186,6 +186,17 @@ class SnapshotFiles:
         self._incoming = frozenset()
         self._prune([candidate for candidate in self._candidates() if candidate.path == path])
 
+    def withdraw(self, manifest: SnapshotManifest) -> None:
+        """Let no start use this snapshot: its state is wrong. Raises ``StorageError``."""
+        for candidate in self._candidates():
+            if candidate.manifest != manifest:
+                continue
+            try:
+                candidate.path.unlink()
+                sync_directory(self._directory)
+            except OSError as cause:
+                raise storage_error(cause, "cannot delete", candidate.path) from cause
+
     # -- read
 
     def read_chunk(self, chunk: Chunk) -> bytes:

@@ -7,15 +7,14 @@ from typing import TypeVar
 import pytest
 
 from eiha.ha.context import Context, MemberConfig
-from eiha.ha.divergence import DUMP_WAIT_MS, MINE, PEER
-from eiha.ha.effects import Apply, Effect, Fact, KeepDump, SaveSnapshot, Send, TakeSnapshot
+from eiha.ha.divergence import DUMP_WAIT_MS, MINE
+from eiha.ha.effects import Apply, Effect, Fact, KeepDump, Send, TakeSnapshot, TrimLog
 from eiha.ha.follower import Follower
-from eiha.ha.inputs import Applied, Channel, Restored, SnapshotFacts, SnapshotTaken
+from eiha.ha.inputs import Applied, Channel, SnapshotFailed, SnapshotTaken
 from eiha.ha.intake import Held
 from eiha.ha.joiner import Joiner
 from eiha.ha.policy import Policy
 from eiha.ha.replica import Replica
-from eiha.ha.transfer import SnapshotSender
 from eiha.kernel.ids import (
     LOG_START,
     Epoch,
@@ -31,8 +30,8 @@ from eiha.kernel.ids import (
 )
 from eiha.protocol.entry_codec import encode_entry
 from eiha.protocol.log_entry import LogEntry, TimeTick
-from eiha.protocol.peer_messages import JoinRequest, PeerIdentity, SnapshotBegin
-from eiha.protocol.snapshot_format import SnapshotContent, encode_snapshot
+from eiha.protocol.peer_messages import JoinRequest, PeerIdentity
+from eiha.protocol.snapshot_format import SnapshotManifest
 
 E = TypeVar("E")
 
@@ -96,8 +95,8 @@ def asked(effects: list[Effect]) -> bool:
     return any(isinstance(effect.message, JoinRequest) for effect in of(Send, effects))
 
 
-def content(sequence: int, state: bytes = b"state") -> bytes:
-    return encode_snapshot(SnapshotContent(at(sequence), (), b"", state))
+def manifest(sequence: int) -> SnapshotManifest:
+    return SnapshotManifest(at(sequence), (), 0, ())
 
 
 def test_the_state_is_dumped_exactly_where_the_active_dumps_its_own_and_only_then_discarded(passive: Passive) -> None:
@@ -113,12 +112,13 @@ def test_the_state_is_dumped_exactly_where_the_active_dumps_its_own_and_only_the
     effects = passive.effects()
     [order] = of(TakeSnapshot, effects)
     assert order.position == at(7)
-    assert asked(effects)
-
-    passive.replica.snapshot_taken(SnapshotTaken(order.request, at(7), content(7)))
+    assert not asked(effects), "what is being written must not be discarded"
+    assert not passive.replica.snapshot_taken(SnapshotTaken(order.request, manifest(7)))
+    passive.joiner.ask()
     effects = passive.effects()
-    assert of(KeepDump, effects) == [KeepDump(Sequence(7), MINE, at(7), content(7))]
-    assert of(SaveSnapshot, effects) == [], "a wrong state is nothing to start from"
+    assert of(KeepDump, effects) == [KeepDump(Sequence(7), MINE, manifest(7), withdraw=True)]
+    assert of(TrimLog, effects) == [], "a wrong state is nothing to start from"
+    assert asked(effects)
 
 
 def test_a_position_that_is_not_reached_is_waited_for_within_a_limit(passive: Passive) -> None:
@@ -131,12 +131,11 @@ def test_a_position_that_is_not_reached_is_waited_for_within_a_limit(passive: Pa
     passive.now(DUMP_WAIT_MS)
     passive.joiner.ask()
     effects = passive.effects()
-    assert asked(effects)
     assert [each.event for each in of(Fact, effects)] == ["dump_elsewhere"]
     [order] = of(TakeSnapshot, effects)
     assert order.position == at(10)
-    passive.replica.snapshot_taken(SnapshotTaken(order.request, at(10), content(10)))
-    assert of(KeepDump, passive.effects()) == [KeepDump(Sequence(12), MINE, at(10), content(10))]
+    passive.replica.snapshot_taken(SnapshotTaken(order.request, manifest(10)))
+    assert of(KeepDump, passive.effects()) == [KeepDump(Sequence(12), MINE, manifest(10), withdraw=True)]
 
 
 def test_an_engine_that_stands_delays_the_join_no_longer_than_the_limit(passive: Passive) -> None:
@@ -148,32 +147,22 @@ def test_an_engine_that_stands_delays_the_join_no_longer_than_the_limit(passive:
     assert of(TakeSnapshot, effects) == []
 
 
-def test_what_the_active_sends_instead_is_kept_beside(passive: Passive) -> None:
+def test_a_dump_that_fails_does_not_keep_the_node_from_joining(passive: Passive) -> None:
     passive.told(7)
     passive.applied(7)
+    [order] = of(TakeSnapshot, passive.effects())
+    passive.replica.snapshot_failed(SnapshotFailed(order.request, "the disk is full"))
     passive.joiner.ask()
-    passive.effects()
-    sent = content(7, b"the right one")
-    sender = SnapshotSender(1, Epoch(1), at(7), sent, chunk_bytes=1 << 20, window=4, now_ms=MonotonicMs(0))
-    passive.joiner._transfer = 1
-    assert isinstance(sender.begin, SnapshotBegin)
-    passive.joiner.snapshot_begins(sender.begin)
-    for chunk in sender.due():
-        passive.joiner.chunk(chunk)
-    passive.joiner.restored(Restored(SnapshotFacts(at(7), (), b""), None))
     effects = passive.effects()
-    assert of(KeepDump, effects) == [KeepDump(Sequence(7), PEER, at(7), sent)]
-    assert of(SaveSnapshot, effects) == [SaveSnapshot(at(7), sent)]
+    assert "dump_lost" in [each.event for each in of(Fact, effects)]
+    assert asked(effects)
 
 
-def test_the_actives_dump_is_also_its_snapshot() -> None:
-    passive = Passive()
+def test_the_actives_dump_is_also_its_snapshot(passive: Passive) -> None:
     request, position = passive.replica.cut_dump()
     assert position == 4
     [order] = of(TakeSnapshot, passive.effects())
     assert order.request == request
     assert order.position == at(4)
-    passive.replica.snapshot_taken(SnapshotTaken(request, at(4), content(4)))
-    effects = passive.effects()
-    assert of(SaveSnapshot, effects) == [SaveSnapshot(at(4), content(4))]
-    assert of(KeepDump, effects) == [KeepDump(Sequence(4), MINE, at(4), content(4))]
+    assert passive.replica.snapshot_taken(SnapshotTaken(request, manifest(4)))
+    assert of(KeepDump, passive.effects()) == [KeepDump(Sequence(4), MINE, manifest(4))]

@@ -321,6 +321,20 @@ def test_both_states_are_kept_side_by_side_and_need_no_other_file(tmp_path: Path
     assert running.saver.stop(TIMEOUT_S)
 
 
+def test_a_wrong_state_is_kept_for_comparison_and_is_nothing_to_start_from(tmp_path: Path) -> None:
+    running = Running(tmp_path)
+    running.cut(7)
+    right = running.taken().manifest
+    running.engine.values[3] = 7
+    running.cut(8, request=2)
+    wrong = running.taken().manifest
+    running.saver.put(KeepDump(Sequence(8), MINE, wrong, withdraw=True))
+    assert running.saver.stop(TIMEOUT_S)
+    found, _ = read_snapshot_file(tmp_path / "divergence" / "8" / MINE)
+    assert found == wrong
+    assert running.store.newest() == right
+
+
 def test_the_oldest_dumps_give_way_and_that_is_told(tmp_path: Path) -> None:
     running = Running(tmp_path)
     running.cut(7)
