@@ -24,6 +24,7 @@ from eiha.ha.effects import (
 )
 from eiha.ha.inputs import (
     Applied,
+    ApplyFailed,
     ChangePlan,
     Channel,
     ClientHello,
@@ -65,6 +66,7 @@ from eiha.protocol.log_entry import (
     EpochStart,
     Publication,
     Publications,
+    Quarantine,
     RemovePlan,
     TableStatement,
     TimeTick,
@@ -399,3 +401,30 @@ def test_a_statement_is_refused_at_once_where_it_cannot_go_into_the_log() -> Non
     passive.step(Start(ME.incarnation, (), None, 0, ()), now)
     (refused,) = of(RejectStatement, list(passive.step(StatementAsked(STATEMENT), now)))
     assert refused == RejectStatement("r1", "this node is starting, not active")
+
+
+def failure(sequence: int, plan: str = "p") -> Quarantine:
+    return Quarantine(Sequence(sequence), plan, (), suspends=False, cause="killed", reason="SIGSEGV")
+
+
+def test_an_entry_that_the_engine_cannot_apply_is_quarantined_by_the_log_and_handed_over_again() -> None:
+    alone = Alone()
+    alone.apply_all()
+    alone.put(Submit((publication(1),)), Flush())
+    bad = alone.member.replica.handed_through
+    effects = alone.put(ApplyFailed(failure(bad)))
+    assert bodies(effects) == [failure(bad)]
+    assert [fact.event for fact in of(Fact, effects)] == ["event_quarantined"]
+    [apply] = of(Apply, effects)
+    assert [entry.sequence for entry in apply.entries] == [bad, bad + 1]
+    assert apply.quarantined == (failure(bad),)
+
+
+def test_an_entry_of_which_nothing_is_left_and_that_still_fails_stops_the_node() -> None:
+    alone = Alone()
+    alone.apply_all()
+    alone.put(Submit((publication(1),)), Flush())
+    bad = alone.member.replica.handed_through
+    alone.put(ApplyFailed(failure(bad, "")))
+    [halt] = of(Halt, alone.put(ApplyFailed(failure(bad, ""))))
+    assert "everything is left out" in halt.reason

@@ -9,6 +9,7 @@ from eiha.errors import ConfigurationError
 from eiha.node.config import SECTIONS, DatasourceSection, MemberAddress, NodeConfig
 from eiha.node.config_key import DeclaredKey, declared_keys
 from eiha.node.config_reader import read_config
+from eiha.node.databases import error_source, turns
 
 SECRET = "a-secret-for-tests"
 LEAST = f'[cluster]\nnode = "node1"\nsecret = "{SECRET}"\n'
@@ -263,3 +264,15 @@ def test_members_that_cannot_be_right_are_refused(tmp_path: Path, rows: tuple[st
 )
 def test_keys_that_contradict_one_another_are_refused(tmp_path: Path, text: str, expected: str) -> None:
     assert expected in problem(tmp_path, LEAST + text + "\n")
+
+
+def test_the_error_store_is_where_it_is_said_or_with_the_processed_data(tmp_path: Path) -> None:
+    named = (
+        LEAST + '[datasources.a]\nurl = "sqlite+aiosqlite:///a.db"\n[datasources.b]\nurl = "sqlite+aiosqlite:///b.db"\n'
+    )
+    with_processed = read(tmp_path, named + '[analytics]\nprocessed_store = "a"\n')
+    assert error_source(with_processed).url.database == "a.db"
+    locks = turns(with_processed)
+    assert locks["errors"] is locks["processed"] is not locks["events"]
+    alone = read(tmp_path, named + '[analytics]\nprocessed_store = "a"\nerror_store = "b"\n')
+    assert error_source(alone).url.database == "b.db"
