@@ -32,7 +32,7 @@ from eiha.client import Client
 
 DOUBLES: Final = 8
 ROW_BYTES: Final = 8 * (1 + DOUBLES)
-FILL_ROWS: Final = 50_000
+FILL_ROWS: Final = 10_000
 PROBE_ROWS: Final = 100
 PROBE_EVERY_S: Final = 0.01
 TIMEOUT_S: Final = 600.0
@@ -227,7 +227,10 @@ def main() -> None:
     plans = directory / "plans"
     plans.mkdir(parents=True, exist_ok=True)
     (plans / "large.siddhi").write_text(PLAN)
-    overrides = {"persistence": "interval_s = 0\ninterval_bytes = 1000000000000"}
+    overrides = {
+        "persistence": "interval_s = 0\ninterval_bytes = 1000000000000",  # only those that are asked for
+        "cluster": "failure_timeout_ms = 3000",  # client and both nodes share this machine, and all its disk
+    }
     try:
         with LocalPair(directory / "pair", plans, overrides=overrides) as pair:
             pair.start()

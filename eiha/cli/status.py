@@ -90,6 +90,7 @@ def render(statuses: list[dict[str, Any]]) -> Any:
         table.add_row(*_row(status))
     parts.append(table)
     parts.append(_sinks(answering))
+    parts.append(_transfers(answering))
     parts.append(_troubles(answering))
     parts.append(_transitions(answering))
     return Group(*[part for part in parts if part is not None])
@@ -142,6 +143,16 @@ def _sinks(answering: list[dict[str, Any]]) -> Any:
         text = f"{sink['sink']} published through {sink['published_through']:,}, {sink['waiting_rows']:,} rows wait"
         words.append(text + (f" (AWAY: {away[sink['sink']]})" if away.get(sink["sink"]) else ""))
     return Text("SINKS " + "; ".join(words))
+
+
+def _transfers(answering: list[dict[str, Any]]) -> Any:
+    """Snapshots on their way from one node to the other, as each sees it."""
+    from rich.text import Text
+
+    lines = [
+        f"{status['node']}: {status['transfer_told']}" for status in answering if status.get("transfer") is not None
+    ]
+    return Text("SNAPSHOT\n  " + "\n  ".join(lines)) if lines else None
 
 
 def _troubles(answering: list[dict[str, Any]]) -> Any:

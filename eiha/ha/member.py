@@ -156,22 +156,10 @@ class Member:
                 self._verdict(self.election.read_done(request, outcome, self.ctx.monotonic_ms))
             case WitnessCasDone(request, swapped):
                 self._verdict(self.election.swap_done(request, swapped, self.ctx.monotonic_ms))
-            case SnapshotTaken():
-                if self.replica.snapshot_taken(happened) and self.active is not None:
-                    self.active.service.snapshot_taken(happened)
-            case SnapshotFailed():
-                self.replica.snapshot_failed(happened)
-                if self.active is not None:
-                    self.active.service.snapshot_failed(happened)
-            case ChunksFound():
-                self.joiner.chunks_found(happened)
-            case ChunkStored():
-                self.joiner.chunk_stored(happened)
-            case ChunkUnreadable():
-                if self.active is not None:
-                    self.active.service.chunk_unreadable(happened)
-            case SnapshotSaved(position):
-                self.joiner.saved(position)
+            case (
+                SnapshotTaken() | SnapshotFailed() | SnapshotSaved() | ChunksFound() | ChunkStored() | ChunkUnreadable()
+            ):
+                self._of_snapshots(happened)
             case Restored():
                 self.joiner.restored(happened)
                 if self.ctx.role is Role.STARTING:
@@ -195,6 +183,30 @@ class Member:
                 self._stop()
             case Start():
                 raise AssertionError("a second Start")
+            case _:
+                assert_never(happened)
+
+    def _of_snapshots(
+        self,
+        happened: SnapshotTaken | SnapshotFailed | SnapshotSaved | ChunksFound | ChunkStored | ChunkUnreadable,
+    ) -> None:
+        match happened:
+            case SnapshotTaken():
+                if self.replica.snapshot_taken(happened) and self.active is not None:
+                    self.active.service.snapshot_taken(happened)
+            case SnapshotFailed():
+                self.replica.snapshot_failed(happened)
+                if self.active is not None:
+                    self.active.service.snapshot_failed(happened)
+            case ChunksFound():
+                self.joiner.chunks_found(happened)
+            case ChunkStored():
+                self.joiner.chunk_stored(happened)
+            case ChunkUnreadable():
+                if self.active is not None:
+                    self.active.service.chunk_unreadable(happened)
+            case SnapshotSaved(position):
+                self.joiner.saved(position)
             case _:
                 assert_never(happened)
 

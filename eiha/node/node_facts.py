@@ -108,6 +108,10 @@ class FactsOfNode:
             self.certificate.watch_expiry()
             metrics.certificate_days.set(self.certificate.days_left())
         metrics.snapshot_age.set(self._snapshot_age_s())
+        metrics.snapshot_bytes.set(shells.snapshots.last_bytes)
+        metrics.snapshot_written_bytes.set(shells.snapshots.last_bytes_written)
+        metrics.snapshot_pause.set(shells.snapshots.last_pause_s)
+        _tell_transfer(metrics, status)
         metrics.resident_bytes.set(resident_bytes())
 
     def note_digest(self, sequence: int, digest: StateDigest) -> None:
@@ -199,6 +203,10 @@ class FactsOfNode:
             suspended_plans=dict(self.suspended_plans),
             snapshot_sequence=shells.snapshots.saved_sequence,
             snapshot_age_s=self._snapshot_age_s(),
+            snapshot_bytes=shells.snapshots.last_bytes,
+            snapshot_bytes_written=shells.snapshots.last_bytes_written,
+            snapshot_duration_s=round(shells.snapshots.last_duration_s, 3),
+            snapshot_pause_ms=round(1_000 * shells.snapshots.last_pause_s, 3),
             digest_sequence=self._digest_sequence,
             digest=first.digest.hex() if first is not None else "",
             digest_part=digest.names[first.part] if digest is not None and first is not None else "",
@@ -230,6 +238,15 @@ def certificate_facts_shown(tls: NodeTls | None) -> dict[str, Any]:
     own = tls.own
     ends = own.not_after.isoformat(timespec="seconds")
     return {"subject": own.subject, "ends": ends, "days_left": tls.days_left(), "pin": own.pin}
+
+
+def _tell_transfer(metrics: NodeMetrics, status: MemberStatus) -> None:
+    """How far the snapshot on its way is; 0 of 0 when there is none."""
+    transfer = status.transfer
+    for direction in ("sending", "receiving"):
+        mine = transfer is not None and transfer.direction == direction
+        metrics.transfer_done_bytes.set(transfer.done_bytes if transfer is not None and mine else 0, direction)
+        metrics.transfer_total_bytes.set(transfer.total_bytes if transfer is not None and mine else 0, direction)
 
 
 def _covered(status: MemberStatus) -> bool:

@@ -71,6 +71,7 @@ class NodeMetrics:
             "eiha_certificate_days", "Days to the end of this node's certificate; -1 without one, and after it."
         )
         self.snapshot_age = gauge("eiha_snapshot_age_seconds", "Age of the newest snapshot; -1 when there is none.")
+        self._declare_snapshots(registry)
         self.resident_bytes = gauge("eiha_resident_bytes", "Memory the process holds.")
         self.loop_lag = histogram("eiha_loop_lag_seconds", "How late the event loop came back to a timer.")
         self.ack_latency = histogram("eiha_ack_latency_seconds", "From a client's batch to its acknowledgement.")
@@ -101,6 +102,20 @@ class NodeMetrics:
             "eiha_peer_put_out", "How often this node put its peer out of the synced set since it started."
         )
         self.intake_open = gauge("eiha_intake_open", "1 when clients of this node are read from.")
+
+    def _declare_snapshots(self, registry: Registry) -> None:
+        gauge = registry.gauge
+        self.snapshot_bytes = gauge("eiha_snapshot_bytes", "Size of the newest snapshot.")
+        self.snapshot_written_bytes = gauge(
+            "eiha_snapshot_written_bytes", "Of the newest snapshot what was not on disk already."
+        )
+        self.snapshot_pause = gauge("eiha_snapshot_pause_seconds", "How long the engine stood still for it.")
+        self.transfer_done_bytes = gauge(
+            "eiha_transfer_done_bytes", "Of the snapshot on its way to or from the peer: what arrived.", ("direction",)
+        )
+        self.transfer_total_bytes = gauge(
+            "eiha_transfer_total_bytes", "Of the snapshot on its way: what was lacking; 0: none is.", ("direction",)
+        )
 
     def tell_strings(self, counts: Mapping[str, int]) -> None:
         """How many strings each plan holds; a plan that is gone holds none."""

@@ -57,6 +57,10 @@ class ShellFacts:
     suspended_plans: dict[str, str]
     snapshot_sequence: int
     snapshot_age_s: int
+    snapshot_bytes: int
+    snapshot_bytes_written: int
+    snapshot_duration_s: float
+    snapshot_pause_ms: float
     digest_sequence: int
     digest: str
     digest_part: str
@@ -73,4 +77,5 @@ class ShellFacts:
 
 def status_document(member: MemberStatus, shell: ShellFacts) -> dict[str, Any]:
     """Both as one flat document of plain values."""
-    return {**asdict(member), **asdict(shell)}
+    told = "" if member.transfer is None else str(member.transfer)
+    return {**asdict(member), "transfer_told": told, **asdict(shell)}
