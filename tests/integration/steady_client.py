@@ -39,12 +39,12 @@ class SteadyClient:
 
     Args:
         ingest: ``host:port`` of the nodes.
-        silence_s: see ``ClientOptions``.
+        follow_active: see ``ClientOptions``.
     """
 
-    def __init__(self, ingest: list[str], silence_s: float = 0.5) -> None:
+    def __init__(self, ingest: list[str], *, follow_active: bool = True) -> None:
         self._ingest = ingest
-        self._options = ClientOptions(give_up_s=60.0, silence_s=silence_s, connect_timeout_s=0.5)
+        self._options = ClientOptions(give_up_s=60.0, silence_s=0.5, connect_timeout_s=0.5, follow_active=follow_active)
         self._stop = threading.Event()
         self._acknowledged = threading.Condition()
         self._pending = 0
