@@ -16,7 +16,6 @@ from eiha.ha import rules, stuck_engine, stuck_log
 from eiha.ha.effects import TrimLog
 from eiha.ha.inputs import SnapshotTaken
 from eiha.ha.intake import Held, Pending
-from eiha.ha.joiner import Joiner
 from eiha.ha.member import Member
 from eiha.ha.outbox import Outbox
 from eiha.ha.peer_service import PeerService
@@ -141,9 +140,11 @@ def _end_when_stuck(member: Member) -> str | None:
     return stuck_engine.stuck_at(member.heartbeat.own_vitals.now, member.ctx.policy)
 
 
-def _dump_at_once(joiner: Joiner, state_at: Sequence) -> None:
-    joiner._dump = state_at
-    joiner._replica._take_dump(state_at)
+_STATE_AT: Final = PeerService._state_at
+
+
+def _one_entry_before(service: PeerService) -> Sequence:
+    return Sequence(max(0, _STATE_AT(service) - 1))
 
 
 MUTATIONS: Final[dict[str, Mutation]] = {
@@ -314,9 +315,9 @@ MUTATIONS: Final[dict[str, Mutation]] = {
         "D1", "the passive's digests are not compared",
         (Change(PeerService, "digest_reported", lambda service, report: None),), faults="divergence",
     ),
-    "dump_anywhere": Mutation(
-        "D1", "a node dumps its state where its engine is, not where it was told",
-        (Change(Joiner, "dump", _dump_at_once),), faults="divergence",
+    "dump_elsewhere": Mutation(
+        "D1", "the passive is told to dump its state as of another entry than the active dumps its own",
+        (Change(PeerService, "_state_at", _one_entry_before),), faults="divergence",
     ),
     "stay_with_a_stuck_log": Mutation(
         "D6", "an active whose disk is full stays active although the peer's is not",
