@@ -18,6 +18,7 @@ from eiha.kernel.ids import Incarnation, NodeId
 from eiha.net.framed_connection import FramedConnection
 from eiha.net.listening import listen
 from eiha.observability.logs import EventLog
+from eiha.observability.repeated_lines import RepeatedLines
 from eiha.protocol.framing import Frame
 from eiha.protocol.handshake import HANDSHAKE_TABLE, Handshake, HandshakeIdentity, Hello, Side, refusal
 from eiha.protocol.limits import NONCE_BYTES, WITNESS_REQUEST_BYTES_MAX, WITNESS_REQUESTS_MAX
@@ -78,6 +79,7 @@ class ArbiterServer:
         self.settings = settings
         self._on_request = on_request
         self._log = log
+        self._lines = RepeatedLines(log)
         self._listener = GatedListener(
             self._accept,
             limits=AdmissionLimits(connections_max=CONNECTIONS_MAX, handshakes_max=STRANGERS_MAX),
@@ -124,11 +126,18 @@ class ArbiterServer:
 
     def _refused_at_the_gate(self, code: str, address: str, sentence: str) -> None:
         if sentence:
-            self._log.warning("node_refused", f"connection of {address}: {sentence}", error=code)
+            self._lines.say("warning", "node_refused", code, f"connection of {address}: {sentence}", error=code)
 
     def _refused(self, asker: Asker, failure: ProtocolError) -> None:
         where = asker.connection.peer_address
-        self._log.warning("node_refused", f"connection of {where}: {failure}", error=type(failure).__name__)
+        code = type(failure).__name__
+        self._lines.say(
+            "warning",
+            "node_refused",
+            f"{code} {asker.connection.peer_host}",
+            f"connection of {where}: {failure}",
+            error=code,
+        )
 
     def _gone(self, asker: Asker) -> None:
         self._strangers.pop(asker, None)

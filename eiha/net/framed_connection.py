@@ -150,6 +150,11 @@ class FramedConnection(asyncio.Protocol):
         return f"{name[0]}:{name[1]}" if name else "unknown"
 
     @property
+    def peer_host(self) -> str:
+        """The other side's address, without the port."""
+        return self.peer_address.rpartition(":")[0]
+
+    @property
     def certificates(self) -> tuple[bytes, bytes]:
         """Fingerprints of the certificates that this side and the other one showed; empty without."""
         if self._transport is None:
