@@ -29,6 +29,11 @@ FrameReceiver = Callable[[Frame], None]
 LossReceiver = Callable[[str], None]
 
 
+UNANSWERED_MS: Final = 10_000
+"""What was sent and not acknowledged for so long ends a connection. Left to itself, TCP tries for a quarter of an hour,
+ever more rarely, on a connection that one side or something in between has forgotten; a new one is made at once."""
+
+
 class FramedConnection(asyncio.Protocol):
     """A connection from its first byte to its last.
 
@@ -214,12 +219,14 @@ class FramedConnection(asyncio.Protocol):
 
 
 def _tune(raw: socket.socket, buffer_bytes: int) -> None:
-    """No Nagle delay, keepalive, buffers as asked. A socket that refuses an option works without it."""
+    """No Nagle delay, keepalive, an end of trying, buffers as asked. A socket that refuses an option works without it."""
     if raw.family not in (socket.AF_INET, socket.AF_INET6):
         return
     with contextlib.suppress(OSError):
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on every system
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
         if buffer_bytes:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
