@@ -60,11 +60,12 @@ class Server:
     port: int
     directory: str
     socket: str
+    host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
         """The address in SQLAlchemy's form."""
-        return f"mysql+aiomysql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"mysql+aiomysql://{USER}:{PASSWORD}@{self.host}:{self.port}/{DATABASE}"
 
 
 def find_program(*names: str) -> str | None:
@@ -118,8 +119,7 @@ def _services_stay_off() -> Iterator[None]:
 def start(directory: Path, port: int | None = None, bind: str = "127.0.0.1", options: tuple[str, ...] = ()) -> Server:
     """Start a server on ``directory``, or return the one that runs there. Raises ``ServerError``.
 
-    ``bind``: the address it listens on; the loopback must be among what it covers. ``options``: further ones of the
-    server's command line.
+    ``bind``: the address it listens on and is reached at. ``options``: further ones of the server's command line.
     """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
@@ -133,9 +133,7 @@ def start(directory: Path, port: int | None = None, bind: str = "127.0.0.1", opt
         _initialise(installer, data, as_user)
     setup = directory / "setup.sql"
     setup.write_text(_setup_statements())
-    server = _launch(
-        daemon, directory, data, setup, [*as_user, f"--bind-address={bind}", *options], port or _free_port()
-    )
+    server = _launch(daemon, directory, data, setup, [*as_user, *options], (bind, port or _free_port()))
     (directory / STATE_FILE).write_text(json.dumps(asdict(server)))
     return server
 
@@ -166,7 +164,10 @@ def _setup_statements() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _launch(daemon: str, directory: Path, data: Path, setup: Path, options: list[str], port: int) -> Server:
+def _launch(
+    daemon: str, directory: Path, data: Path, setup: Path, options: list[str], address: tuple[str, int]
+) -> Server:
+    host, port = address
     # a socket path may have 107 bytes, a test's directory often has more
     socket_path = Path(tempfile.gettempdir()) / f"eiha-mariadb-{os.getpid()}-{port}.sock"
     log = directory / "server.log"
@@ -177,6 +178,7 @@ def _launch(daemon: str, directory: Path, data: Path, setup: Path, options: list
         f"--datadir={data}",
         f"--socket={socket_path}",
         f"--port={port}",
+        f"--bind-address={host}",
         f"--pid-file={directory / 'server.pid'}",
         f"--log-error={log}",
         f"--init-file={setup}",
@@ -194,7 +196,7 @@ def _launch(daemon: str, directory: Path, data: Path, setup: Path, options: list
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not _answers(port):
+    while not _answers(host, port):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             process.wait()
@@ -202,13 +204,13 @@ def _launch(daemon: str, directory: Path, data: Path, setup: Path, options: list
             raise ServerError(f"mariadbd did not start on {directory}, port {port}. Its log {log} ends:\n{tail}")
         time.sleep(0.02)
     _started.append(process)
-    return Server(process.pid, port, str(directory), str(socket_path))
+    return Server(process.pid, port, str(directory), str(socket_path), host)
 
 
-def _answers(port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     """Whether a MySQL greeting comes (protocol 10); connections are accepted only after the setup ran."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+        with socket.create_connection((host, port), timeout=1.0) as connection:
             greeting = connection.recv(5)
             return len(greeting) == 5 and greeting[4] == 10
     except OSError:
@@ -228,7 +230,7 @@ def load(directory: Path) -> Server | None:
         server = Server(**json.loads((directory / STATE_FILE).read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    return server if _is_alive(server.pid) and _answers(server.port) else None
+    return server if _is_alive(server.pid) and _answers(server.host, server.port) else None
 
 
 def stop(directory: Path) -> bool:
