@@ -229,7 +229,7 @@ def main() -> None:
     (plans / "large.siddhi").write_text(PLAN)
     overrides = {
         "persistence": "interval_s = 0\ninterval_bytes = 1000000000000",  # only those that are asked for
-        "cluster": "failure_timeout_ms = 3000",  # client and both nodes share this machine, and all its disk
+        "cluster": "failure_timeout_ms = 2000",  # client and both nodes share this machine, and all its disk
     }
     try:
         with LocalPair(directory / "pair", plans, overrides=overrides) as pair:

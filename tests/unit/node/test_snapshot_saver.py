@@ -4,6 +4,8 @@ import errno
 import os
 import queue
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -124,30 +126,30 @@ def test_a_small_state_is_written_without_a_child_and_restores(tmp_path: Path, m
 
 
 def test_a_large_state_is_written_by_a_child_as_it_was_while_the_engine_goes_on(tmp_path: Path) -> None:
-    running = Running(tmp_path, ArrayEngine(3_000_000))
-    running.engine.values[:] = np.arange(3_000_000)
+    running = Running(tmp_path, ArrayEngine(1_000_000))
+    running.engine.values[:] = np.arange(1_000_000)
     running.large()
     running.cut(5)
     running.engine.values[:] = -1
     manifest = running.taken().manifest
-    assert manifest.bytes > 24_000_000
+    assert manifest.bytes > 8_000_000
     running.cutter.restore(RestoreSnapshot(manifest))
-    assert np.array_equal(running.engine.values, np.arange(3_000_000))
+    assert np.array_equal(running.engine.values, np.arange(1_000_000))
     assert "paused" in running.said[-1][2]
     assert running.saver.stop(TIMEOUT_S)
 
 
 def test_of_the_next_snapshot_only_what_changed_is_written(tmp_path: Path) -> None:
-    running = Running(tmp_path, ArrayEngine(3_000_000))
-    running.engine.values[:] = np.arange(3_000_000)
+    running = Running(tmp_path, ArrayEngine(1_000_000))
+    running.engine.values[:] = np.arange(1_000_000)
     running.large()
     running.cut(5)
     running.taken()
     first = running.saver.last_bytes_written
-    running.engine.values[1_000_000] = -1
+    running.engine.values[500_000] = -1
     running.cut(6, request=2)
     running.taken()
-    assert first > 24_000_000
+    assert first > 8_000_000
     assert 0 < running.saver.last_bytes_written < 600_000
     assert running.saver.stop(TIMEOUT_S)
 
@@ -156,12 +158,12 @@ def test_of_the_next_snapshot_only_what_changed_is_written(tmp_path: Path) -> No
 def test_a_child_that_is_killed_leaves_the_snapshot_before_and_nothing_half_written(
     tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = Running(tmp_path, ArrayEngine(3_000_000))
+    running = Running(tmp_path, ArrayEngine(1_000_000))
     running.cut(5)
     running.taken()
     children = []
     monkeypatch.setattr(snapshot_cutter, "fork", lambda work: children.append(fork(work)) or children[0])
-    running.engine.values[:] = np.arange(3_000_000)
+    running.engine.values[:] = np.arange(1_000_000)
     running.large()
     running.cut(6, request=2)
     while not any(tmp_path.rglob("*.tmp")):
@@ -355,3 +357,45 @@ def test_a_dump_that_cannot_be_kept_is_told_and_nothing_else_suffers(tmp_path: P
     assert running.taken().manifest.position == at(8)
     assert ("error", "dump_lost") in [each[:2] for each in running.said]
     assert running.saver.stop(TIMEOUT_S)
+
+
+KILLED_WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from tests.unit.node.test_snapshot_saver import ArrayEngine, Running
+running = Running(Path(sys.argv[1]), ArrayEngine(1_000_000))
+for number in range(1, 1_000):
+    running.engine.values[:] = number * np.arange(1_000_000)
+    running.large()
+    running.cut(number, request=number)
+    running.taken()
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("moment", ["the node alone", "its child first"])
+def test_a_node_killed_in_the_middle_of_a_snapshot_starts_from_the_one_before(tmp_path: Path, moment: str) -> None:
+    command = [sys.executable, "-c", KILLED_WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdout is not None
+        saved = int(node.stdout.readline())
+        while not any(tmp_path.rglob("*.tmp")):
+            time.sleep(0.0005)
+        if moment == "its child first":
+            for children in Path(f"/proc/{node.pid}/task").glob("*/children"):
+                for child in children.read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
+        node.kill()
+        saved = max([saved, *map(int, node.stdout.read().split())])
+    files = SnapshotFiles(tmp_path, lambda: WallMs(9_999))
+    files.remove_unfinished()
+    assert not any(tmp_path.rglob("*.tmp"))
+    newest = files.newest()
+    assert newest is not None
+    assert newest.position.sequence in (saved, saved + 1)
+    assert files.damaged == []
+    again = Running(tmp_path)
+    again.cutter.restore(RestoreSnapshot(None))
+    assert again.engine.values[1] == newest.position.sequence
+    assert again.saver.stop(TIMEOUT_S)
