@@ -127,8 +127,9 @@ class ClusterSection:
     )
     suspect_trial_ms: int = key(
         2_000,
-        "What the last active may have died of is tried in a child process first; a child that gets nowhere for this "
-        "long hangs, and the entry is left out. More than the longest entry takes, on a busy machine.",
+        "What the last active may have died of is tried in a child process first; a child that gets nowhere with this "
+        "much processor time (whole seconds, rounded up; ten times as much if it waits) hangs, and the event is left "
+        "out. More than the longest entry takes.",
         minimum=50,
         maximum=600_000,
     )

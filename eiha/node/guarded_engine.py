@@ -19,8 +19,8 @@ from eiha.protocol.log_entry import LogEntry, Quarantine
 from eiha.protocol.outputs import AppliedEntry
 
 TRIAL_LIMIT_S: Final = 2.0
-"""A child that tries entries and gets nowhere for so long hangs. Far more than any entry takes (a million rows take
-less than a second), and not longer than a failover may take once in a while."""
+"""A child that tries entries and gets nowhere with so much processor time hangs. Far more than any entry takes (a
+million rows take less than a second), and not longer than outputs may wait once in a while."""
 
 ReadLog = Callable[[Sequence, Sequence], Iterator[LogEntry]]
 

@@ -5,8 +5,10 @@ A child has the engine's state as it is now. What it does to it, and how it ends
 
 from __future__ import annotations
 
+import math
 import mmap
 import pickle
+import resource
 import signal
 import struct
 import time
@@ -34,6 +36,9 @@ TRIALS_MAX: Final = 96
 LIMITS_OF_SEARCH: Final = 8
 """The search for bad rows may take as long as so many children that hang; then all rows of the plan go."""
 
+WAITING_FACTOR: Final = 10
+"""A child that waits, or is kept waiting by a busy machine, may take so many limits of time in all."""
+
 PLANS_TRIED_MAX: Final = 16
 """Plans that are tried one by one for one that kills; with more, no plan sees the entry."""
 
@@ -57,7 +62,7 @@ class SuspectTrial:
 
     Args:
         engine: whose state the children have.
-        limit_s: a child that makes no progress for so long hangs.
+        limit_s: a child that used so much processor time and made no progress hangs.
         going_on: called before each child; False ends a search early.
     """
 
@@ -85,10 +90,9 @@ class SuspectTrial:
                 _COUNT.pack_into(progress, 0, count)
             return b""
 
-        outcome = self._run(work)
+        harm = self._run(work)
         done: int = _COUNT.unpack_from(progress, 0)[0]
         progress.close()
-        harm = _harm(outcome)
         if harm is None:
             return len(entries), None
         return done, None if harm.cause == "hung" and done else harm
@@ -104,7 +108,7 @@ class SuspectTrial:
 
     def does_harm(self, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> bool:
         """Whether ``entry`` without what is quarantined raises, kills or hangs."""
-        return _harm(self._run(lambda: _applied(self._engine, entry, quarantined))) is not None
+        return self._run(lambda: _applied(self._engine, entry, quarantined)) is not None
 
     def may_go_on(self) -> bool:
         """Whether somebody still waits for the result."""
@@ -114,9 +118,16 @@ class SuspectTrial:
         """Names of the plans."""
         return self._engine.strings()
 
-    def _run(self, work: Callable[[], bytes]) -> Outcome:
+    def _run(self, work: Callable[[], bytes]) -> Harm | None:
+        """What ``work`` did in a child; its result, if there is one, says what raised."""
         self.children += 1
-        return run_in_child(work, limit_s=self._limit_s, niceness=0)
+
+        def limited() -> bytes:
+            seconds = math.ceil(self._limit_s)
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+            return work()
+
+        return _harm(run_in_child(limited, limit_s=WAITING_FACTOR * self._limit_s, niceness=0), self._limit_s)
 
 
 class _Search:
@@ -216,7 +227,7 @@ def _applied(engine: AskedEngine, entry: LogEntry, quarantined: tuple[Quarantine
     return b""
 
 
-def _harm(outcome: Outcome) -> Harm | None:
+def _harm(outcome: Outcome, limit_s: float) -> Harm | None:
     match outcome:
         case Returned(value):
             if not value:
@@ -225,12 +236,14 @@ def _harm(outcome: Outcome) -> Harm | None:
             return Harm("raised", plan, reason)
         case Raised(kind, message):
             return Harm("raised", "", f"{kind}: {message}")
+        case Died(signal.SIGXCPU):
+            return Harm("hung", "", f"not done within {limit_s:g} s of processor time")
         case Died(number):
             return Harm("killed", "", f"ended by {_signal_name(number)}")
         case Exited(status):
             return Harm("killed", "", f"ended the process with status {status}")
-        case TookTooLong(limit_s):
-            return Harm("hung", "", f"not done within {limit_s:g} s")
+        case TookTooLong(waited_s):
+            return Harm("hung", "", f"not done within {waited_s:g} s")
 
 
 def _signal_name(number: int) -> str:

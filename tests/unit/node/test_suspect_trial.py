@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from eiha.engine.runtime import EngineRuntime
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogTimeMs, Sequence
-from eiha.node.suspect_trial import Harm, SuspectTrial, halves, minus
+from eiha.node.suspect_trial import WAITING_FACTOR, Harm, SuspectTrial, halves, minus
 from eiha.protocol.log_entry import (
     DeployPlan,
     EntryBody,
@@ -24,7 +26,7 @@ from tests.poison_functions import ABORTS, HANGS, RAISES
 
 TOUCHING = "define stream S (x long); from S select poison:touch(x) as x insert into Out;"
 KEEPING = "define stream S (x long); from S#window.poison:keep() select x insert into Kept;"
-LIMIT_S = 1.5
+LIMIT_S = 0.9
 
 
 def entry(sequence: int, body: EntryBody) -> LogEntry:
@@ -77,6 +79,14 @@ def test_what_does_harm_is_named_with_what_it_did(trial: SuspectTrial, number: i
     assert harm is not None
     assert (count, harm.cause) == (len(first), cause)
     assert reason in harm.reason
+
+
+def test_a_child_that_waits_for_ever_is_ended_too(engine: EngineRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EngineRuntime, "apply", lambda *_: time.sleep(3_600))
+    trial = SuspectTrial(engine, limit_s=0.05, going_on=lambda: True)
+    count, harm = trial.survivors((rows(3, 1),), nothing)
+    assert harm is not None
+    assert (count, harm.cause, harm.reason) == (0, "hung", f"not done within {0.05 * WAITING_FACTOR:g} s")
 
 
 def test_what_hangs_after_others_went_well_is_judged_in_another_trial(trial: SuspectTrial) -> None:
