@@ -219,7 +219,7 @@ class FramedConnection(asyncio.Protocol):
 
 
 def _tune(raw: socket.socket, buffer_bytes: int) -> None:
-    """No Nagle delay, keepalive, an end of trying, buffers as asked. A socket that refuses an option works without it."""
+    """No Nagle delay, keepalive, an end of trying, buffers as asked. A socket that refuses one works without it."""
     if raw.family not in (socket.AF_INET, socket.AF_INET6):
         return
     with contextlib.suppress(OSError):
