@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,8 @@ from typing import Final
 from tests.chaos.system_programs import ProgramMissing, find, require
 
 NAME_PREFIX: Final = "eiha"
+LEASES: Final = Path("/run")
+"""One place for the whole machine, as bridges and namespaces are."""
 _FILTER: Final = "inet chaos"
 
 
@@ -212,7 +213,7 @@ class Network:
     def _lease_subnet(self) -> None:
         """One network a subnet; the lock ends with this process, however that ends."""
         for subnet in range(256):
-            path = Path(tempfile.gettempdir()) / f"eiha-subnet-{subnet}.lock"
+            path = LEASES / f"eiha-subnet-{subnet}.lock"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
