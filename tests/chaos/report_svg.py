@@ -13,7 +13,7 @@ from typing import Any, Final
 Document = dict[str, Any]
 
 WIDTH: Final = 1160
-LEFT: Final = 92
+LEFT: Final = 106
 LANE: Final = 26
 ACKS_HEIGHT: Final = 70
 TICKS: Final = 10
