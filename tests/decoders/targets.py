@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import random
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgpack
 import numpy as np
 
 from eiha.engine.snapshot import decode_state, encode_state
+from eiha.engine.state_stream import read_state
 from eiha.errors import (
     ConfigurationError,
     CorruptFile,
@@ -44,17 +46,19 @@ from eiha.protocol.limits import CLIENT_FRAME_BYTES_MAX
 from eiha.protocol.log_entry import DeployPlan, EpochStart, LogEntry, Publication, Publications, TimeTick
 from eiha.protocol.message_table import MessageTable
 from eiha.protocol.peer_codec import PEER_TABLE, encode_peer_message
-from eiha.protocol.snapshot_format import SnapshotContent, decode_snapshot, encode_snapshot
+from eiha.protocol.snapshot_format import Chunk, SnapshotManifest, chunk_name, decode_manifest, encode_manifest
 from eiha.protocol.witness_codec import WITNESS_TABLE, decode_change, encode_change
 from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
 from eiha.siddhiql.parser import parse, parse_on_demand
 from eiha.storage import witness_file
 from eiha.storage.log_record import SegmentHeader, encode_record, encode_segment_header
 from eiha.storage.log_segments import LogSegments
+from eiha.storage.packed_snapshot import read_snapshot_file
 from eiha.storage.witness_file import recover_changes
 from tests.decoders.http_wire import HttpWire
 from tests.decoders.judge import Target
 from tests.decoders.mutations import mutate_bytes, mutate_packed, mutate_text, mutate_tree
+from tests.unit.engine.test_state_stream import Stream, written
 
 ROOT = Path(__file__).parents[2]
 SECRET = b"a secret for tests"
@@ -194,6 +198,8 @@ LINES = JSON[1:-1].replace(b"}, {", b"}\n{")
 def _json(chance: random.Random) -> bytes:
     """An array, or a line for each object."""
     seed = chance.choice((JSON, LINES))
+    if chance.random() < 0.1:
+        return seed
     if chance.random() < 0.5:
         return mutate_bytes(chance, seed)
     return mutate_text(chance, seed.decode(), ("null", "1e999", "NaN", "true", '"price"', "{", "[", "-0")).encode()
@@ -314,11 +320,42 @@ def _repacked(tree: Any) -> bytes:
         return b"\xc0"
 
 
-def _snapshot(chance: random.Random) -> bytes:
-    content = SnapshotContent(
-        POSITION, ((Epoch(1), Sequence(1)),), encode_member_state(MemberState()), encode_state(STATE)
-    )
-    return mutate_bytes(chance, encode_snapshot(content))
+STREAM_STATE = {**STATE, "column": np.arange(2_000), "rows": [[number, "x"] for number in range(40)]}
+STREAM = written(STREAM_STATE).whole
+CHUNKS = (b"member", STREAM[:3_000], STREAM[3_000:])
+LISTED = tuple(Chunk(chunk_name(each), len(each)) for each in CHUNKS)
+MANIFEST = encode_manifest(SnapshotManifest(POSITION, ((Epoch(1), Sequence(1)),), 1, LISTED))
+
+
+def _state_stream(chance: random.Random) -> bytes:
+    """An engine's state as a stream: its skeleton another tree, or the bytes of all mutated."""
+    if chance.random() < 0.5:
+        return mutate_bytes(chance, STREAM)
+    (length,) = struct.unpack_from("<I", STREAM, 6)
+    tree = msgpack.unpackb(STREAM[10 : 10 + length], raw=False, strict_map_key=False)
+    skeleton = _repacked(mutate_tree(chance, tree))
+    return STREAM[:6] + struct.pack("<I", len(skeleton)) + skeleton + STREAM[10 + length :]
+
+
+def _manifest(chance: random.Random) -> bytes:
+    """Under a right checksum, mostly."""
+    if chance.random() < 0.3:
+        return mutate_bytes(chance, MANIFEST)
+    body = mutate_bytes(chance, MANIFEST[:-16])
+    return body + hashlib.blake2b(body, digest_size=16, person=b"eiha manifest").digest()
+
+
+def _packed_snapshot(chance: random.Random) -> bytes:
+    whole = struct.pack("<I", len(MANIFEST)) + MANIFEST + b"".join(CHUNKS)
+    return mutate_bytes(chance, whole) if chance.random() < 0.9 else whole
+
+
+def _read_packed_snapshot(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "snapshot"
+        path.write_bytes(data)
+        _, reader = read_snapshot_file(path)
+        read_state(reader)
 
 
 def _segment(chance: random.Random) -> bytes:
@@ -388,7 +425,9 @@ TARGETS: tuple[Target, ...] = (
     Target("questions", _question, lambda text: compile_on_demand(text, HELD), (PlanError, QueryError)),
     Target("configuration", _config, _read_config, (ConfigurationError,)),
     Target("engine state", _state, decode_state, (CorruptFile,)),
-    Target("snapshots", _snapshot, decode_snapshot, (CorruptFile,)),
+    Target("state stream", _state_stream, lambda data: read_state(Stream(data)), (CorruptFile,)),
+    Target("manifests", _manifest, decode_manifest, (CorruptFile,)),
+    Target("packed snapshots", _packed_snapshot, _read_packed_snapshot, (CorruptFile,)),
     Target(
         "member state",
         lambda c: mutate_packed(c, encode_member_state(MEMBER_STATE)),
