@@ -15,9 +15,9 @@ from eiha.storage.log_segments import LogSegments
 from tests.chaos.fault_shim import FaultShim
 from tests.integration.steady_client import SteadyClient, assert_stored_once, write_plan
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 90.0
 STEPS_S: Final = (600.0, -600.0, 3_600.0, 0.0)
 
 

@@ -21,9 +21,9 @@ from tests.chaos.fault_shim import Call, FaultShim
 from tests.chaos.small_disk import SmallDisk, SmallDiskMissing
 from tests.integration.steady_client import SteadyClient, assert_stored_once, write_plan
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 90.0
 SETTINGS: Final = {
     "cluster": "failure_timeout_ms = 800\nslow_peer_timeout_ms = 800",
     "persistence": "fsync_interval_ms = 100",

@@ -22,9 +22,9 @@ from tests.chaos.network_namespaces import Network
 from tests.chaos.proxy_process import ProxyProcess
 from tests.integration.steady_client import SteadyClient, assert_stored_once, write_plan
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 90.0
 SETTINGS: Final = {"cluster": "failure_timeout_ms = 500\nheartbeat_interval_ms = 100"}
 
 

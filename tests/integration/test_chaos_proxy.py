@@ -16,9 +16,9 @@ from tests.chaos.faulty_stages import Proxied
 from tests.chaos.proxy_process import ProxyProcess
 from tests.integration.steady_client import SteadyClient, assert_stored_once, write_plan
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 90.0
 CLIENTS: Final = "clients of the first active"
 SETTINGS: Final = {"cluster": "failure_timeout_ms = 800\nslow_peer_timeout_ms = 800"}
 
