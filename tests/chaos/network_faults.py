@@ -1,4 +1,7 @@
-"""Faults of the network between nodes, database and clients: packets that do not arrive, and proxies that misbehave."""
+"""Faults of the network between nodes, database and clients: packets that do not arrive, and proxies that misbehave.
+
+Each tells the moment when it was in force: putting a filter into force takes some 50 ms itself.
+"""
 
 from __future__ import annotations
 
@@ -54,9 +57,9 @@ class CutPeer(_Partition):
 
     def inject(self, scene: Scene, rng: random.Random) -> Injected:
         """Cut both ways."""
-        hold_s, moment_s = log_uniform(rng, *PARTITION_S), time.monotonic()
+        hold_s = log_uniform(rng, *PARTITION_S)
         _network(scene).cut("node1", "node2")
-        return Injected("both", f"nodes cut apart for {hold_s:.2f} s", hold_s, moment_s, ACK_WITHIN_S)
+        return Injected("both", f"nodes cut apart for {hold_s:.2f} s", hold_s, time.monotonic(), ACK_WITHIN_S)
 
 
 class CutPeerOneWay(_Partition):
@@ -69,10 +72,10 @@ class CutPeerOneWay(_Partition):
         active = scene.active()
         deaf = active if rng.random() < 0.5 else scene.other(active)
         role = "active" if deaf is active else "passive"
-        hold_s, moment_s = log_uniform(rng, *PARTITION_S), time.monotonic()
+        hold_s = log_uniform(rng, *PARTITION_S)
         _network(scene).cut_one_way(scene.other(deaf).name, deaf.name)
         what = f"the {role} does not hear the other for {hold_s:.2f} s"
-        return Injected(deaf.name, what, hold_s, moment_s, ACK_WITHIN_S)
+        return Injected(deaf.name, what, hold_s, time.monotonic(), ACK_WITHIN_S)
 
 
 class IsolateActive(_Partition):
@@ -83,10 +86,10 @@ class IsolateActive(_Partition):
     def inject(self, scene: Scene, rng: random.Random) -> Injected:
         """Cut it off, but for the campaign's view of its status."""
         active = scene.active()
-        hold_s, moment_s = max(2.0, log_uniform(rng, *PARTITION_S)), time.monotonic()
+        hold_s = max(2.0, log_uniform(rng, *PARTITION_S))
         _network(scene).isolate(active.name, (active.ports.http,))
         what = f"the active isolated for {hold_s:.2f} s"
-        return Injected(active.name, what, hold_s, moment_s, ACK_WITHIN_S, takes_over=True)
+        return Injected(active.name, what, hold_s, time.monotonic(), ACK_WITHIN_S, takes_over=True)
 
 
 class DeafenActive(_Partition):
@@ -97,10 +100,10 @@ class DeafenActive(_Partition):
     def inject(self, scene: Scene, rng: random.Random) -> Injected:
         """Cut its hearing, but for the campaign's view of its status."""
         active = scene.active()
-        hold_s, moment_s = max(2.0, log_uniform(rng, *PARTITION_S)), time.monotonic()
+        hold_s = max(2.0, log_uniform(rng, *PARTITION_S))
         _network(scene).deafen(active.name, (active.ports.http,))
         what = f"the active deaf for {hold_s:.2f} s"
-        return Injected(active.name, what, hold_s, moment_s, ACK_WITHIN_S, takes_over=True)
+        return Injected(active.name, what, hold_s, time.monotonic(), ACK_WITHIN_S, takes_over=True)
 
 
 class IsolatePassive(_Partition):
@@ -111,9 +114,11 @@ class IsolatePassive(_Partition):
     def inject(self, scene: Scene, rng: random.Random) -> Injected:
         """Cut it off, but for the campaign's view of its status."""
         passive = scene.passive()
-        hold_s, moment_s = log_uniform(rng, *PARTITION_S), time.monotonic()
+        hold_s = log_uniform(rng, *PARTITION_S)
         _network(scene).isolate(passive.name, (passive.ports.http,))
-        return Injected(passive.name, f"the passive isolated for {hold_s:.2f} s", hold_s, moment_s, ACK_WITHIN_S)
+        return Injected(
+            passive.name, f"the passive isolated for {hold_s:.2f} s", hold_s, time.monotonic(), ACK_WITHIN_S
+        )
 
 
 class CutDatabase(_Partition):
@@ -124,12 +129,12 @@ class CutDatabase(_Partition):
     def inject(self, scene: Scene, rng: random.Random) -> Injected:
         """Cut one node or both."""
         nodes = rng.choice((scene.nodes, [scene.active()], [scene.passive()]))
-        hold_s, moment_s = log_uniform(rng, *PARTITION_S), time.monotonic()
+        hold_s = log_uniform(rng, *PARTITION_S)
         for node in nodes:
             _network(scene).cut(node.name, DATABASE)
         names = " and ".join(node.name for node in nodes)
         what = f"{names} cut off from the database for {hold_s:.2f} s"
-        return Injected(nodes[0].name if len(nodes) == 1 else "both", what, hold_s, moment_s, ACK_WITHIN_S)
+        return Injected(nodes[0].name if len(nodes) == 1 else "both", what, hold_s, time.monotonic(), ACK_WITHIN_S)
 
 
 class CutEverythingFromEachOther(_Partition):
@@ -139,12 +144,12 @@ class CutEverythingFromEachOther(_Partition):
 
     def inject(self, scene: Scene, rng: random.Random) -> Injected:
         """Cut all three apart."""
-        hold_s, moment_s = log_uniform(rng, *PARTITION_S), time.monotonic()
+        hold_s = log_uniform(rng, *PARTITION_S)
         network = _network(scene)
         network.cut("node1", "node2")
         for node in scene.nodes:
             network.cut(node.name, DATABASE)
-        return Injected("both", f"nodes and database cut apart for {hold_s:.2f} s", hold_s, moment_s)
+        return Injected("both", f"nodes and database cut apart for {hold_s:.2f} s", hold_s, time.monotonic())
 
 
 class _ProxyFault:
@@ -173,12 +178,12 @@ class DelayPeer(_ProxyFault):
         """Delay both ways."""
         proxy = _proxy(scene)
         delay_s = log_uniform(rng, 0.002, 0.1)
-        hold_s, moment_s = log_uniform(rng, *PARTITION_S), time.monotonic()
+        hold_s = log_uniform(rng, *PARTITION_S)
         for route in (Proxied.EVENT_SYNC, Proxied.MANAGEMENT):
             proxy.delay(route, delay_s, delay_s)
             self._undo.append(lambda route=route: proxy.mend(route))
         what = f"{delay_s * 1000:.0f} to {delay_s * 2000:.0f} ms between the nodes for {hold_s:.2f} s"
-        return Injected("both", what, hold_s, moment_s, ACK_WITHIN_S)
+        return Injected("both", what, hold_s, time.monotonic(), ACK_WITHIN_S)
 
 
 class StallPeer(_ProxyFault):
@@ -191,12 +196,12 @@ class StallPeer(_ProxyFault):
         proxy = _proxy(scene)
         routes = rng.choice(((Proxied.EVENT_SYNC,), (Proxied.MANAGEMENT,), (Proxied.EVENT_SYNC, Proxied.MANAGEMENT)))
         directions = rng.choice((("up",), ("down",), ("up", "down")))
-        hold_s, moment_s = log_uniform(rng, *PARTITION_S), time.monotonic()
+        hold_s = log_uniform(rng, *PARTITION_S)
         for route in routes:
             proxy.stall(route, directions)
             self._undo.append(lambda route=route: proxy.mend(route))
         what = f"{' and '.join(routes)} stalled ({', '.join(directions)}) for {hold_s:.2f} s"
-        return Injected("both", what, hold_s, moment_s, ACK_WITHIN_S)
+        return Injected("both", what, hold_s, time.monotonic(), ACK_WITHIN_S)
 
 
 class DamagePeer(_ProxyFault):
@@ -231,7 +236,7 @@ class BreakDatabaseConnections(_ProxyFault):
         node = rng.choice((scene.active(), scene.passive()))
         route = Proxied.database_of(node.name)
         what = rng.choice(("reset all", "stalled", "slow", *ENDING))
-        hold_s, moment_s = log_uniform(rng, 0.2, 6.0), time.monotonic()
+        hold_s = log_uniform(rng, 0.2, 6.0)
         match what:
             case "reset all":
                 proxy.reset(route)
@@ -243,7 +248,7 @@ class BreakDatabaseConnections(_ProxyFault):
                 proxy.damage(route, what, (rng.choice(("up", "down")),))
         self._undo.append(lambda: proxy.mend(route))
         told = f"database connections of {node.name}: {what}, {hold_s:.2f} s"
-        return Injected(node.name, told, hold_s, moment_s, ACK_WITHIN_S)
+        return Injected(node.name, told, hold_s, time.monotonic(), ACK_WITHIN_S)
 
     def needs_mariadb(self) -> bool:
         """A scene on SQLite has none."""
