@@ -11,7 +11,6 @@ import pickle
 import resource
 import signal
 import struct
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -33,8 +32,8 @@ from eiha.protocol.log_entry import (
 TRIALS_MAX: Final = 96
 """Children that one bad entry may cost: some bad rows of a full entry are found with them. With more, all rows go."""
 
-LIMITS_OF_SEARCH: Final = 8
-"""The search for bad rows may take as long as so many children that hang; then all rows of the plan go."""
+HUNG_MAX: Final = 16
+"""Children that may hang in one search, each for the whole limit; then all rows of the plan go."""
 
 WAITING_FACTOR: Final = 10
 """A child that waits, or is kept waiting by a busy machine, may take so many limits of time in all."""
@@ -71,6 +70,7 @@ class SuspectTrial:
         self._limit_s = limit_s
         self._going_on = going_on
         self.children = 0
+        self.hung = 0
 
     def survivors(self, entries: Sequence[LogEntry], quarantined_of: QuarantinedOf) -> tuple[int, Harm | None]:
         """How many of ``entries`` from the first on did no harm, and what the next one did.
@@ -103,8 +103,7 @@ class SuspectTrial:
         Raises:
             OSError: no child could be made.
         """
-        search = _Search(self, entry, quarantined, harm, self._limit_s * LIMITS_OF_SEARCH)
-        return search.result()
+        return _Search(self, entry, quarantined, harm).result()
 
     def does_harm(self, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> bool:
         """Whether ``entry`` without what is quarantined raises, kills or hangs."""
@@ -127,20 +126,20 @@ class SuspectTrial:
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
             return work()
 
-        return _harm(run_in_child(limited, limit_s=WAITING_FACTOR * self._limit_s, niceness=0), self._limit_s)
+        harm = _harm(run_in_child(limited, limit_s=WAITING_FACTOR * self._limit_s, niceness=0), self._limit_s)
+        self.hung += harm is not None and harm.cause == "hung"
+        return harm
 
 
 class _Search:
     """For the guilty plan, then for its rows."""
 
-    def __init__(
-        self, trial: SuspectTrial, entry: LogEntry, known: tuple[Quarantine, ...], harm: Harm, budget_s: float
-    ) -> None:
+    def __init__(self, trial: SuspectTrial, entry: LogEntry, known: tuple[Quarantine, ...], harm: Harm) -> None:
         self._trial = trial
         self._entry = entry
         self._known = known
         self._harm = harm
-        self._until_s = time.monotonic() + budget_s
+        self._hung_max = trial.hung + HUNG_MAX
         self._children_max = trial.children + TRIALS_MAX
 
     def result(self) -> Quarantine:
@@ -181,8 +180,8 @@ class _Search:
         return self._trial.does_harm(self._entry, (*self._known, *extra))
 
     def _is_over(self) -> bool:
-        late = time.monotonic() > self._until_s or self._trial.children >= self._children_max
-        return late or not self._trial.may_go_on()
+        trial = self._trial
+        return trial.children >= self._children_max or trial.hung >= self._hung_max or not trial.may_go_on()
 
     def _guilty_rows(self, plan: str, everything: list[RowRange]) -> list[RowRange] | None:
         """Rows without which the entry does no harm; None: not found within the bounds, or nearly all."""
@@ -202,19 +201,17 @@ class _Search:
                 return guilty
 
     def _one_guilty(self, plan: str, among: list[RowRange], everything: list[RowRange]) -> list[RowRange] | None:
-        """A smallest part of ``among`` that does harm alone, by halving; among others that do only together, all."""
+        """A row of ``among`` that does harm, by halving: where the first half does none, one of the second is at fault,
+        alone or with others. Whether the entry does no harm without it is for the caller to see; None: out of bounds.
+        """
         while (count := sum(each.end - each.first for each in among)) > 1:
             if self._is_over():
                 return None
             left, right = halves(among, count // 2)
             if self._fails_without(plan, minus(everything, left)):
                 among = left
-            elif self._is_over():
-                return None
-            elif self._fails_without(plan, minus(everything, right)):
-                among = right
             else:
-                return among
+                among = right
         return among
 
 
