@@ -70,6 +70,7 @@ from eiha.kernel.ids import ClientId, ClientSequence, Incarnation, LinkId, Monot
 from eiha.protocol.log_entry import LogEntry, Publication
 from eiha.protocol.peer_messages import PeerIdentity, SnapshotChunk
 from eiha.protocol.snapshot_format import Chunk, SnapshotManifest, chunk_name
+from eiha.protocol.state_digest import PartDigest, StateDigest, names_digest
 
 CHANNELS = (Channel.MANAGEMENT, Channel.EVENT_SYNC)
 START_OF_TIME_MS = 1_700_000_000_000
@@ -82,6 +83,7 @@ class Disk:
     incarnation: str
     entries: list[LogEntry] = field(default_factory=list)
     snapshot: SnapshotFacts | None = None
+    older: SnapshotFacts | None = None
     contents: dict[bytes, SnapshotFacts] = field(default_factory=dict)
     witness_version: int = 0
     damaged: bool = False
@@ -98,6 +100,12 @@ class Node:
         self.local: deque[Input] = deque()
         self.digest_salt = b""
         self.facts: dict[int, SnapshotFacts] = {}
+
+    def _digest(self, sequence: int) -> StateDigest:
+        names = ("sums",)
+        return StateDigest(
+            names_digest(names), (PartDigest(0, 0, 1, f"{sequence}".encode() + self.digest_salt),), names
+        )
 
     def put(self, happened: Input) -> None:
         """Give one input, carry its effects out, and everything that follows on this node at once."""
@@ -129,12 +137,11 @@ class Node:
             case RememberWitness(version):
                 disk.witness_version = version
             case Apply(entries, digest):
-                value = f"{entries[-1].sequence}".encode() + self.digest_salt if digest else None
-                answer(Applied(entries[-1].sequence, (), None, value))
+                answer(Applied(entries[-1].sequence, (), None, self._digest(entries[-1].sequence) if digest else None))
             case TakeSnapshot(request, position, starts, member_state):
                 content = f"state {position.sequence}".encode()
                 pair.contents[content] = SnapshotFacts(position, starts, encode_member_state(member_state))
-                disk.snapshot = pair.contents[content]
+                disk.older, disk.snapshot = disk.snapshot, pair.contents[content]
                 manifest = SnapshotManifest(position, starts, 0, (Chunk(chunk_name(content), len(content)),))
                 answer(SnapshotTaken(request, manifest))
             case FindChunks(transfer, _):
@@ -147,7 +154,9 @@ class Node:
             case SaveSnapshot(manifest):
                 disk.snapshot = pair.facts_of(manifest)
                 answer(SnapshotSaved(manifest.position))
-            case KeepDump(dump, side, manifest):
+            case KeepDump(dump, side, manifest, withdraw):
+                if withdraw:
+                    disk.snapshot = disk.older
                 pair.say(self.name, f"keeps the state after {manifest.position.sequence} as {dump}/{side}")
             case RestoreSnapshot(manifest):
                 facts = disk.snapshot if manifest is None else pair.facts_of(manifest)
