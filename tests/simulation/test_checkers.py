@@ -104,7 +104,7 @@ def test_a_disk_that_holds_acknowledged_events_in_its_snapshot_is_fine() -> None
     oracles.applied("node1", entry(1, 1))
     oracles.lost.acknowledged("node1", CLIENT, ClientSequence(1), sent=1)
     disk = SimulatedDisk("node1", False)
-    disk.save_snapshot(LogPosition(Sequence(1), Epoch(1)), b"")
+    disk.add_snapshot(LogPosition(Sequence(1), Epoch(1)), b"")
     disk.reset(LogPosition(Sequence(1), Epoch(1)))
     oracles.lost.check(disk, "now")
 
