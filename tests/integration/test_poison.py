@@ -165,9 +165,9 @@ def test_one_that_raises_and_one_that_kills_and_one_that_hangs_each_cost_themsel
         publisher.check(touched_without={ABORTS, HANGS}, kept_without={RAISES})
     wait_until(lambda: len(error_rows(pair)) == 3, "three rows in the error store")
     kept = error_rows(pair)
-    assert any(
-        "not done within 1 s" in line["message"] for node in pair.nodes for line in events(node, "event_quarantined")
-    )
+    told = [line["message"] for node in pair.nodes for line in events(node, "event_quarantined")]
+    # by the limit of suspect_trial_ms in processor time, or ten times that where the machine does not give it
+    assert any("not done within 1 s" in text or "not done within 10 s" in text for text in told)
     assert [(*row[:4], json.loads(row[4])) for row in kept] == [
         ("keeping", "Readings", "raised", 1, {"room": "r", "number": RAISES}),
         ("touching", "Readings", "killed", 1, {"room": "r", "number": ABORTS}),
