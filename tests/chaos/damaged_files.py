@@ -17,8 +17,11 @@ def log_segments(location: Path) -> list[Path]:
 
 
 def snapshots(location: Path) -> list[Path]:
-    """The snapshots, oldest first."""
-    return sorted(location.glob("*/*/*_*"))
+    """The snapshots' manifests, oldest first, and their chunks."""
+    return [
+        *sorted(location.glob("*/*/*_*")),
+        *sorted(path for path in location.glob("*/chunks/*/*") if path.is_file()),
+    ]
 
 
 def flip_bit(path: Path, rng: random.Random, low: float = 0.0, high: float = 1.0) -> int:
