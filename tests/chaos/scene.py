@@ -25,7 +25,7 @@ from tests.chaos.watch import RoleWatch, last_error
 from tests.chaos.workload import PLAN, PLAN_NAME
 
 POLL_S: Final = 0.02
-WHOLE_TIMEOUT_S: Final = 90.0
+WHOLE_TIMEOUT_S: Final = 240.0
 """For two nodes that start, join and catch up on a machine that has other work."""
 
 
