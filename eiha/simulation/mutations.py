@@ -269,7 +269,7 @@ MUTATIONS: Final[dict[str, Mutation]] = {
     ),
     "stuck_leaves_nobody": Mutation(
         "D6", "a node whose engine is stuck ends whether or not another can go on",
-        (Change(stuck_engine, "reason_to_end", _end_when_stuck),), faults="stuck",
+        (Change(stuck_engine, "reason_to_end", _end_when_stuck),), faults="stuck", seeds_max=400,
     ),
     "block_puts_out": Mutation(
         "D6", "a slow peer is put out although the operator chose to wait for it",
