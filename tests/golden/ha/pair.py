@@ -326,9 +326,11 @@ class Pair:
 
     def do_publish(self, name: str, client: str, numbers: str) -> None:
         first, _, last = numbers.partition("..")
-        for number in range(int(first), int(last or first) + 1):
-            publication = Publication(ClientId(client), ClientSequence(number), "S", 1, b"row")
-            self.nodes[name].put(Submit((publication,)))
+        together = tuple(
+            Publication(ClientId(client), ClientSequence(number), "S", 1, b"row")
+            for number in range(int(first), int(last or first) + 1)
+        )
+        self.nodes[name].put(Submit(together))
         self.nodes[name].put(Flush())
 
     def do_witness(self, mode: str) -> None:
