@@ -30,9 +30,9 @@ from rich.table import Table
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess
 from eiha.client import Client
 
-DOUBLES: Final = 8
+DOUBLES: Final = 60
 ROW_BYTES: Final = 8 * (1 + DOUBLES)
-FILL_ROWS: Final = 10_000
+FILL_ROWS: Final = 2_000
 PROBE_ROWS: Final = 100
 PROBE_EVERY_S: Final = 0.01
 TIMEOUT_S: Final = 600.0
