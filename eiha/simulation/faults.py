@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from eiha.ha.inputs import Channel, StatementAsked, StopAsked, SwitchoverAsked
 from eiha.protocol.log_entry import DeployPlan, TableStatement
@@ -91,6 +92,11 @@ class Nemesis:
     def start(self) -> None:
         """Plan the first fault."""
         self._plan()
+
+    def never(self, fault: Fault) -> None:
+        """Leave ``fault`` out of this run."""
+        kept = tuple((each, weight) for each, weight in self._odds.weights if each is not fault)
+        self._odds = replace(self._odds, weights=kept)
 
     def heal(self) -> None:
         """No more faults; undo all that is in force."""

@@ -8,6 +8,7 @@ from typing import Final
 from eiha.kernel.ids import NO_EPOCH
 from eiha.protocol.log_entry import Publications
 from eiha.simulation.engine import EVENTS_SINK, PROCESSED_SINK, decode_rows
+from eiha.simulation.fault_profiles import Fault
 from eiha.simulation.node import RunningNode, SimulatedNode
 from eiha.simulation.options import SimulationOptions
 from eiha.simulation.predecessor.messages import Role
@@ -50,6 +51,7 @@ class PredecessorSimulator(Simulator):
             return process
 
         self.world.make_process = make_process
+        self.nemesis.never(Fault.POISON)  # it would end both nodes, one after the other, and the run
 
     def losses(self) -> Losses:
         """Run, and count."""
