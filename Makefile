@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help setup demo demo-mysql lint types layers unit fuzz fuzz-decoders bounds simulation integration test chaos soak kills bench docs clean
+.PHONY: help setup demo demo-mysql lint types layers unit coverage fuzz fuzz-decoders bounds simulation integration test chaos soak kills bench docs clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,9 @@ layers: setup
 
 unit: setup ## tests without real processes
 	@$(BIN)/python -m pytest tests/unit tests/golden tests/tidy tests/conformance tests/decoders -n $(JOBS) -q
+
+coverage: setup ## which lines the tests without real processes do not reach
+	@$(BIN)/python -m pytest tests/unit tests/golden tests/conformance -n $(JOBS) -q --cov --cov-report=term:skip-covered
 
 fuzz: setup ## random plans, fed in every form
 	@$(BIN)/python -m pytest tests/fuzz -n $(JOBS) -q

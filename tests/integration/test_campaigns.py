@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.processes
 def test_two_kills_under_load_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    options = ["--kills", "2", "--switchovers", "1", "--rate", "1000", "--directory", str(tmp_path / "pair"), "--json", str(report)]
+    options = ["--kills", "2", "--switchovers", "1", "--rate", "1000"]
+    options += ["--directory", str(tmp_path / "pair"), "--json", str(report)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.takeovers", *options], cwd=ROOT, capture_output=True, text=True
     )
