@@ -227,10 +227,10 @@ def test_it_says_which_entry_it_is_at_and_that_it_is_idle_again(tmp_path: Path) 
     assert running.thread.at == IDLE
 
 
-def test_kernels_are_loaded_while_nothing_waits_and_entries_go_first() -> None:
+def test_kernels_are_loaded_while_nothing_waits_and_entries_go_first(tmp_path: Path) -> None:
     order: list[str] = []
     left = ["a", "b", "c"]
-    made = Running()
+    made = Running(tmp_path)
 
     def load_more() -> bool:
         order.append(left.pop())
