@@ -163,6 +163,8 @@ class NodeConnection(asyncio.Protocol):
         if not self.is_ready or self._retry is not None or not self._is_current:
             return
         session = self._owner.session
+        # what another connection was acknowledged for meanwhile is not sent here any more
+        self._sent_through = max(self._sent_through, session.first - 1)
         while self._writable and (pending := session.get(self._sent_through + 1)) is not None:
             rows = pending.rows_through - session.settled_rows
             size = pending.bytes_through - session.settled_bytes

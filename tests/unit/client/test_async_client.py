@@ -288,6 +288,24 @@ async def test_both_nodes_get_everything_in_the_duplicated_mode_and_one_is_enoug
         assert nodes.intakes[0].duplicated == nodes.intakes[1].duplicated == {True}
 
 
+async def test_a_node_that_did_not_read_for_a_while_is_sent_what_comes_after_what_the_other_acknowledged():
+    options = ClientOptions(events_duplicated_in_cluster=True, silence_s=60)
+    async with cluster() as nodes, Client(nodes.addresses, options=options) as client, asyncio.timeout(20):
+        await (await client.publish_columns("Trades", columns(0)))
+        while not all(link.connection and link.connection.is_ready for link in client.links):
+            await client._next_change()
+        first = client.links[0].connection
+        nodes.intakes[0].set_state(IntakeState(open=False, reason="a switchover"))
+        while first._credit_rows:
+            await asyncio.sleep(0)
+        for number in range(1, 6):
+            await (await client.publish_columns("Trades", columns(number)))
+        await nodes.kill(1)
+        nodes.intakes[0].set_state(IntakeState(open=True))
+        await (await client.publish_columns("Trades", columns(6)))
+        assert volumes(nodes.log) == list(range(7))
+
+
 async def test_no_node_is_an_error_that_says_what_each_did():
     async with cluster() as nodes:
         addresses = list(nodes.addresses)
