@@ -126,7 +126,7 @@ class ClusterSection:
         maximum=3_600_000,
     )
     suspect_trial_ms: int = key(
-        2_000,
+        10_000,
         "What the last active may have died of is tried in a child process first; a child that gets nowhere with this "
         "much processor time (whole seconds, rounded up; ten times as much if it waits) hangs, and the event is left "
         "out. More than the longest entry takes.",
