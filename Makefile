@@ -58,7 +58,7 @@ integration: setup ## real processes, sockets, MariaDB
 test: lint types layers ## everything CI runs
 	@$(BIN)/python tools/mariadb.py run -- sh tools/run_tests.sh $(BIN)/python $(JOBS)
 
-soak: setup ## 20,000 random plans, 100,000 seeds and 500 kills; hours
+soak: integration ## 20,000 random plans, 100,000 seeds and 500 kills; hours
 	@$(BIN)/python -m tests.fuzz --seeds 0..20000 --jobs $(JOBS)
 	@$(BIN)/python -m eiha.simulation --seeds 0..100000 --jobs $(JOBS)
 	@$(BIN)/python -m benchmarks.takeovers --kills 500

@@ -7,5 +7,5 @@ python=$1
 jobs=$2
 
 "$python" -m pytest tests/unit tests/golden tests/tidy tests/conformance tests/fuzz tests/decoders examples -n "$jobs" -q
-"$python" -m pytest tests/integration tests/chaos -q
+"$python" -m pytest tests/integration tests/chaos -q -m "not slow"
 "$python" -m pytest tests/simulation -q

@@ -29,6 +29,7 @@ def test_two_kills_under_load_lose_nothing_and_double_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_the_benchmark_of_the_pair_measures_every_way_in_at_every_share(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     options = ["--quick", "--directory", str(tmp_path / "pair"), "--json", str(report)]

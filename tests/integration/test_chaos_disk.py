@@ -141,6 +141,7 @@ def test_slow_flushes_of_one_disk_hold_nothing_up(scene: Scene) -> None:
     scene.is_whole_again()
 
 
+@pytest.mark.slow
 def test_no_damaged_file_is_taken_for_a_whole_one(scene: Scene) -> None:
     """Log, identity, witness version: each start is refused with the file's name; the peer goes on meanwhile."""
     node = scene.passive()

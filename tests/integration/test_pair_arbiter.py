@@ -146,6 +146,7 @@ def test_a_failover_while_the_arbiter_is_away_waits_for_it_and_then_goes_on(
     assert_stored_once(pair, 1_000)
 
 
+@pytest.mark.slow
 def test_an_arbiter_that_forgot_stops_the_nodes_and_a_row_put_back_lets_them_start(
     pair: LocalPair, arbiter: LocalArbiter
 ) -> None:

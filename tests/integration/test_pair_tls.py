@@ -141,6 +141,7 @@ def _with_another_pin(pair: LocalPair) -> str:
     return pair.nodes[1].config.read_text().replace('{ node = "node1",', f'{{ node = "node1", pins = "{pin}",')
 
 
+@pytest.mark.slow
 def test_a_member_that_does_not_belong_is_refused_with_the_remedy_on_both_sides(
     pair: LocalPair, certificates: Path
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_member_that_does_not_belong_is_refused_with_the_remedy_on_both_sides(
     assert any(name.startswith("management") for name in one.get("/status")[1]["refused"])
 
 
+@pytest.mark.slow
 def test_clients_need_the_right_authority_and_where_it_is_asked_for_a_certificate(
     tmp_path: Path, plans: Path, certificates: Path
 ) -> None:

@@ -175,6 +175,7 @@ def test_one_that_raises_and_one_that_kills_and_one_that_hangs_each_cost_themsel
     ]
 
 
+@pytest.mark.slow
 def test_a_node_alone_that_an_event_killed_leaves_it_out_at_its_next_start(
     make_pair: Callable[[int], LocalPair],
 ) -> None:

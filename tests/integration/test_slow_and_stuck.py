@@ -113,6 +113,7 @@ def test_a_stuck_event_loop_is_taken_over_from_and_ends_with_the_line_it_stood_a
     assert_stored_once(pair, 1_000)
 
 
+@pytest.mark.slow
 def test_a_slow_peer_is_waited_for_and_an_absent_store_closes_the_intake(make_pair: MakePair) -> None:
     pair = make_pair('slow_peer = "block"\nslow_peer_timeout_ms = 1_000', "outbox_bytes_max = 1_048_576")
     active, passive = both(pair)
