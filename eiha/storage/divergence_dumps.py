@@ -49,7 +49,7 @@ class DivergenceDumps:
         try:
             known = sorted(
                 (each for each in self._directory.iterdir() if each.is_dir() and each != newest),
-                key=lambda each: each.stat().st_mtime_ns,
+                key=lambda each: (each.stat().st_mtime_ns, len(each.name), each.name),  # the clock of files is coarse
             )
             gone = tuple(known[: max(0, len(known) + 1 - DUMPS_KEPT)])
             for each in gone:
