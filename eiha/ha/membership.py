@@ -52,7 +52,7 @@ class Membership:
         """Whether somebody else may have changed the row: it is read at the next occasion."""
         self._must_hold: Sequence = BEFORE_FIRST
         self._sync_asked_version = -1
-        self._told: tuple[int, int | None] | None = None
+        self._told: tuple[int, int | None, int] | None = None
 
     @property
     def state(self) -> str:
@@ -203,7 +203,9 @@ class Membership:
         self.evaluate(witness_answered=True)
 
     def _tell_joined(self, peer: PeerIdentity) -> None:
-        told = (self.row.version, self._ctx.links.link(Channel.MANAGEMENT))
+        # a peer that was back before its absence was noticed is named by the row all along, and passed over what it was
+        # told before it had asked
+        told = (self.row.version, self._ctx.links.link(Channel.MANAGEMENT), self._service.joins)
         progress = self._service.progress
         if told == self._told or told[1] is None or progress is None or progress.peer != peer:
             return

@@ -11,7 +11,7 @@ from eiha.ha.progress import PeerProgress, Phase
 from eiha.ha.replica import Replica
 from eiha.ha.status import TransferStatus
 from eiha.ha.transfer import SnapshotSender
-from eiha.kernel.ids import BEFORE_FIRST, Epoch, LinkId, LogPosition, Sequence
+from eiha.kernel.ids import BEFORE_FIRST, Epoch, LinkId, LogPosition, MonotonicMs, Sequence
 from eiha.protocol.peer_messages import (
     Append,
     AppendAck,
@@ -35,8 +35,8 @@ class PeerService:
     """
 
     __slots__ = ("_ctx", "_cutting", "_digests", "_epoch", "_join", "_order", "_replica", "_resync", "_resync_told",
-                 "_sender", "_snapshot_only", "_told_applied", "_told_committed", "_transfers", "must_leave",
-                 "progress")  # fmt: skip
+                 "_sender", "_snapshot_only", "_told_applied", "_told_committed", "_told_ms", "_transfers",
+                 "joins", "must_leave", "progress")  # fmt: skip
 
     def __init__(self, ctx: Context, replica: Replica, epoch: Epoch) -> None:
         self._ctx = ctx
@@ -44,12 +44,15 @@ class PeerService:
         self._epoch = epoch
         self.progress: PeerProgress | None = None
         self.must_leave: str | None = None
+        self.joins = 0
+        """Requests to join that were answered: each peer that asked waits to be told that it is in."""
         self._join: tuple[JoinRequest, PeerIdentity] | None = None
         self._cutting: tuple[int, int] | None = None  # (snapshot request, transfer)
         self._sender: SnapshotSender | None = None
         self._transfers = 0
         self._told_committed: Sequence = BEFORE_FIRST
         self._told_applied: Sequence = BEFORE_FIRST
+        self._told_ms = MonotonicMs(0)
         self._digests = DigestComparison()
         self._resync: str | None = None
         self._resync_told: LinkId | None = None
@@ -134,7 +137,10 @@ class PeerService:
         progress = self.progress
         if progress is None or progress.phase is not Phase.REPLICATE or progress.acked < self._told_committed:
             return
-        if self._applied_to_tell(progress) > self._told_applied:
+        # a joiner passes over what reaches it before the answer to its request, which comes over the other channel
+        unheard = progress.applied_through < self._told_applied
+        overdue = unheard and self._ctx.monotonic_ms - self._told_ms >= self._ctx.policy.join_retry_ms
+        if overdue or self._applied_to_tell(progress) > self._told_applied:
             self._tell_watermarks()
 
     def _tell_watermarks(self) -> None:
@@ -143,6 +149,7 @@ class PeerService:
         if self._ctx.send_event_sync(Committed(self._epoch, committed, applied)):
             self._told_committed = committed
             self._told_applied = applied
+            self._told_ms = self._ctx.monotonic_ms
 
     def _applied_to_tell(self, progress: PeerProgress) -> Sequence:
         replica, order = self._replica, self._order
@@ -169,6 +176,7 @@ class PeerService:
         self._ctx.send_event_sync(Append(self._epoch, LogPosition(after, epoch), tuple(encoded), committed, applied))
         self._told_committed = committed
         self._told_applied = applied
+        self._told_ms = self._ctx.monotonic_ms
         progress.sent(last, size, self._ctx.monotonic_ms)
 
     # -- joining -----------------------------------------------------------------------------------------------
@@ -194,6 +202,7 @@ class PeerService:
             decision = NeedSnapshot(decision.common, "its state was found to differ")
         if isinstance(decision, FollowLog):
             self._join = None
+            self.joins += 1
             self._cutting = self._sender = None
             self.progress = self._new_progress(identity)
             self._ctx.send_management(JoinReply(self._epoch, decision.common, None, request.attempt))
@@ -203,6 +212,7 @@ class PeerService:
             self.must_leave = f"the peer needs a snapshot: {decision.reason}"
             return
         self._join = None
+        self.joins += 1
         self._sender = None
         if self._cutting is not None and not self._replica.snapshot_is_coming(self._cutting[0]):
             self._cutting = None
