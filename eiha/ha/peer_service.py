@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from eiha.ha import rules
 from eiha.ha.context import Context
 from eiha.ha.divergence import DUMP_WAIT_MS, ORDER_KEPT_MS, Difference, DigestComparison, DumpOrder
@@ -26,6 +28,9 @@ from eiha.protocol.peer_messages import (
 )
 from eiha.protocol.state_digest import StateDigest
 
+_TRANSFER_BITS: Final = 32
+"""Transfers are numbered by epoch: more of one epoch than fit into these bits would take centuries."""
+
 
 class PeerService:
     """Serves the one peer within one epoch.
@@ -49,7 +54,8 @@ class PeerService:
         self._join: tuple[JoinRequest, PeerIdentity] | None = None
         self._cutting: tuple[int, int] | None = None  # (snapshot request, transfer)
         self._sender: SnapshotSender | None = None
-        self._transfers = 0
+        # what the joiner's disk still has to answer of an earlier active's transfer must not be taken for this one's
+        self._transfers = epoch << _TRANSFER_BITS
         self._told_committed: Sequence = BEFORE_FIRST
         self._told_applied: Sequence = BEFORE_FIRST
         self._told_ms = MonotonicMs(0)
