@@ -58,7 +58,8 @@ class _Return(asyncio.Protocol):
         self._back = back
 
     def data_received(self, data: bytes) -> None:
-        self._back.write(data)
+        if not self._back.is_closing():  # the run may be over
+            self._back.write(data)
 
 
 def _no_delay(transport: asyncio.BaseTransport) -> None:
