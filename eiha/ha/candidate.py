@@ -83,8 +83,10 @@ class Candidate:
                 if reason is not None and not self._log_is_stuck():
                     self.promote(Trigger.ACTIVE_SUSPECTED, reason)
                 else:
-                    # a swap that this node gave up may have been applied; and is the witness there at all?
-                    self._look(every_ms=0 if self._election.unclear else self._ctx.policy.witness_probe_ms)
+                    # a swap that this node gave up may have been applied; and is the witness there, or there again?
+                    # an active whose engine is stuck gives way only to a peer that sees it
+                    at_once = self._election.unclear or self._election.is_failing
+                    self._look(every_ms=0 if at_once else self._ctx.policy.witness_probe_ms)
             case Role.PROMOTING:
                 self._look()
             case Role.ACTIVE | Role.HALTED:

@@ -78,6 +78,11 @@ class Election:
         """Whether a request may be made now: none is under way and no backoff runs."""
         return self.asking is Asking.NOTHING and now_ms >= self._retry_ms
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the latest request got no answer: the witness was away then, and may be back."""
+        return self._attempts > 0
+
     def read(self, now_ms: MonotonicMs) -> ReadWitness:
         """Ask for the row."""
         self._begin(Asking.READ, now_ms)
