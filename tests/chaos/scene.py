@@ -25,6 +25,8 @@ from tests.chaos.watch import RoleWatch, last_error
 from tests.chaos.workload import PLAN, PLAN_NAME
 
 POLL_S: Final = 0.02
+SETTLED_S: Final = 0.8
+"""More than the nodes' ``failure_timeout_ms``: after a cut, who says that all is well may not know yet."""
 WHOLE_TIMEOUT_S: Final = 240.0
 """For two nodes that start, join and catch up on a machine that has other work."""
 
@@ -250,15 +252,27 @@ class Scene:
             and roles[0][2] == roles[1][2]
         )
 
-    def wait_until_whole(self, timeout_s: float = WHOLE_TIMEOUT_S) -> None:
-        """Wait for ``is_whole``, starting again whoever ended by itself. Raises ``SceneError``."""
+    def wait_until_whole(self, timeout_s: float = WHOLE_TIMEOUT_S) -> float:
+        """Wait until ``is_whole`` and stays so, starting again whoever ended by itself; since when it is.
+
+        Raises:
+            SceneError: it is not within the time.
+        """
+        since_s: float | None = None
 
         def check() -> bool:
+            nonlocal since_s
             for node in self.notice_ends():
                 self.start(node)
-            return self.is_whole()
+            if not self.is_whole():
+                since_s = None
+                return False
+            since_s = time.monotonic() if since_s is None else since_s
+            return time.monotonic() - since_s >= SETTLED_S
 
         self.wait_for(check, "an active and a synced passive", timeout_s)
+        assert since_s is not None
+        return since_s
 
     def wait_for(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
         """Wait until ``condition`` holds. Raises ``SceneError``."""
