@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from eiha.errors import PlanFailed, StorageError
+from eiha.ha.apply_gate import ApplyGate
 from eiha.ha.effects import Apply
 from eiha.kernel.ids import BEFORE_FIRST, Sequence
 from eiha.node.suspect_trial import Harm, SuspectTrial
@@ -18,9 +19,9 @@ from eiha.ports import AskedEngine
 from eiha.protocol.log_entry import LogEntry, Quarantine
 from eiha.protocol.outputs import AppliedEntry
 
-TRIAL_LIMIT_S: Final = 2.0
-"""A child that tries entries and gets nowhere with so much processor time hangs. Far more than any entry takes (a
-million rows take less than a second), and not longer than outputs may wait once in a while."""
+TRIAL_LIMIT_S: Final = 10.0
+"""A child that tries entries and gets nowhere with so much processor time hangs. More than any entry takes: a table of
+millions of rows that grows takes seconds."""
 
 ReadLog = Callable[[Sequence, Sequence], Iterator[LogEntry]]
 
@@ -62,30 +63,21 @@ class GuardedEngine:
         self._mark = mark
         self._began = began
         self._empty = engine.snapshot()
-        self._told: dict[Sequence, tuple[Quarantine, ...]] = {}
-        self._waits_for: Sequence | None = None
+        self._gate = ApplyGate()
         self._trial = SuspectTrial(engine, limit_s=trial_limit_s, going_on=self._going_on)
         self._is_going_on = going_on
 
     def takes(self, work: Apply) -> bool:
         """Whether ``work`` is to be done. False: it was given before it was known that an entry before it is bad."""
-        first = work.entries[0].sequence
-        if self._waits_for is not None and first != self._waits_for:
-            return False
-        self._waits_for = None
-        for body in work.quarantined:
-            known = self._told.get(body.sequence, ())
-            if body not in known:
-                self._told[body.sequence] = (*known, body)
-        return True
+        return self._gate.takes(work)
 
     def replaced(self) -> None:
         """The engine has another state: nothing is waited for."""
-        self._waits_for = None
+        self._gate.replaced()
 
     def apply(self, entry: LogEntry) -> AppliedEntry:
         """Apply what is not quarantined of ``entry``. Raises ``PlanFailed``; see ``after_failure``."""
-        quarantined = self._told.get(entry.sequence)
+        quarantined = self._gate.quarantined(entry)
         result = self._engine.apply(entry, quarantined) if quarantined else self._engine.apply(entry)
         self._mark.reached(entry.sequence)
         return result
@@ -97,15 +89,15 @@ class GuardedEngine:
         """
         self._began("trial")
         try:
-            return self._trial.survivors(entries, self._quarantined)
+            return self._trial.survivors(entries, self._gate.quarantined)
         except OSError:
             return len(entries), None
 
     def verdict(self, entry: LogEntry, harm: Harm) -> Quarantine:
         """What is to be left out of ``entry``, before which the engine stands. What follows it is not taken now."""
-        self._waits_for = entry.sequence
+        self._gate.failed(entry)
         try:
-            return self._trial.verdict(entry, self._quarantined(entry), harm)
+            return self._trial.verdict(entry, self._gate.quarantined(entry), harm)
         except OSError:
             return Quarantine(entry.sequence, harm.plan, (), suspends=False, cause=harm.cause, reason=harm.reason)
 
@@ -129,11 +121,8 @@ class GuardedEngine:
         for entry in self._read_log(position, through):
             if not self._is_going_on():
                 return
-            self._engine.apply(entry, self._quarantined(entry))
-        self._told = {target: bodies for target, bodies in self._told.items() if target > position}
-
-    def _quarantined(self, entry: LogEntry) -> tuple[Quarantine, ...]:
-        return self._told.get(entry.sequence, ())
+            self._engine.apply(entry, self._gate.quarantined(entry))
+        self._gate.forget_through(position)
 
     def _going_on(self) -> bool:
         self._began("trial")

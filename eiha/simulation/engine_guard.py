@@ -6,6 +6,7 @@ import random
 from typing import Final
 
 from eiha.errors import PlanFailed
+from eiha.ha.apply_gate import ApplyGate
 from eiha.ha.effects import Apply
 from eiha.kernel.ids import BEFORE_FIRST, Sequence
 from eiha.ports import Engine
@@ -28,28 +29,19 @@ class EngineGuard:
         self._disk = disk
         self._rng = rng
         self._empty = engine.snapshot()
-        self._told: dict[Sequence, tuple[Quarantine, ...]] = {}
-        self._waits_for: Sequence | None = None
+        self._gate = ApplyGate()
 
     def takes(self, work: Apply) -> bool:
         """Whether ``work`` is to be done; False: it was given before it was known that an entry before it is bad."""
-        first = work.entries[0].sequence
-        if self._waits_for is not None and first != self._waits_for:
-            return False
-        self._waits_for = None
-        for body in work.quarantined:
-            known = self._told.get(body.sequence, ())
-            if body not in known:
-                self._told[body.sequence] = (*known, body)
-        return True
+        return self._gate.takes(work)
 
     def replaced(self) -> None:
         """The engine has another state."""
-        self._waits_for = None
+        self._gate.replaced()
 
     def quarantined(self, entry: LogEntry) -> tuple[Quarantine, ...]:
         """What is to be left out of ``entry``."""
-        return self._told.get(entry.sequence, ())
+        return self._gate.quarantined(entry)
 
     def survivors(self, entries: tuple[LogEntry, ...]) -> tuple[int, Exception | None]:
         """How many entries do no harm to a copy, and what the next one does."""
@@ -64,7 +56,7 @@ class EngineGuard:
 
     def verdict(self, entry: LogEntry, harm: Exception) -> Quarantine:
         """What is to be left out of ``entry``."""
-        self._waits_for = entry.sequence
+        self._gate.failed(entry)
         bad = left_out_rows(entry, self.quarantined(entry))
         assert bad is not None
         assert isinstance(entry.body, Publications)
