@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from benchmarks.process_log import logged
+
 START_TIMEOUT_S: Final = 30.0
 
 
@@ -99,7 +101,7 @@ class LocalArbiter:
 
     def lines(self) -> list[dict[str, Any]]:
         """What it logged, over all its starts."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return logged(self.log)
 
     def __enter__(self) -> LocalArbiter:
         return self

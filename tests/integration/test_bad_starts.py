@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, free_ports
+from benchmarks.process_log import logged
 from eiha.client import SyncClient
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
@@ -58,8 +58,7 @@ def ended(node: NodeProcess) -> int:
 
 
 def messages(node: NodeProcess, event: str) -> list[str]:
-    found = [json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{")]
-    return [line["message"] for line in found if line["event"] == event]
+    return [line["message"] for line in logged(node.log) if line["event"] == event]
 
 
 def test_a_wrong_configuration_ends_with_78_and_names_the_line(tmp_path: Path) -> None:

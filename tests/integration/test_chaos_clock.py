@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 import pytest
 
 from benchmarks.local_pair import LocalPair, Ports, Seat
+from benchmarks.process_log import logged
 from eiha.storage.log_segments import LogSegments
 from tests.chaos.fault_shim import FaultShim
 from tests.integration.steady_client import SteadyClient, assert_stored_once, write_plan
@@ -38,7 +38,7 @@ def test_a_clock_that_jumps_by_an_hour_changes_no_role_and_log_time_never_goes_b
             total = client.finish()
         assert [node.role() for node in pair.nodes] == first
         for node in pair.nodes:
-            lines = [json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{")]
+            lines = logged(node.log)
             told = [line["event"] for line in lines if line["level"] in ("WARNING", "ERROR")]
             assert set(told) <= {"loop_late"}
         assert_stored_once(pair, total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import random
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 from benchmarks.local_pair import LocalPair, NodeProcess, Ports, Seat
+from benchmarks.process_log import logged
 from tests.chaos import damaged_files
 from tests.chaos.fault_shim import Call, FaultShim
 from tests.chaos.small_disk import SmallDisk, SmallDiskMissing
@@ -67,8 +67,7 @@ class Scene:
             pytest.fail(f"{node.name} goes on\n{node.tail()}")
 
     def said(self, node: NodeProcess, event: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event]
+        return [line for line in logged(node.log) if line["event"] == event]
 
 
 @pytest.fixture(scope="module")

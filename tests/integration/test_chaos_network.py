@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import uuid
@@ -16,6 +15,7 @@ from sqlalchemy import make_url
 
 from benchmarks.local_arbiter import LocalArbiter
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, Ports, Seat, free_ports
+from benchmarks.process_log import logged
 from tests.chaos import network_namespaces
 from tests.chaos.database import query
 from tests.chaos.network_namespaces import Network
@@ -51,7 +51,7 @@ class Scene:
         self.client.ack_after(time.monotonic(), TIMEOUT_S)
 
     def lines(self, node: NodeProcess) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{")]
+        return logged(node.log)
 
 
 @contextmanager

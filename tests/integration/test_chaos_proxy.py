@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from benchmarks.local_pair import LocalPair, NodeProcess
+from benchmarks.process_log import logged
 from tests.chaos.faulty_stages import Proxied
 from tests.chaos.proxy_process import ProxyProcess
 from tests.integration.steady_client import SteadyClient, assert_stored_once, write_plan
@@ -60,7 +60,7 @@ class Scene:
         )
 
     def lines(self, node: NodeProcess) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{")]
+        return logged(node.log)
 
 
 @pytest.fixture(scope="module")

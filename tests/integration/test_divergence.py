@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from benchmarks.local_pair import LocalPair, NodeProcess
+from benchmarks.process_log import logged
 from eiha.client import ClientOptions, SyncClient
 from tests import astray_functions
 from tests.astray_functions import VARIABLE, WRONG_AT
@@ -65,8 +65,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 def messages(node: NodeProcess, event: str) -> list[str]:
-    lines = (json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{"))
-    return [line["message"] for line in lines if line["event"] == event]
+    return [line["message"] for line in logged(node.log) if line["event"] == event]
 
 
 def dumps(node: NodeProcess) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, free_ports
+from benchmarks.process_log import logged
 from eiha.cli.node_client import NodeRefused, Target, act
 from eiha.client import ClientOptions, SyncClient
 
@@ -46,7 +47,7 @@ def pair(tmp_path: Path, plans: Path) -> Iterator[LocalPair]:
 
 
 def lines(node: NodeProcess) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{")]
+    return logged(node.log)
 
 
 def events(node: NodeProcess) -> list[str]:

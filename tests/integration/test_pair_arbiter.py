@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.local_arbiter import LocalArbiter
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess, free_ports
+from benchmarks.process_log import logged
 from eiha.client import SyncClient
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
@@ -74,7 +75,7 @@ def assert_stored_once(pair: LocalPair, total: int) -> None:
 
 
 def events(node: NodeProcess) -> list[str]:
-    return [json.loads(line)["event"] for line in node.log.read_text().splitlines() if line.startswith("{")]
+    return [line["event"] for line in logged(node.log)]
 
 
 def history(arbiter: LocalArbiter) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.local_pair import DOMAIN, LocalPair, NodeProcess, make_certificates
+from benchmarks.process_log import logged
 from eiha.client import ClientOptions, SyncClient
 from eiha.errors import NoNodeReachable
 from eiha.transport.issue_certificates import Wanted, issue, make_authority
@@ -47,8 +48,7 @@ def pair(tmp_path: Path, plans: Path, certificates: Path) -> Iterator[LocalPair]
 
 
 def lines(node: NodeProcess, *levels: str) -> list[str]:
-    found = [json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{")]
-    return [line["message"] for line in found if not levels or line["level"].lower() in levels]
+    return [line["message"] for line in logged(node.log) if not levels or line["level"].lower() in levels]
 
 
 def wait_until(condition: Callable[[], object], what: str, pair: LocalPair) -> None:

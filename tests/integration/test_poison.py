@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from benchmarks.local_pair import SECRET, LocalPair, NodeProcess
+from benchmarks.process_log import logged
 from eiha.client import ClientOptions, SyncClient
 from tests import poison_functions
 from tests.poison_functions import ABORTS, HANGS, RAISES
@@ -97,8 +98,7 @@ def error_rows(pair: LocalPair) -> list[Any]:
 
 
 def events(node: NodeProcess, event: str) -> list[dict[str, Any]]:
-    lines = (json.loads(line) for line in node.log.read_text().splitlines() if line.startswith("{"))
-    return [line for line in lines if line["event"] == event]
+    return [line for line in logged(node.log) if line["event"] == event]
 
 
 class Publisher:
