@@ -20,10 +20,8 @@ def test_a_line_counts_when_its_end_is_written(tmp_path: Path, cut: int) -> None
 
 
 def test_what_is_no_json_is_passed_over(tmp_path: Path) -> None:
-    whole = b"Traceback (most recent call last):\n  File \"x\"\n{\"event\": \"cut o\n" + WHOLE
+    whole = b'Traceback (most recent call last):\n  File "x"\n{"event": "cut o\n' + WHOLE
     (tmp_path / "node.log").write_bytes(whole)
-        b'Traceback (most recent call last):\n  File "x"\n{"event": "cut o' + b"\n" + WHOLE
-    )
     assert logged(tmp_path / "node.log") == LINES
 
 
