@@ -19,6 +19,7 @@ class Workload:
 
     ``streams``: get the batches in turn. ``dt_ms`` None: live clock; else event time advances by that much an event.
     ``events`` a round. ``question``: asked when all is sent, its rows count as output (where there is no stream).
+    ``has_peer``: Siddhi 5.1.7 has in its core what the query uses.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Workload:
     events: int = 500_000
     dt_ms: float | None = None
     question: str = ""
+    has_peer: bool = True
 
 
 def _sixteen() -> str:
