@@ -225,6 +225,7 @@ class Plan:
 
     def _taken(self) -> dict[str, Output]:
         strings = self._strings.view()
+        self._runtime.failed.forget()
         taken = {stream: Output(batch, strings) for stream, batch in self._runtime.take_outputs().items()}
         self._sweep()
         return taken

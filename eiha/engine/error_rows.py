@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -41,7 +41,20 @@ ERROR_STREAM: Final = StreamDefinition(
         )
     ),
 )
-"""``cause``: ``raised | killed | hung | suspended | undecodable``; ``has_time``: the client gave the event's time."""
+"""``cause``: ``failed | raised | killed | hung | suspended | undecodable``; ``has_time``: the client gave the time.
+
+``failed``: a query failed on the event, and its stream has ``@OnError(action='STORE')``.
+"""
+
+NO_ROW: Final = -1
+"""Row number of an event that is none of a publication: a query put it out."""
+
+
+class _Origin(NamedTuple):
+    """Whose publication it was; an empty client: nobody's, time passed."""
+
+    client: str
+    client_sequence: int
 
 
 class ErrorRows:
@@ -61,31 +74,52 @@ class ErrorRows:
         except (MalformedBatch, WrongSchema) as damage:
             self.add_undecodable(publication, f"{reason}; {damage}")
             return
-        lists = [_plain_values(column) for column in wire.columns]
-        names = schema.names
+        texts = _event_texts(wire, schema)
+        origin = _Origin(publication.client_id, publication.client_sequence)
         for row in range(wire.rows) if rows is None else rows:
-            event = json.dumps({name: values[row] for name, values in zip(names, lists, strict=True)}, allow_nan=False)
             time_ms = None if wire.timestamps is None else int(wire.timestamps[row])
-            self._add_row(publication, cause, reason, row, event, time_ms)
+            has_time = time_ms is not None
+            self._add_row(stream_of(publication), cause, reason, origin, row, texts(row), time_ms, has_time=has_time)
+
+    def add_failed(
+        self,
+        stream: str,
+        wire: WireBatch,
+        schema: Schema,
+        cause: str,
+        reason: str,
+        publication: Publication | None,
+        *,
+        has_time: bool,
+    ) -> None:
+        """Rows of ``stream``, all with a time, on which the plan failed at ``publication``, or as time passed."""
+        texts = _event_texts(wire, schema)
+        assert wire.timestamps is not None
+        nobody = _Origin("", 0)
+        origin = nobody if publication is None else _Origin(publication.client_id, publication.client_sequence)
+        for row, time_ms in enumerate(wire.timestamps.tolist()):
+            self._add_row(stream, cause, reason, origin, NO_ROW, texts(row), time_ms, has_time=has_time)
 
     def add_undecodable(self, publication: Publication, reason: str) -> None:
         """A publication that cannot be read: kept as it came."""
         whole = json.dumps({"payload_base64": base64.b64encode(publication.payload).decode()})
-        self._add_row(publication, "undecodable", reason, 0, whole, None)
+        origin = _Origin(publication.client_id, publication.client_sequence)
+        stream = stream_of(publication)
+        self._add_row(stream, "undecodable", reason, origin, 0, whole, None, has_time=False)
 
     def _add_row(
-        self, publication: Publication, cause: str, reason: str, row: int, event: str, time_ms: int | None
+        self,
+        stream: str,
+        cause: str,
+        reason: str,
+        origin: _Origin,
+        row: int,
+        event: str,
+        time_ms: int | None,
+        *,
+        has_time: bool,
     ) -> None:
-        values = (
-            stream_of(publication),
-            cause,
-            reason,
-            publication.client_id,
-            publication.client_sequence,
-            row,
-            event,
-            time_ms is not None,
-        )
+        values = (stream, cause, reason, origin.client, origin.client_sequence, row, event, has_time)
         for column, value in zip(self._columns, values, strict=True):
             column.append(value)
         self._times.append(time_ms)
@@ -113,6 +147,17 @@ def error_output(
         for attribute, values in zip(ERROR_STREAM.schema.attributes, columns, strict=True)
     )
     return OutputBatch(ERRORS_SINK, plan, ERROR_STREAM, sequence, log_time_ms, 0, WireBatch(len(times), stamps, wire))
+
+
+def _event_texts(wire: WireBatch, schema: Schema) -> Callable[[int], str]:
+    """The event of each row, as JSON."""
+    lists = [_plain_values(column) for column in wire.columns]
+    names = schema.names
+
+    def text_of(row: int) -> str:
+        return json.dumps({name: values[row] for name, values in zip(names, lists, strict=True)}, allow_nan=False)
+
+    return text_of
 
 
 def _plain_values(column: WireColumn) -> list[Any]:

@@ -18,6 +18,7 @@ from eiha.engine.answer import Answer
 from eiha.engine.chunk_clock import ChunkClock, Longs
 from eiha.engine.chunk_rows import chunks_of, merged_rows, plain_rows, runs_of_instances
 from eiha.engine.deduplicate import Deduplicator
+from eiha.engine.failed_rows import FailedRows
 from eiha.engine.faults import EngineFault, with_error
 from eiha.engine.heartbeat import Heartbeat
 from eiha.engine.on_demand import OnDemand
@@ -100,6 +101,7 @@ class PlanRuntime:
         self._faults: list[str] = []
         self._fault_count = 0
         self._latest_fault = ""
+        self.failed = FailedRows(plan)
         self._clock_ms = _BEFORE_ANY_EVENT
         self._alarms = Alarms()
         self._triggers = Triggers(plan)
@@ -444,6 +446,7 @@ class PlanRuntime:
     def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
         """One chunk, depth first."""
         if not self._aggregate(stream, batch, clock):
+            self.failed.keep(stream, batch, self._latest_fault)
             return
         for partition, members in self._reader_groups(stream):
             if partition is not None and batch.keys is None:
@@ -467,11 +470,13 @@ class PlanRuntime:
             entered = self._gates[partition].enter(stream, batch, clock)
         except EngineFault as fault:
             self._note_fault(f"partition {partition + 1}, key of stream {stream!r}: {fault}; the events are dropped")
+            self.failed.keep(stream, batch, self._latest_fault)
             return
         for run in runs_of_instances(entered):
             for index in members:
                 runtime = self._queries[index]
                 if not self._guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
+                    self.failed.keep(stream, run, self._latest_fault)
                     break
 
     def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock, *, is_chunk: bool = True) -> bool:
@@ -519,9 +524,10 @@ class PlanRuntime:
 
     def _pass_on_faults(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
         """The rows on which a query failed go to the fault stream, one by one, if there is one."""
+        text = self._latest_fault
+        self.failed.keep(stream, batch, text)
         if stream not in self.plan.fault_streams:
             return
-        text = self._latest_fault
         faulty = with_error(batch, self.plan.stream(FAULT_MARK + stream).schema, text)
         for row in range(len(faulty)):
             self._deliver(FAULT_MARK + stream, faulty.take(np.array([row])), clock, depth + 1)

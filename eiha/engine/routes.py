@@ -309,6 +309,9 @@ def _no_failing_aggregations(plan: Plan, source: str, arrivals: Mapping[str, lis
             by is not None and by.type is AttributeType.STRING
         ):
             return False
+        keeps_failed = aggregation.input.stream in (*plan.fault_streams, *plan.error_streams)
+        if by is not None and keeps_failed and aggregation.input.stream != source:
+            return False
     return True
 
 

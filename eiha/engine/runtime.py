@@ -69,7 +69,14 @@ class _Deployed:
     edge: WireEdge
     runtime: PlanRuntime
 
-    def publish(self, publication: Publication, log_time_ms: int, left_out: LeftOut | None, place: int) -> None:
+    def publish(
+        self,
+        publication: Publication,
+        log_time_ms: int,
+        left_out: LeftOut | None,
+        place: int,
+        errors: dict[str, ErrorRows],
+    ) -> None:
         """Rows from the wire. Raises ``MalformedBatch`` or ``WrongSchema`` before anything changes.
 
         What ``left_out`` says of the publication at ``place`` of its entry does not enter.
@@ -81,6 +88,14 @@ class _Deployed:
             wire = left_out.without_bad_rows(wire, self.plan, self.name, place)
         batch = self.edge.enter(wire, schema, log_time_ms)
         self.runtime.publish(stream, batch, log_time_ms)
+        self.keep_failed(errors, publication, has_time=wire.timestamps is not None)
+
+    def keep_failed(
+        self, errors: dict[str, ErrorRows], publication: Publication | None = None, *, has_time: bool = False
+    ) -> None:
+        """Rows on which the plan failed since, at ``publication`` or as time passed, become error rows."""
+        if self.runtime.failed:
+            self.runtime.failed.give(rows_of(errors, self.name), self.edge, publication, has_time=has_time)
 
     def outputs(self, entry: LogEntry) -> list[OutputBatch]:
         """What the entry made the plan put out."""
@@ -196,10 +211,12 @@ class EngineRuntime:
                     deployed.runtime.pass_wall_time(self._log_time_ms)
                 elif deployed.plan.defined.isdisjoint(filled):
                     deployed.runtime.advance(self._log_time_ms)
+                deployed.keep_failed(errors)
             self._apply_body(entry, left_out, errors, faults)
             outputs: list[OutputBatch] = []
             for deployed in self._plans.values():
                 self._working_on = deployed.name
+                deployed.keep_failed(errors)
                 outputs += deployed.outputs(entry)
         outputs += [rows for each in errors.values() if (rows := each.output(entry)) is not None]
         for deployed in self._plans.values():
@@ -354,7 +371,7 @@ class EngineRuntime:
             if left_out is not None and left_out.covers(deployed.name):
                 continue
             try:
-                deployed.publish(publication, self._log_time_ms, left_out, place)
+                deployed.publish(publication, self._log_time_ms, left_out, place, errors)
             except (MalformedBatch, WrongSchema) as fault:
                 faults.append(f"plan {deployed.name!r}, stream {publication.stream!r}: {fault}; rows are not taken")
                 rows_of(errors, deployed.name).add_undecodable(publication, str(fault))

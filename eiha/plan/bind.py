@@ -89,6 +89,7 @@ class _PlanBinder:
     windows: dict[str, NamedWindow] = field(default_factory=dict)
     triggers: list[Trigger] = field(default_factory=list)
     fault_streams: list[str] = field(default_factory=list)
+    error_streams: list[str] = field(default_factory=list)
 
     def bind(self, application: definition_tree.Application, name: str | None) -> Plan:
         header = bind_header(application.annotations, self.refusals)
@@ -130,6 +131,7 @@ class _PlanBinder:
             windows=tuple(self.windows.values()),
             triggers=tuple(self.triggers),
             fault_streams=tuple(self.fault_streams),
+            error_streams=tuple(self.error_streams),
         )
 
     # --- definitions
@@ -197,8 +199,10 @@ class _PlanBinder:
             self.published.append(name)
         if notes.deduplication is not None and is_new:
             self.deduplicated.append(notes.deduplication)
-        if notes.has_faults and name not in self.fault_streams:
+        if notes.on_error == "STREAM" and name not in self.fault_streams:
             self.fault_streams.append(name)
+        if notes.on_error == "STORE" and name not in self.error_streams:
+            self.error_streams.append(name)
 
     def _add_streams_that_come_along(self) -> None:
         """Those of faults, and the entries of named windows with their queries."""

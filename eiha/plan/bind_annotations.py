@@ -22,7 +22,10 @@ DEDUPLICATION_KEYS_DEFAULT: Final = 100_000
 _DOCUMENTING: Final = frozenset({"name", "description", "version"})
 _SOURCE_KEYS: Final = ("type", "events.duplicated.in.cluster", "dedup.key", "dedup.size")
 _PLAYBACK_KEYS: Final = ("idle.time", "increment")
-_ERROR_ACTIONS: Final = ("LOG", "STREAM")
+_ERROR_ACTIONS: Final = ("LOG", "STREAM", "STORE")
+_SINK_ERROR_ACTIONS: Final = ("LOG", "WAIT", "STREAM", "STORE")
+_STORE_WAITS: Final = "WAIT"
+"""What a store does when it cannot be written to, whatever a plan asks for: its outputs wait, none is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class StreamNotes:
     is_published: bool
     deduplication: Deduplication | None
     warnings: tuple[str, ...]
-    has_faults: bool
+    on_error: str
     connections: tuple[Connection | Buffering, ...] = ()
 
 
@@ -103,7 +106,8 @@ def bind_stream_notes(
     stream: str, schema: Schema, annotations: Sequence[Annotation], refusals: Refusals
 ) -> StreamNotes:
     """The annotations of a stream definition: stores, sinks, sources with a dedup key, what to do on errors."""
-    is_stored = is_published = has_faults = False
+    is_stored = is_published = False
+    on_error = "LOG"
     deduplication: Deduplication | None = None
     connections: list[Connection | Buffering] = []
     warnings: list[str] = []
@@ -114,11 +118,12 @@ def bind_stream_notes(
                 is_stored = True
             case "sink", "store":
                 is_published = True
+                warnings += _sink_errors(stream, note, refusals)
             case "source", "eiha":
                 deduplication, more = _deduplication(stream, schema, note, refusals)
                 warnings += more
             case "onerror", _:
-                has_faults = _error_action(note, refusals) == "STREAM"
+                on_error = _error_action(note, refusals)
             case (("source" | "sink" as kind), _):
                 connections.append(bind_connection(stream, note, refusals))
                 instead = "a receiver of the node" if kind == "source" else "@sink(type='store')"
@@ -128,7 +133,7 @@ def bind_stream_notes(
                 warnings.append(f"{_text(note)} on stream {stream!r} has no effect: events are applied in one order")
             case _:
                 warnings.append(f"{_text(note)} on stream {stream!r} has no effect")
-    return StreamNotes(is_stored, is_published, deduplication, tuple(warnings), has_faults, tuple(connections))
+    return StreamNotes(is_stored, is_published, deduplication, tuple(warnings), on_error, tuple(connections))
 
 
 def bind_query_notes(annotations: Sequence[Annotation], refusals: Refusals) -> tuple[str | None, tuple[str, ...]]:
@@ -153,6 +158,29 @@ def _error_action(note: Annotation, refusals: Refusals) -> str:
         message = f"the action on an error is one of {', '.join(_ERROR_ACTIONS)}, not {action!r}"
         refusals.refuse(note.span, message + did_you_mean(action, _ERROR_ACTIONS))
     return action
+
+
+def _sink_errors(stream: str, note: Annotation, refusals: Refusals) -> list[str]:
+    """What of ``@sink(type='store', ...)`` has no effect: it takes ``on.error='WAIT'``, which is what stores do."""
+    warnings: list[str] = []
+    for element in note.elements:
+        match (element.key or "").lower():
+            case "type":
+                pass
+            case "on.error":
+                action = element.value.upper()
+                if action not in _SINK_ERROR_ACTIONS:
+                    message = f"on.error of a sink is one of {', '.join(_SINK_ERROR_ACTIONS)}, not {element.value!r}"
+                    refusals.refuse(element.span, message + did_you_mean(action, _SINK_ERROR_ACTIONS))
+                if action != _STORE_WAITS:
+                    warnings.append(
+                        f"on.error='{action}' of @sink(type='store') on stream {stream!r} has no effect: "
+                        "outputs wait until the store takes them, and none is dropped"
+                    )
+            case _:
+                what = element.key or element.value
+                warnings.append(f"{what} of @sink(type='store') on stream {stream!r} has no effect")
+    return warnings
 
 
 def _deduplication(

@@ -504,7 +504,8 @@ class Plan:
     events go to the event store. ``published_streams``: outputs that go to the processed-data store: those
     marked ``@sink(type='store')``; if none is marked, every stream that queries fill and none reads.
     ``queries``: first those of the named windows, in order, then those of the text. ``fault_streams``: streams with
-    ``@OnError(action='STREAM')``. ``connections``: sources, sinks and buffers, most without effect.
+    ``@OnError(action='STREAM')``; ``error_streams``: those with ``STORE``. ``connections``: sources, sinks and buffers,
+    most without effect.
     """
 
     name: str
@@ -524,6 +525,7 @@ class Plan:
     partitions: tuple[Partition, ...] = ()
     aggregations: tuple[Aggregation, ...] = ()
     connections: tuple[Connection | Buffering, ...] = ()
+    error_streams: tuple[str, ...] = ()
 
     def aggregation(self, name: str) -> Aggregation | None:
         """The aggregation called ``name``, if there is one."""

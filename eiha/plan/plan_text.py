@@ -75,6 +75,7 @@ def plan_text(plan: Plan) -> str:
     lines += [table_line(each) for each in plan.tables]
     lines += [f"trigger {quoted(each.name)} at {_moment(each)}" for each in plan.triggers]
     lines += [f"faults of {quoted(each)}" for each in plan.fault_streams]
+    lines += [f"errors of {quoted(each)} are stored" for each in plan.error_streams]
     for each in plan.deduplicated:
         name = plan.stream(each.stream).schema.names[each.attribute]
         lines.append(f"deduplicate {quoted(each.stream)} by {quoted(name)}, last {each.size} keys")

@@ -2,6 +2,7 @@ import pytest
 
 from eiha.errors import PlanSemanticError
 from eiha.plan.bind import bind
+from eiha.plan.digest import digest
 from eiha.plan.nodes import Deduplication, Plan
 from eiha.siddhiql.parser import parse
 
@@ -75,11 +76,24 @@ def test_a_dedup_key_without_duplicated_events_is_a_warning() -> None:
     assert "events.duplicated.in.cluster='true'" in plan.warnings[0]
 
 
-def test_errors_may_be_logged_or_go_to_a_fault_stream() -> None:
+def test_errors_may_be_logged_stored_or_go_to_a_fault_stream() -> None:
     assert bound("@OnError(action='LOG')").fault_streams == ()
+    stored = bound("@OnError(action='store')")
+    assert (stored.error_streams, stored.fault_streams, stored.warnings) == (("S",), (), ())
+    assert digest(stored) != digest(bound(""))
     plan = bound("@OnError(action='stream')")
     assert plan.fault_streams == ("S",)
     assert plan.stream("!S").schema.names[-1] == "_error"
     for note in ("@OnError(action='RETRY')", "@OnError"):
-        with pytest.raises(PlanSemanticError, match="LOG, STREAM"):
+        with pytest.raises(PlanSemanticError, match="LOG, STREAM, STORE"):
             bound(note)
+
+
+def test_a_sink_to_the_store_waits_when_it_fails_and_says_so_where_something_else_is_asked_for() -> None:
+    assert bound("@sink(type='store', on.error='wait')").warnings == ()
+    for action in ("LOG", "STREAM", "STORE"):
+        (warning,) = bound(f"@sink(type='store', on.error='{action}')").warnings
+        assert f"on.error='{action}'" in warning and "outputs wait until the store takes them" in warning
+    with pytest.raises(PlanSemanticError, match=r"LOG, WAIT, STREAM, STORE.*did you mean 'STORE'"):
+        bound("@sink(type='store', on.error='STOR')")
+    assert "retries of @sink(type='store')" in bound("@sink(type='store', retries='3')").warnings[0]
