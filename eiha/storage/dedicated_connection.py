@@ -90,14 +90,23 @@ class DedicatedConnection:
 
         Raises:
             TimeoutError: connecting and work took longer than ``timeout_s`` together.
+            ConnectionResetError: the database hung up, which the driver noticed in the middle of something else.
         """
         async with asyncio.timeout(timeout_s), self._lock:
             try:
                 connection = self._connection or await self._connect()
                 return await work(Session(connection, self._driver, is_mysql=self._source.is_mysql))
-            except BaseException:
+            except BaseException as cause:
+                is_hung_up = isinstance(cause, RuntimeError) and self._is_hung_up()
                 self.abandon()
+                if is_hung_up:
+                    raise ConnectionResetError(f"the database closed the connection: {cause}") from cause
                 raise
+
+    def _is_hung_up(self) -> bool:
+        """Whether there is no socket any more: aiomysql and uvloop raise a plain RuntimeError then, at whatever is next."""
+        writer = getattr(self._driver, "_writer", None)
+        return self._source.is_mysql and (writer is None or writer.transport.is_closing())
 
     def abandon(self) -> None:
         """Close the socket without a word to the server, which then rolls back."""
