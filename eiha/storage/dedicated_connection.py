@@ -104,7 +104,7 @@ class DedicatedConnection:
                 raise
 
     def _is_hung_up(self) -> bool:
-        """Whether there is no socket any more: aiomysql and uvloop raise a plain RuntimeError then, at whatever is next."""
+        """Whether the socket is gone: aiomysql and uvloop raise a plain RuntimeError then, at whatever is next."""
         writer = getattr(self._driver, "_writer", None)
         return self._source.is_mysql and (writer is None or writer.transport.is_closing())
 
