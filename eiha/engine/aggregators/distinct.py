@@ -21,11 +21,12 @@ _LOW_HALF: Final = (1 << 32) - 1
 
 
 class DistinctCount:
-    """Counts by (group, value)."""
+    """Counts by (group, value); the counts are of type ``result``, int or long."""
 
-    __slots__ = ("_groups", "_look_at", "_numbers", "_pairs", "_values")
+    __slots__ = ("_groups", "_look_at", "_numbers", "_pairs", "_result", "_values")
 
-    def __init__(self, type_: AttributeType, strings: StringTable) -> None:
+    def __init__(self, type_: AttributeType, strings: StringTable, result: AttributeType) -> None:
+        self._result = result
         self._values = ValueIndex(type_, strings)
         self._pairs = LongIndex()
         self._numbers = ArrayState(counts=np.int64)
@@ -52,7 +53,7 @@ class DistinctCount:
             by_group["seen"],
             out,
         )
-        return Column(AttributeType.LONG, out)
+        return Column(self._result, out.astype(self._result.dtype, copy=False))
 
     def in_use(self, epoch: int) -> Mask:
         """See ``Aggregator``: a value is in (or, of those that none came for, was taken away)."""

@@ -64,7 +64,7 @@ def make_aggregator(aggregate: Aggregate, scope: Scope, *, expires: bool) -> Agg
         case "stdDev":
             return Deviation()
         case "distinctCount":
-            return DistinctCount(type_, scope.strings)
+            return DistinctCount(type_, scope.strings, aggregate.type)
         case "min" | "max":
             is_max = aggregate.name == "max"
             if expires:

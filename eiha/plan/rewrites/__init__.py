@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Final
 
 from eiha.plan.nodes import Plan
+from eiha.plan.rewrites.count_unions import count_unions
 from eiha.plan.rewrites.fold_constants import fold_constants
 from eiha.plan.rewrites.merge_filters import merge_filters
 from eiha.plan.rewrites.share_aggregates import share_aggregates
 
-PASSES: Final[tuple[Callable[[Plan], Plan], ...]] = (fold_constants, merge_filters, share_aggregates)
+PASSES: Final[tuple[Callable[[Plan], Plan], ...]] = (fold_constants, merge_filters, count_unions, share_aggregates)
 
 
 def rewrite(plan: Plan) -> Plan:
