@@ -9,6 +9,8 @@ import os
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
+from enum import Enum
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -33,6 +35,22 @@ ROWS_OF_REQUEST: Final = 1_000
 
 UNDECODABLE: Final = "undecodable"
 
+TIME_KEY: Final = "eiha_event_time"
+"""Key of the event time beside the attributes, with underscores behind it while an attribute has that name."""
+
+
+class Times(Enum):
+    """What time events get that are published again."""
+
+    OWN = "own"
+    """The one that their clients gave; else, as they came without, that of now."""
+
+    KEPT = "kept"
+    """The one that they had in the log, whoever gave it."""
+
+    NEW = "new"
+    """That of now."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -49,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "sequence", type=int, metavar="SEQUENCE", nargs=None if required else "?", help="which entry; default: all"
         )
     showing.add_argument("--json", action="store_true", help="as JSON")
+    stamping = replaying.add_mutually_exclusive_group()
+    stamping.add_argument("--keep-time", action="store_true", help="each event gets the time that it had in the log")
+    stamping.add_argument("--new-time", action="store_true", help="each event gets the time of now")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
             return 0
         case _:
             target = read_target(options)
-            return _asked(options, lambda store: replay(store, target, options.plan, options.sequence))
+            times = Times.KEPT if options.keep_time else Times.NEW if options.new_time else Times.OWN
+            return _asked(options, lambda store: replay(store, target, options.plan, options.sequence, times))
 
 
 def _asked(options: argparse.Namespace, work: Callable[[ErrorStore], Awaitable[T]]) -> T:
@@ -87,10 +109,11 @@ def _asked(options: argparse.Namespace, work: Callable[[ErrorStore], Awaitable[T
     return asyncio.run(ask())
 
 
-async def replay(store: ErrorStore, target: Target, plan: str, sequence: int | None) -> int:
+async def replay(store: ErrorStore, target: Target, plan: str, sequence: int | None, times: Times = Times.OWN) -> int:
     """Publish what was not published again yet, entry by entry in their order; 1 if some could not be.
 
-    Each request carries a key made of what it holds, so that one whose answer got lost is not counted twice.
+    Each request carries a key made of what it holds, so that one whose answer got lost is not counted twice, and is
+    refused if it comes again with other times.
     """
     active = find_active(target)
     suspended = read_json(f"{active}/status", tls=target.tls)["suspended_plans"]
@@ -102,12 +125,11 @@ async def replay(store: ErrorStore, target: Target, plan: str, sequence: int | N
     status = 0
     for group in reversed(groups):
         rows = [row for row in await store.rows(plan, group.sequence) if row.stream == group.stream]
-        for start in range(0, len(rows), ROWS_OF_REQUEST):
-            part = rows[start : start + ROWS_OF_REQUEST]
+        for part in parts(rows):
             if all(row.replayed_at_ms for row in part):
                 continue
             try:
-                _publish(target, active, part)
+                _publish(target, active, part, times)
             except NodeRefused as refusal:
                 print(f"entry {group.sequence}, stream {group.stream}: not published again: {refusal}")
                 status = 1
@@ -119,14 +141,31 @@ async def replay(store: ErrorStore, target: Target, plan: str, sequence: int | N
     return status
 
 
-def _publish(target: Target, active: str, rows: list[ErrorRow]) -> None:
+def parts(rows: list[ErrorRow]) -> list[list[ErrorRow]]:
+    """``rows`` as they are requested, the same whatever times are asked for: in one, all have a time of their own or
+    none has; what could not be read is apart.
+    """
+    found: list[list[ErrorRow]] = []
+    for _, run in groupby(rows, key=lambda row: (row.has_time, row.cause == UNDECODABLE)):
+        alike = list(run)
+        found += [alike[start : start + ROWS_OF_REQUEST] for start in range(0, len(alike), ROWS_OF_REQUEST)]
+    return found
+
+
+def _publish(target: Target, active: str, rows: list[ErrorRow], times: Times) -> None:
     first = rows[0]
     if first.cause == UNDECODABLE:
         raise NodeRefused(f"{first.reason}; the bytes that came are in the event (eiha errors show)")
-    stream = urllib.parse.quote(f"{first.plan}:{first.stream}", safe="")
+    path = "/v1/streams/" + urllib.parse.quote(f"{first.plan}:{first.stream}", safe="")
     key = f"errors {first.sequence} {first.ordinal} {first.stream} {first.plan}"[:200]
-    body = ("[" + ",".join(row.event for row in rows) + "]").encode()
-    publish_json(target, active, f"/v1/streams/{stream}", body, key)
+    events = [json.loads(row.event) for row in rows]
+    if times is Times.KEPT or (times is Times.OWN and first.has_time):
+        time_key = TIME_KEY
+        while time_key in events[0]:
+            time_key += "_"
+        events = [event | {time_key: row.event_time_ms} for event, row in zip(events, rows, strict=True)]
+        path += f"?event_time_key={time_key}"
+    publish_json(target, active, path, json.dumps(events).encode(), key)
 
 
 def listed(groups: list[ErrorGroup]) -> str:
@@ -150,8 +189,15 @@ def shown(rows: list[ErrorRow]) -> str:
     lines = [f"{first.cause}: {_line(first.reason)}", f"client {_line(first.client)}, stream {first.stream}"]
     for row in rows:
         again = "  (published again)" if row.replayed_at_ms else ""
-        lines.append(f"{row.ordinal:>8}  row {row.row_number} of publication {row.client_sequence}  {row.event}{again}")
+        lines.append(f"{row.ordinal:>8}  {_origin(row)}  {row.event}{again}")
     return "\n".join(lines)
+
+
+def _origin(row: ErrorRow) -> str:
+    """Where an event came from: a publication, a query at one, or a query as time passed."""
+    if row.row_number >= 0:
+        return f"row {row.row_number} of publication {row.client_sequence}"
+    return f"at publication {row.client_sequence}" if row.client else "as time passed"
 
 
 def _line(text: str) -> str:

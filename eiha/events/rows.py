@@ -56,25 +56,32 @@ def rows_to_batch(rows: Sequence[Any], schema: Schema, timestamps: Sequence[Any]
     return columns_to_batch(columns, len(rows), schema, timestamps)
 
 
-def objects_to_batch(objects: Sequence[Any], schema: Schema, event_time: str | None = None) -> WireBatch:
+def objects_to_batch(
+    objects: Sequence[Any], schema: Schema, event_time: str | None = None, event_time_key: str | None = None
+) -> WireBatch:
     """Rows, each a mapping from attribute name to value, as columns.
 
     Every attribute must be there (null is a value), and no other. ``event_time``: the int or long attribute that
-    holds the event time in ms, if one does.
+    holds the event time in ms, if one does. ``event_time_key``: a key beside the attributes that holds it.
 
     Raises:
-        WrongSchema: there is no such attribute for the event time.
+        WrongSchema: there is no such attribute for the event time, or its key is an attribute, or both are given.
         WrongValue: a row is not a mapping, lacks an attribute or has one too many, or a value does not fit.
     """
     _check_count(len(objects))
     names = schema.names
+    beside: list[Any] | None = None
+    if event_time_key is not None:
+        if event_time is not None:
+            raise WrongSchema("the event time comes from an attribute or from a key beside them, not from both")
+        objects, beside = _without_times(objects, schema, event_time_key)
     if objects and not (set(map(type, objects)) == {dict} and set(map(len, objects)) == {len(names)}):
         raise _wrong_object(objects, schema)
     try:
         columns = [list(map(itemgetter(name), objects)) for name in names]
     except KeyError:
         raise _wrong_object(objects, schema) from None
-    stamps = None if event_time is None else columns[_event_time_position(schema, event_time)]
+    stamps = beside if event_time is None else columns[_event_time_position(schema, event_time)]
     return columns_to_batch(columns, len(objects), schema, stamps)
 
 
@@ -178,6 +185,19 @@ def _event_time_position(schema: Schema, name: str) -> int:
     if position is None or schema.attributes[position].type not in (AttributeType.LONG, AttributeType.INT):
         raise WrongSchema(f"the event time must come from an attribute of type long; {name!r} is none of {schema}")
     return position
+
+
+def _without_times(objects: Sequence[Any], schema: Schema, key: str) -> tuple[list[Any], list[Any]]:
+    """The objects without ``key``, and what they had there; those that are none stay, to be named with the others."""
+    if schema.position(key) is not None:
+        raise WrongSchema(f"{key!r} is an attribute of {schema}: choose another key for the event time")
+    rest: list[Any] = []
+    times: list[Any] = []
+    for each in objects:
+        is_object = type(each) is dict
+        rest.append({name: value for name, value in each.items() if name != key} if is_object else each)
+        times.append(each.get(key) if is_object else None)
+    return rest, times
 
 
 def _wrong_value(values: Sequence[Any], type_: AttributeType, name: str) -> WrongValue:

@@ -130,7 +130,8 @@ class HttpReceiver:
         body = await self._body(request, held)
         try:
             objects = parse_body(body, request.headers.get("content-type", ""))
-            batch = objects_to_batch(objects, definition.schema, request.query_params.get("event_time"))
+            asked = request.query_params
+            batch = objects_to_batch(objects, definition.schema, asked.get("event_time"), asked.get("event_time_key"))
         except UnsupportedType as refusal:
             raise Problem(415, "unsupported-type", str(refusal)) from refusal
         except MalformedBody as refusal:

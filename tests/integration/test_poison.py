@@ -35,6 +35,14 @@ KEEPING = """
 define stream Readings (room string, number long);
 from Readings#window.poison:keep() select room, number insert into Kept;
 """
+CASTING = """
+@app:name('casting')
+@OnError(action='STORE')
+define stream Readings (room string, number long);
+from Readings[number == 4004L] select cast(room, 'int') + 1 as n insert into Cast;
+"""
+FAILS = 4_004
+"""A number on which a query of CASTING fails, as queries may."""
 STUCK = 70
 TIMEOUT_S = 60.0
 
@@ -55,6 +63,7 @@ def make_pair(tmp_path: Path) -> Iterator[Callable[[int], LocalPair]]:
     plans.mkdir()
     (plans / "touching.siddhi").write_text(TOUCHING)
     (plans / "keeping.siddhi").write_text(KEEPING)
+    (plans / "casting.siddhi").write_text(CASTING)
     extension = install_extension(tmp_path / "site")
     made: list[LocalPair] = []
 
@@ -133,7 +142,7 @@ def test_one_that_raises_and_one_that_kills_and_one_that_hangs_each_cost_themsel
     pair.start()
     with SyncClient(pair.ingest, options=ClientOptions(give_up_s=TIMEOUT_S)) as client:
         publisher = Publisher(pair, client)
-        publisher.publish(*range(100))
+        publisher.publish(*range(100), FAILS)
 
         publisher.publish(1_000, RAISES, 1_001)
         publisher.publish(1_002)
@@ -163,12 +172,13 @@ def test_one_that_raises_and_one_that_kills_and_one_that_hangs_each_cost_themsel
         pair.wait_until_covered(TIMEOUT_S)
         publisher.publish(3_003)
         publisher.check(touched_without={ABORTS, HANGS}, kept_without={RAISES})
-    wait_until(lambda: len(error_rows(pair)) == 3, "three rows in the error store")
+    wait_until(lambda: len(error_rows(pair)) == 4, "four rows in the error store")
     kept = error_rows(pair)
     told = [line["message"] for node in pair.nodes for line in events(node, "event_quarantined")]
     # by the limit of suspect_trial_ms in processor time, or ten times that where the machine does not give it
     assert any("not done within 1 s" in text or "not done within 10 s" in text for text in told)
     assert [(*row[:4], json.loads(row[4])) for row in kept] == [
+        ("casting", "Readings", "failed", -1, {"room": "r", "number": FAILS}),
         ("keeping", "Readings", "raised", 1, {"room": "r", "number": RAISES}),
         ("touching", "Readings", "killed", 1, {"room": "r", "number": ABORTS}),
         ("touching", "Readings", "hung", 1, {"room": "r", "number": HANGS}),

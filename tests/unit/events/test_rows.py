@@ -126,6 +126,17 @@ def test_event_times_come_beside_rows_or_from_an_attribute():
     assert objects_to_batch(objects, SCHEMA, "volume").timestamps.tolist() == [7]
     with pytest.raises(WrongSchema, match="'symbol' is none of"):
         objects_to_batch(objects, SCHEMA, "symbol")
+    beside = [objects[0] | {"at": 88}]
+    batch = objects_to_batch(beside, SCHEMA, event_time_key="at")
+    assert (batch.timestamps.tolist(), len(batch.columns)) == ([88], len(SCHEMA))
+    with pytest.raises(WrongValue, match="row 1: the event time must be a whole number of milliseconds, not None"):
+        objects_to_batch([*beside, *objects], SCHEMA, event_time_key="at")
+    with pytest.raises(WrongValue, match="row 1 must be an object"):
+        objects_to_batch([*beside, 7], SCHEMA, event_time_key="at")
+    with pytest.raises(WrongSchema, match="'volume' is an attribute of"):
+        objects_to_batch(objects, SCHEMA, event_time_key="volume")
+    with pytest.raises(WrongSchema, match="not from both"):
+        objects_to_batch(beside, SCHEMA, "volume", "at")
     with pytest.raises(WrongSchema, match="1 rows need as many timestamps, not 2"):
         rows_to_batch([GOOD], SCHEMA, [1, 2])
     for wrong in (None, 1.5, 1 << 63, True):
