@@ -32,8 +32,8 @@ class PeerRun:
     out_sum: float
 
 
-def prepare() -> Path:
-    """The directory with jars and the compiled driver, made if it is not there.
+def fetch_jars() -> Path:
+    """The directory with the jars of Siddhi, fetched if it is not there.
 
     Raises:
         PeerMissingError: no Java compiler, or the wheel cannot be fetched.
@@ -41,29 +41,40 @@ def prepare() -> Path:
     if shutil.which("javac") is None or shutil.which("java") is None:
         raise PeerMissingError("no java and javac on PATH: install a JDK (Debian: default-jdk-headless)")
     jars = PEERS / "jars"
-    if not jars.exists():
-        with tempfile.TemporaryDirectory() as download:
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-deps",
-                "-d",
-                download,
-                "PySiddhi==5.1.0",
-            ]
-            if subprocess.run(command, check=False).returncode:
-                raise PeerMissingError("pip could not download PySiddhi==5.1.0, whose wheel holds Siddhi 5.1.7")
-            wheel = next(Path(download).glob("*.whl"))
-            partial = PEERS / "jars.partial"
-            partial.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(wheel) as archive:
-                for name in archive.namelist():
-                    if name.endswith(".jar"):
-                        (partial / Path(name).name).write_bytes(archive.read(name))
-            partial.rename(jars)
+    if jars.exists():
+        return jars
+    with tempfile.TemporaryDirectory() as download:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "-d",
+            download,
+            "PySiddhi==5.1.0",
+        ]
+        if subprocess.run(command, check=False).returncode:
+            raise PeerMissingError("pip could not download PySiddhi==5.1.0, whose wheel holds Siddhi 5.1.7")
+        wheel = next(Path(download).glob("*.whl"))
+        partial = PEERS / "jars.partial"
+        partial.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.endswith(".jar"):
+                    (partial / Path(name).name).write_bytes(archive.read(name))
+        partial.rename(jars)
+    return jars
+
+
+def prepare() -> Path:
+    """The directory with jars and the compiled driver, made if it is not there.
+
+    Raises:
+        PeerMissingError: no Java compiler, or the wheel cannot be fetched.
+    """
+    jars = fetch_jars()
     compiled = PEERS / "Driver.class"
     if not compiled.exists() or compiled.stat().st_mtime < SOURCE.stat().st_mtime:
         subprocess.run(["javac", "-cp", f"{jars}/*", "-d", str(PEERS), str(SOURCE)], check=True)
