@@ -29,7 +29,7 @@ from benchmarks.load import arrays_of
 from benchmarks.pair import SPEC
 from eiha.client.arrays import arrays_to_batch
 from eiha.events.schema import Attribute, AttributeType, Schema, StreamDefinition
-from eiha.events.wire import decode as decode_batch
+from eiha.events.wire import check as check_batch
 from eiha.events.wire import encode as encode_batch
 from eiha.ha.effects import AckClient, Apply, CompareAndSet, Effect, Persist, ReadWitness, Send
 from eiha.ha.inputs import (
@@ -226,7 +226,7 @@ def send_one(world: World, columns: dict[str, Any], sequence: int) -> None:
 
     def receive() -> Publication:
         message = _received(frame)
-        rows = decode_batch(message.payload, STREAM.schema).rows
+        rows = check_batch(message.payload, STREAM.schema)
         return Publication(ClientId("c"), ClientSequence(sequence), STREAM.name, rows, message.payload)
 
     frame = watch.take("client: encode and frame", encode)

@@ -48,14 +48,15 @@ def arrays_to_batch(
         WrongValue: a column's type or range does not fit.
     """
     schema = definition.schema
-    wrong = set(columns) ^ set(schema.names)
-    if wrong:
-        listed = ", ".join(repr(name) for name in sorted(wrong))
+    names = schema.names
+    if len(columns) != len(names) or not all(map(columns.__contains__, names)):
+        listed = ", ".join(repr(name) for name in sorted(set(columns) ^ set(names)))
         raise WrongSchema(f"stream {definition.name!r} has attributes {schema}; missing or unknown: {listed}")
-    lengths = {name: len(columns[name]) for name in schema.names}
-    rows = next(iter(lengths.values()), 0)
-    if len(set(lengths.values())) > 1:
-        raise WrongSchema(f"columns of stream {definition.name!r} differ in length: {lengths}")
+    lengths = [len(columns[name]) for name in names]
+    rows = lengths[0] if lengths else 0
+    if lengths.count(rows) != len(lengths):
+        shown = dict(zip(names, lengths, strict=True))
+        raise WrongSchema(f"columns of stream {definition.name!r} differ in length: {shown}")
     if rows > ROWS_MAX:
         raise WrongSchema(f"a publication must have at most {ROWS_MAX} rows, not {rows}: send it in parts")
     stamps = None
@@ -64,7 +65,7 @@ def arrays_to_batch(
         if stamps.dtype.kind not in "iu" or stamps.shape != (rows,):
             raise WrongSchema(f"timestamps must be {rows} whole numbers of milliseconds")
         stamps = stamps.astype(np.int64, copy=False)
-    converted = tuple(_column(columns[a.name], a.type, a.name) for a in schema.attributes)
+    converted = tuple([_column(columns[a.name], a.type, a.name) for a in schema.attributes])
     return WireBatch(rows, stamps, converted)
 
 
@@ -92,6 +93,8 @@ def _column(values: Any, type_: AttributeType, name: str) -> WireColumn:
 
 def _cast(values: npt.NDArray[Any], type_: AttributeType, name: str) -> npt.NDArray[Any]:
     dtype = WIRE_DTYPES[type_]
+    if values.dtype == dtype and type_ is not AttributeType.BOOL:
+        return values
     if type_ in (AttributeType.INT, AttributeType.LONG) and len(values) and not np.can_cast(values.dtype, dtype):
         bounds = np.iinfo(dtype)
         if int(values.min()) < bounds.min or int(values.max()) > bounds.max:
@@ -107,7 +110,7 @@ def _texts(values: Any, name: str) -> WireColumn:
     codes = getattr(values, "codes", None)
     if codes is not None:
         dictionary = values.dictionary if isinstance(values, Coded) else values.categories
-        return _coded(np.asarray(codes), [str(text) for text in dictionary], name)
+        return _coded(np.asarray(codes), dictionary, name)
     valid: Mask | None = None
     if isinstance(values, np.ma.MaskedArray):
         valid = ~np.ma.getmaskarray(values)
@@ -119,17 +122,29 @@ def _texts(values: Any, name: str) -> WireColumn:
     return values_to_column(values, AttributeType.STRING, name)
 
 
-def _coded(codes: npt.NDArray[Any], dictionary: list[str], name: str) -> WireColumn:
+def _coded(codes: npt.NDArray[Any], dictionary: Sequence[Any], name: str) -> WireColumn:
+    """A column of codes; of a dictionary with more texts than there are rows only those that are used go along."""
     if codes.dtype.kind not in "iu" or codes.ndim != 1:
         raise WrongValue(f"the codes of {name!r} must be whole numbers, not {codes.dtype}", row=-1, attribute=name)
-    if len(codes) and int(codes.max()) >= len(dictionary):
+    if not len(codes):
+        return WireColumn(AttributeType.STRING, codes.astype(np.int32, copy=False))
+    is_long = len(dictionary) > len(codes)
+    listed = codes.tolist() if is_long else []
+    low, high = (min(listed), max(listed)) if is_long else (int(codes.min()), int(codes.max()))
+    if high >= len(dictionary):
         raise WrongValue(
-            f"the codes of {name!r} go up to {codes.max()}, its dictionary has {len(dictionary)} texts",
+            f"the codes of {name!r} go up to {high}, its dictionary has {len(dictionary)} texts",
             row=-1,
             attribute=name,
         )
     valid: Mask | None = None
-    if len(codes) and int(codes.min()) < 0:
+    if low < 0:
         valid = codes >= 0
         codes = np.where(valid, codes, 0)
-    return WireColumn(AttributeType.STRING, codes.astype(np.int32, copy=False), valid, tuple(dictionary))
+    if is_long:
+        places = {code: place for place, code in enumerate(dict.fromkeys(code for code in listed if code >= 0))}
+        codes = np.array([places.get(code, 0) for code in listed], np.int32)
+        dictionary = [dictionary[code] for code in places]
+    return WireColumn(
+        AttributeType.STRING, codes.astype(np.int32, copy=False), valid, tuple([str(text) for text in dictionary])
+    )

@@ -59,7 +59,7 @@ class Client:
         self._buffers: dict[str, RowBuffer] = {}
         self._buffered_rows = 0
         self._flush_timer: asyncio.Handle | None = None
-        self._change = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self._failure: Exception | None = None
         self._forgotten_since_s = 0.0
         self._is_closed = False
@@ -327,13 +327,18 @@ class Client:
 
     def _changed(self) -> None:
         """Something happened that somebody may wait for: connected, acknowledged, closed."""
-        self._change.set()
-        self._change = asyncio.Event()
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
         if self._asked:
             self._ask()
 
     async def _next_change(self) -> None:
-        await self._change.wait()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        await waiter
 
     def _future(self) -> asyncio.Future[int]:
         return asyncio.get_running_loop().create_future()

@@ -15,6 +15,7 @@ The bytes a client made ride unchanged through the active, its log, eventSync an
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +40,9 @@ WIRE_DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
 }
 
 _STRINGS: Final = frozenset({str})
+
+FEW_ROWS: Final = 64
+"""Up to here to look at values one by one costs less than to make arrays of them (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,35 @@ def decode(payload: bytes | memoryview, schema: Schema) -> WireBatch:
         MalformedBatch: the bytes are not a payload, or columns disagree about the number of rows.
         WrongSchema: the number of columns or a column's data does not fit ``schema``.
     """
+    rows, stamps, columns = _parts(payload, schema)
+    timestamps = None if stamps is None else _array(stamps, np.dtype("<i8"), rows, "timestamps")
+    decoded = tuple(
+        _column(column, attribute.type, rows, attribute.name)
+        for column, attribute in zip(columns, schema.attributes, strict=True)
+    )
+    return WireBatch(rows, timestamps, decoded)
+
+
+def check(payload: bytes | memoryview, schema: Schema) -> int:
+    """How many rows ``payload`` has; raises what ``decode`` raises. Makes no arrays where there are few rows.
+
+    For whoever passes the payload on: to make an array takes longer than to look at a few values.
+    """
+    rows, stamps, columns = _parts(payload, schema)
+    if rows > FEW_ROWS:
+        if stamps is not None:
+            _array(stamps, np.dtype("<i8"), rows, "timestamps")
+        for column, attribute in zip(columns, schema.attributes, strict=True):
+            _column(column, attribute.type, rows, attribute.name)
+        return rows
+    if stamps is not None:
+        _check_size(stamps, 8 * rows, rows, "timestamps")
+    for column, attribute in zip(columns, schema.attributes, strict=True):
+        _check_column(column, attribute.type, rows, attribute.name)
+    return rows
+
+
+def _parts(payload: bytes | memoryview, schema: Schema) -> tuple[int, Any, list[Any]]:
     try:
         outer = msgpack.unpackb(payload, raw=False, strict_map_key=True, max_ext_len=0, **container_hooks(len(payload)))
     except Exception as cause:
@@ -110,49 +143,89 @@ def decode(payload: bytes | memoryview, schema: Schema) -> WireBatch:
         raise MalformedBatch(f"a batch must have 0 to {ROWS_MAX} rows, not {rows!r}")
     if len(columns) != len(schema):
         raise WrongSchema(f"the stream has {len(schema)} attributes {schema}, the batch {len(columns)} columns")
-    timestamps = None if stamps is None else _array(stamps, np.dtype("<i8"), rows, "timestamps")
-    decoded = tuple(
-        _column(column, attribute.type, rows, attribute.name)
-        for column, attribute in zip(columns, schema.attributes, strict=True)
-    )
-    return WireBatch(rows, timestamps, decoded)
+    return rows, stamps, columns
 
 
 def _column(column: Any, type_: AttributeType, rows: int, name: str) -> WireColumn:
-    if not (isinstance(column, list) and len(column) == 2):
-        raise MalformedBatch(f"column {name!r} must be [validity, data]")
-    validity, data = column
+    validity, data = _halves(column, name)
     valid = None if validity is None else _array(validity, np.dtype("u1"), rows, f"validity of {name!r}") != 0
     if type_ is AttributeType.STRING:
         return _string_column(data, valid, rows, name)
     if type_ is AttributeType.OBJECT:
-        if not isinstance(data, list) or len(data) != rows:
-            raise WrongSchema(f"column {name!r} is object: its data must be a list of {rows} values")
+        _check_objects(data, rows, name)
         values = np.empty(rows, dtype=np.object_)
         values[:] = data
         return WireColumn(type_, values, valid)
-    if not isinstance(data, bytes):
-        raise WrongSchema(f"column {name!r} is {type_.value}: its data must be bytes, not {type(data).__name__}")
+    _check_bytes(data, type_, name)
     array = _array(data, WIRE_DTYPES[type_], rows, f"column {name!r} ({type_.value})")
     return WireColumn(type_, array != 0 if type_ is AttributeType.BOOL else array, valid)
 
 
+def _check_column(column: Any, type_: AttributeType, rows: int, name: str) -> None:
+    """As ``_column``, without arrays."""
+    validity, data = _halves(column, name)
+    if validity is not None:
+        _check_size(validity, rows, rows, f"validity of {name!r}")
+    if type_ is AttributeType.STRING:
+        texts, codes = _texts_and_codes(data, name)
+        _check_size(codes, 4 * rows, rows, f"codes of {name!r}")
+        known = len(texts)
+        for row, code in enumerate(struct.unpack(f"<{rows}I", codes)):
+            if code >= known and (validity is None or validity[row]):
+                raise _points_outside(name, known)
+    elif type_ is AttributeType.OBJECT:
+        _check_objects(data, rows, name)
+    else:
+        _check_bytes(data, type_, name)
+        size = WIRE_DTYPES[type_].itemsize * rows
+        if len(data) != size:
+            _check_size(data, size, rows, f"column {name!r} ({type_.value})")
+
+
 def _string_column(data: Any, valid: Mask | None, rows: int, name: str) -> WireColumn:
-    if not (isinstance(data, list) and len(data) == 2 and isinstance(data[0], list)):
-        raise WrongSchema(f"column {name!r} is string: its data must be [dictionary, codes]")
-    texts, codes = data
-    if not _STRINGS.issuperset(map(type, texts)):
-        raise WrongSchema(f"the dictionary of column {name!r} must hold strings only")
+    texts, codes = _texts_and_codes(data, name)
     array = _array(codes, np.dtype("<i4"), rows, f"codes of {name!r}")
     used = array if valid is None else array[valid]
     # seen as unsigned, a negative code is beyond every dictionary: one look for both ends
     if len(used) and int(used.view("<u4").max()) >= len(texts):
-        raise MalformedBatch(f"codes of {name!r} point outside its dictionary of {len(texts)}")
+        raise _points_outside(name, len(texts))
     return WireColumn(AttributeType.STRING, array, valid, tuple(texts))
 
 
+def _halves(column: Any, name: str) -> list[Any]:
+    if not (isinstance(column, list) and len(column) == 2):
+        raise MalformedBatch(f"column {name!r} must be [validity, data]")
+    return column
+
+
+def _texts_and_codes(data: Any, name: str) -> list[Any]:
+    if not (isinstance(data, list) and len(data) == 2 and isinstance(data[0], list)):
+        raise WrongSchema(f"column {name!r} is string: its data must be [dictionary, codes]")
+    if not _STRINGS.issuperset(map(type, data[0])):
+        raise WrongSchema(f"the dictionary of column {name!r} must hold strings only")
+    return data
+
+
+def _points_outside(name: str, known: int) -> MalformedBatch:
+    return MalformedBatch(f"codes of {name!r} point outside its dictionary of {known}")
+
+
+def _check_objects(data: Any, rows: int, name: str) -> None:
+    if not isinstance(data, list) or len(data) != rows:
+        raise WrongSchema(f"column {name!r} is object: its data must be a list of {rows} values")
+
+
+def _check_bytes(data: Any, type_: AttributeType, name: str) -> None:
+    if not isinstance(data, bytes):
+        raise WrongSchema(f"column {name!r} is {type_.value}: its data must be bytes, not {type(data).__name__}")
+
+
+def _check_size(data: Any, size: int, rows: int, what: str) -> None:
+    if not isinstance(data, bytes) or len(data) != size:
+        got = len(data) if isinstance(data, bytes) else type(data).__name__
+        raise MalformedBatch(f"{what}: expected {size} bytes for {rows} rows, got {got}")
+
+
 def _array(data: Any, dtype: np.dtype[Any], rows: int, what: str) -> npt.NDArray[Any]:
-    if not isinstance(data, bytes) or len(data) != rows * dtype.itemsize:
-        size = len(data) if isinstance(data, bytes) else type(data).__name__
-        raise MalformedBatch(f"{what}: expected {rows * dtype.itemsize} bytes for {rows} rows, got {size}")
+    _check_size(data, rows * dtype.itemsize, rows, what)
     return np.frombuffer(data, dtype=dtype)

@@ -97,12 +97,13 @@ class Context:
         self.turns += 1
 
     def finish(self) -> tuple[Effect, ...]:
-        """The step is over: what it asks for, with one acknowledgement per client."""
-        if self._acks:
-            self.effects.extend(AckClient(client_id, through) for client_id, through in self._acks.items())
-            self._acks.clear()
+        """The step is over: what it asks for, with one acknowledgement per client, first, since clients wait."""
         effects = tuple(self.effects)
         self.effects.clear()
+        if self._acks:
+            acks = tuple([AckClient(client_id, through) for client_id, through in self._acks.items()])
+            self._acks.clear()
+            return acks + effects
         return effects
 
     def emit(self, effect: Effect) -> None:
@@ -162,7 +163,7 @@ class Context:
             self.emit(SetIntake(is_open, reason))
 
     def acknowledge(self, client_id: ClientId, through: ClientSequence) -> None:
-        """Acknowledge at the end of the step; the last one of a client counts."""
+        """Acknowledge with this step; the last one of a client counts."""
         self._acks[client_id] = through
 
     def refuse(self, publication: Publication, reason: str, expected: int = 0, *, retry: bool = True) -> None:

@@ -47,6 +47,7 @@ from eiha.node.sink_worker import SinkWorker
 from eiha.node.snapshot_saver import SnapshotSaver
 from eiha.node.statements import Statements
 from eiha.node.witness_worker import WitnessWorker
+from eiha.protocol.log_entry import LogEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +87,35 @@ class Interpreter:
     ) -> None:
         self._shells = shells
         self._for_engine: list[EngineWork] = []
+        self._for_log: list[LogEntry] = []
         self._persisted = persisted
         self._role_changed = role_changed
         self._fact = fact
         self._halt = halt
 
     def settled(self) -> None:
-        """A turn's effects are carried out: write to the peer now, and only then wake the engine's thread.
+        """All inputs at hand are taken: write to the peer, then to the log, and only then wake the engine's thread.
 
-        It competes with the event loop for the interpreter, and what others wait for goes first.
+        The peer writes its log while this node writes its own; neither counts for the other. The engine's thread
+        competes with the event loop for the interpreter, and what others wait for goes first.
         """
         shells = self._shells
         for links in shells.links.values():
             links.flush()
+        if self._for_log and self._write_log():
+            return  # what follows from it is another turn, with an end of its own
         if self._for_engine:
             for work in self._for_engine:
                 shells.engine.put(work)
             self._for_engine.clear()
+
+    def _write_log(self) -> bool:
+        """Append what this turn gathered, in one piece. True: it was written at once, and the member was told."""
+        entries, self._for_log = tuple(self._for_log), []
+        written = self._shells.log.append(Persist(entries))
+        if written is not None:
+            self._persisted(written)
+        return written is not None
 
     def carry_out(self, effect: Effect) -> None:
         """Hand ``effect`` to its shell."""
@@ -110,11 +123,11 @@ class Interpreter:
         match effect:
             case Send(channel, link, message):
                 shells.links[channel].send(link, message)
-            case Persist():
-                written = shells.log.append(effect)
-                if written is not None:
-                    self._persisted(written)
+            case Persist(entries):
+                self._for_log.extend(entries)
             case TruncateLog() | ResetLog() | TrimLog() | RememberWitness():
+                if self._for_log:
+                    self._write_log()  # the log's effects keep their order
                 shells.log.put(effect)
             case Apply() | TakeSnapshot() | RestoreSnapshot():
                 self._for_engine.append(effect)

@@ -45,7 +45,7 @@ class MemberLoop:
         late: called with seconds when the loop was late by more than ``LAG_WARNING_S``.
         engine_at: what the engine's thread is at.
         turned: called with each tick.
-        settled: called when all inputs at hand are taken and their effects carried out.
+        settled: called when all inputs at hand are taken and their effects carried out; may give further inputs.
     """
 
     def __init__(
@@ -132,12 +132,13 @@ class MemberLoop:
         self._stepping = True
         try:
             while self._inputs:
-                for effect in self._member.step(self._inputs.popleft(), self._clock()):
-                    self._carry_out(effect)
-            if self._member.flush_wanted and not self._flush_due:
-                self._flush_due = True
-                self._loop.call_soon(self._flush)
-            self._settled()
+                while self._inputs:
+                    for effect in self._member.step(self._inputs.popleft(), self._clock()):
+                        self._carry_out(effect)
+                if self._member.flush_wanted and not self._flush_due:
+                    self._flush_due = True
+                    self._loop.call_soon(self._flush)
+                self._settled()  # may give inputs
         except Exception as error:  # noqa: BLE001  whatever it is, the node's state is in doubt: it ends
             self.end()
             self._failed(error)

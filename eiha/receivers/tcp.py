@@ -25,7 +25,7 @@ from eiha.errors import (
 )
 from eiha.events.rows import rows_to_batch
 from eiha.events.schema import StreamDefinition
-from eiha.events.wire import decode as decode_batch
+from eiha.events.wire import check as check_batch
 from eiha.events.wire import encode as encode_batch
 from eiha.kernel.ids import ClientId, ClientSequence
 from eiha.protocol import client_messages as messages
@@ -301,8 +301,11 @@ class _Connection(asyncio.Protocol):
     def _note_unfinished(self, *, new_frame: bool) -> None:
         if self not in self._receiver.connections:
             return
-        now_s = asyncio.get_running_loop().time()
         size = self._decoder.buffered_bytes
+        if not size:
+            self._receiver.unfinished.forget(self)
+            return
+        now_s = asyncio.get_running_loop().time()
         culprit = self._receiver.unfinished.note(self, size, now_s, new_frame=new_frame)
         if culprit is not None:
             culprit.give_up(CODE_OVERLOADED, "all clients together have too many bytes of unfinished messages here")
@@ -387,7 +390,7 @@ class _Connection(asyncio.Protocol):
         if definition is None:
             return
         try:
-            rows = decode_batch(message.payload, definition.schema).rows
+            rows = check_batch(message.payload, definition.schema)
             if rows != message.rows:
                 raise MalformedBatch(f"the message says {message.rows} rows, its payload {rows}")
         except (MalformedBatch, WrongSchema) as refusal:

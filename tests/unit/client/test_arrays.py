@@ -47,6 +47,16 @@ def test_arrays_lists_and_codes_become_columns(type_, values, expected):
     assert batch(type_, values) == expected
 
 
+def test_of_a_long_dictionary_only_the_texts_that_are_used_go_along():
+    definition = StreamDefinition("S", Schema((Attribute("a", AttributeType.STRING),)))
+    texts = [f"text {number}" for number in range(1_000)]
+    column = arrays_to_batch({"a": Coded(np.array([7, -1, 3, 7]), texts)}, definition, None).columns[0]
+    assert column.to_list() == ["text 7", None, "text 3", "text 7"]
+    assert column.dictionary == ("text 7", "text 3")
+    nulls = arrays_to_batch({"a": Coded(np.array([-1]), texts)}, definition, None).columns[0]
+    assert (nulls.to_list(), nulls.dictionary) == ([None], ())
+
+
 @pytest.mark.parametrize(
     ("type_", "values", "text"),
     [

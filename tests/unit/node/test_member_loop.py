@@ -77,6 +77,20 @@ async def test_a_member_that_keeps_nothing_back_is_not_flushed() -> None:
     assert running.member.inputs == [START, StopAsked()]
 
 
+async def test_inputs_that_come_while_the_shells_settle_are_taken_before_the_turn_ends() -> None:
+    ends: list[int] = []
+
+    def settled() -> None:
+        ends.append(len(running.member.inputs))
+        if len(ends) == 1:
+            running.loop.feed(SwitchoverAsked())
+
+    running = Running(settled=settled)
+    running.loop.feed(START)
+    assert running.member.inputs == [START, SwitchoverAsked()]
+    assert ends == [1, 2]
+
+
 async def test_the_shells_are_told_once_when_no_input_waits_any_more() -> None:
     order: list[str] = []
     running = Running(
