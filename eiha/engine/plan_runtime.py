@@ -6,8 +6,7 @@ by then fire first, earliest first. Listeners (the conformance runner) see each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -16,38 +15,28 @@ from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.alarms import Alarms
 from eiha.engine.answer import Answer
 from eiha.engine.chunk_clock import ChunkClock, Longs
-from eiha.engine.chunk_rows import chunks_of, merged_rows, plain_rows, runs_of_instances
+from eiha.engine.chunk_rows import plain_rows
 from eiha.engine.deduplicate import Deduplicator
+from eiha.engine.delivery import Delivery
 from eiha.engine.failed_rows import FailedRows
-from eiha.engine.faults import EngineFault, with_error
 from eiha.engine.heartbeat import Heartbeat
 from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
-from eiha.engine.operators.select import as_batch, as_current, without_resets
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.plan_state import plan_state_parts
-from eiha.engine.routes import Route, may_be_due_at_once, route, subscribers, timed_queries, wall_driven_queries
+from eiha.engine.routes import may_be_due_at_once, timed_queries, wall_driven_queries
 from eiha.engine.state_part import StatePart
 from eiha.engine.triggers import Triggers
 from eiha.engine.wall_clock import WallClock
-from eiha.events.batch import EventBatch, concatenate_batches
-from eiha.events.schema import Schema
-from eiha.plan.nodes import FAULT_MARK, Plan, Query
+from eiha.events.batch import EventBatch
+from eiha.plan.nodes import Plan
 from eiha.plan.on_demand import Question, Statement
-
-_DEPTH_MAX = 128
-"""How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
-
-_FAULTS_MAX = 16
-"""Faults of one entry that are told in words: a bad batch must not make a list as long as itself."""
 
 _FIRST_TRIGGER: Final = -1
 """Key of the first trigger among the alarms; queries have theirs from 0 on."""
 
 _BEFORE_ANY_EVENT = 0
 """Where the event clock of playback stands before the first event."""
-
-_NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
 
 
 class PlanRuntime:
@@ -82,32 +71,30 @@ class PlanRuntime:
         assert len(queries) == len(plan.queries)
         self.plan = plan
         self._queries = queries
-        self._actions = actions or {}
         self._gates = gates
         self._tables = tables or {}
         self._questions = questions
         self._aggregations = aggregations
         self._wall = wall or WallClock()
-        self._keep = keep
         self._listener = listener
-        self._readers = subscribers(plan)
-        self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
-        self._routes: dict[str, Route] = {}
+        self._delivery = Delivery(
+            plan, queries, keep, listener, actions=actions or {}, gates=gates, aggregations=aggregations
+        )
         self._timed = timed_queries(plan)
         self._has_timers = bool(self._timed or plan.triggers)
         self._wall_driven = wall_driven_queries(plan)
         self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
-        self._outputs: dict[str, list[EventBatch]] = {}
-        self._faults: list[str] = []
-        self._fault_count = 0
-        self._latest_fault = ""
-        self.failed = FailedRows(plan)
         self._clock_ms = _BEFORE_ANY_EVENT
         self._alarms = Alarms()
         self._triggers = Triggers(plan)
         self._heartbeat = None if plan.idle is None else Heartbeat(plan.idle.time_ms, plan.idle.increment_ms)
         self._is_stopped = False
         self._entries = {each.name: each.entry for each in plan.windows}
+
+    @property
+    def failed(self) -> FailedRows:
+        """Rows on which a reader failed."""
+        return self._delivery.failed
 
     @property
     def clock_ms(self) -> int:
@@ -192,7 +179,7 @@ class PlanRuntime:
 
     def _trigger(self, place: int) -> None:
         stream = self._triggers.fire(place)
-        self._deliver(stream, self._triggers.row(stream, self._clock_ms), ChunkClock(self._clock_ms), 0)
+        self._delivery.deliver(stream, self._triggers.row(stream, self._clock_ms), ChunkClock(self._clock_ms), 0)
 
     def start(self, wall_ms: int, *, event_clock_ms: int | None = None) -> None:
         """Begin at ``wall_ms``: triggers count from now, those at the start fire.
@@ -205,11 +192,11 @@ class PlanRuntime:
         elif not self.plan.playback:
             self._clock_ms = max(self._clock_ms, wall_ms)
         if self._triggers.problem is not None:
-            self._note_fault(self._triggers.problem)
+            self._delivery.note_fault(self._triggers.problem)
             self.stop()
             return
         for stream in self._triggers.start(wall_ms):
-            self._deliver(stream, self._triggers.row(stream, self._clock_ms), ChunkClock(self._clock_ms), 0)
+            self._delivery.deliver(stream, self._triggers.row(stream, self._clock_ms), ChunkClock(self._clock_ms), 0)
         if not self.plan.playback:
             self._begin_waits(wall_ms)
 
@@ -219,7 +206,8 @@ class PlanRuntime:
 
     def _drive(self, index: int) -> None:
         runtime, now_ms = self._queries[index], self._clock_ms
-        self._guarded(runtime, lambda: runtime.pass_wall_time(self._wall.now_ms, now_ms), ChunkClock(now_ms), 0)
+        clock = ChunkClock(now_ms)
+        self._delivery.guarded(runtime, lambda: runtime.pass_wall_time(self._wall.now_ms, now_ms), clock, 0)
 
     def next_timer_ms(self) -> int | None:
         """The earliest timer of the plan's clock."""
@@ -251,17 +239,11 @@ class PlanRuntime:
 
     def take_outputs(self) -> dict[str, EventBatch]:
         """What the kept streams got since the last call, in order of arrival."""
-        taken = {stream: concatenate_batches(batches) for stream, batches in self._outputs.items()}
-        self._outputs = {}
-        return taken
+        return self._delivery.take_outputs()
 
     def take_faults(self) -> tuple[str, ...]:
         """What failed since the last call: the first ones in words, the others as a number."""
-        faults, self._faults = self._faults, []
-        more, self._fault_count = self._fault_count - len(faults), 0
-        if more:
-            faults.append(f"and {more} more failures of the same entry")
-        return (*faults, *self.take_complaints())
+        return (*self._delivery.take_faults(), *self.take_complaints())
 
     def take_complaints(self) -> tuple[str, ...]:
         """What tables refused since the last call."""
@@ -319,12 +301,6 @@ class PlanRuntime:
         """Go on after a restore of parts of another plan's state: timers are found anew."""
         self._note_alarms()
 
-    def _route(self, stream: str) -> Route:
-        known = self._routes.get(stream)
-        if known is None:
-            known = self._routes[stream] = route(self.plan, stream)
-        return known
-
     def _next_timer_of(self, queries: frozenset[int]) -> int | None:
         earliest: int | None = None
         for index in queries:
@@ -342,13 +318,13 @@ class PlanRuntime:
             return False
         if len(self._triggers):
             return False
-        way = self._route(stream)
+        way = self._delivery.route(stream)
         return way.fires_inside_live and self._timed <= way.timed
 
     def _play_back(self, stream: str, batch: EventBatch) -> None:
         """Rows, each with its own time: fed as far as no timer stands between them that does not fire inside."""
         now_ms = np.maximum.accumulate(np.maximum(batch.timestamps, self._clock_ms))
-        way = self._route(stream)
+        way = self._delivery.route(stream)
         fires_inside = way.fires_inside and self._listener is None
         outside = self._timed - way.timed if fires_inside else self._timed
         start = 0
@@ -382,25 +358,25 @@ class PlanRuntime:
 
     def _may_be_due_at_once(self, stream: str, batch: EventBatch) -> bool:
         late_ms = self._clock_ms - int(batch.timestamps.min())
-        return may_be_due_at_once(self.plan, self._route(stream), self._timed, late_ms)
+        return may_be_due_at_once(self.plan, self._delivery.route(stream), self._timed, late_ms)
 
     def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs, *, fires_inside: bool) -> None:
         if batch.chunks is None and self._listener is None and self._is_batched(stream, batch):
-            timers_inside = fires_inside and bool(self._route(stream).timed)
+            timers_inside = fires_inside and bool(self._delivery.route(stream).timed)
             ticks_ms = NO_TICKS
             if timers_inside:
                 ticks_ms = np.full(len(batch), now_ms) if isinstance(now_ms, int) else now_ms
-            self._deliver_batched(stream, batch, ChunkClock(now_ms, ticks_ms, timers_inside))
+            self._delivery.deliver_whole(stream, batch, ChunkClock(now_ms, ticks_ms, timers_inside))
         elif len(batch) == 1 or batch.chunks is not None:
-            self._deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
+            self._delivery.deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
         else:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
-                self._deliver(stream, plain_rows(batch, row, row + 1), clock, 0)
+                self._delivery.deliver(stream, plain_rows(batch, row, row + 1), clock, 0)
 
     def _is_batched(self, stream: str, batch: EventBatch) -> bool:
         """Whether nobody can tell that ``batch`` is fed whole."""
-        return self._route(stream).batched and not any(
+        return self._delivery.route(stream).batched and not any(
             each.definition.input.stream == stream and each.may_fail(batch) for each in self._aggregations
         )
 
@@ -432,7 +408,7 @@ class PlanRuntime:
 
     def _fire(self, index: int, now_ms: int) -> None:
         runtime = self._queries[index]
-        self._guarded(runtime, lambda: runtime.fire(now_ms), ChunkClock(now_ms), 0)
+        self._delivery.guarded(runtime, lambda: runtime.fire(now_ms), ChunkClock(now_ms), 0)
 
     def _note_alarms(self) -> None:
         """Remember in which order the queries' next timers were first seen."""
@@ -442,158 +418,3 @@ class PlanRuntime:
             self._alarms.note(index, self._queries[index].next_timer_ms())
         for place in range(len(self._triggers)):
             self._alarms.note(_FIRST_TRIGGER - place, self._triggers.due_ms(place))
-
-    def _deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
-        """One chunk, depth first."""
-        if not self._aggregate(stream, batch, clock):
-            self.failed.keep(stream, batch, self._latest_fault)
-            return
-        for partition, members in self._reader_groups(stream):
-            if partition is not None and batch.keys is None:
-                self._deliver_by_key(partition, members, stream, batch, clock, depth)
-                continue
-            for index in members:
-                runtime = self._queries[index]
-                if not self._guarded(runtime, _receiving(runtime, stream, batch, clock), clock, depth):
-                    self._pass_on_faults(stream, batch, clock, depth)
-                    return
-        if self._listener is not None:
-            self._listener.stream_got(stream, batch)
-        if stream in self._keep:
-            self._outputs.setdefault(stream, []).append(batch)
-
-    def _deliver_by_key(
-        self, partition: int, members: tuple[int, ...], stream: str, batch: EventBatch, clock: ChunkClock, depth: int
-    ) -> None:
-        """The rows of a chunk enter a partition, neighbours of one instance together; what fails there stays there."""
-        try:
-            entered = self._gates[partition].enter(stream, batch, clock)
-        except EngineFault as fault:
-            self._note_fault(f"partition {partition + 1}, key of stream {stream!r}: {fault}; the events are dropped")
-            self.failed.keep(stream, batch, self._latest_fault)
-            return
-        for run in runs_of_instances(entered):
-            for index in members:
-                runtime = self._queries[index]
-                if not self._guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
-                    self.failed.keep(stream, run, self._latest_fault)
-                    break
-
-    def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock, *, is_chunk: bool = True) -> bool:
-        """Hand rows to the aggregations over ``stream``, its first readers; False if one failed, as in ``_guarded``."""
-        for aggregation in self._aggregations:
-            if aggregation.definition.input.stream != stream:
-                continue
-            name = aggregation.definition.name
-            try:
-                aggregation.receive(batch, clock, is_chunk=is_chunk)
-            except EngineFault as fault:
-                self._note_fault(f"aggregation {name!r}: {fault}; the events are dropped")
-                return False
-            for text in aggregation.take_faults():
-                self._note_fault(f"aggregation {name!r}: {text}")
-        return True
-
-    def _reader_groups(self, stream: str) -> tuple[tuple[int | None, tuple[int, ...]], ...]:
-        """Those who read ``stream``, in order of the text: queries one by one, those of a partition together."""
-        known = self._groups.get(stream)
-        if known is None:
-            partitions = ((self.plan.queries[index].partition, index) for index in self._readers.get(stream, ()))
-            runs = groupby(partitions, key=lambda each: each[0])
-            known = tuple((partition, tuple(index for _, index in members)) for partition, members in runs)
-            self._groups[stream] = known
-        return known
-
-    def _guarded(
-        self, runtime: QueryProcess, run: Callable[[], EventBatch | None], clock: ChunkClock, depth: int
-    ) -> bool:
-        """Pass on what ``run`` puts out; False if it failed: later readers of the stream do not get the chunk."""
-        try:
-            if depth > _DEPTH_MAX:
-                raise EngineFault(f"queries feed one another more than {_DEPTH_MAX} deep")
-            out = run()
-            for chunk in () if out is None else chunks_of(out):
-                self._put_out(runtime, chunk, clock, depth)
-            if self._listener is not None:
-                for _ in range(runtime.quiet_calls):
-                    self._listener.query_put_out(runtime.query, _NO_ROWS, None)
-        except EngineFault as fault:
-            self._note_fault(f"query {runtime.query.name!r}: {fault}; the events are dropped")
-            return False
-        return True
-
-    def _pass_on_faults(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
-        """The rows on which a query failed go to the fault stream, one by one, if there is one."""
-        text = self._latest_fault
-        self.failed.keep(stream, batch, text)
-        if stream not in self.plan.fault_streams:
-            return
-        faulty = with_error(batch, self.plan.stream(FAULT_MARK + stream).schema, text)
-        for row in range(len(faulty)):
-            self._deliver(FAULT_MARK + stream, faulty.take(np.array([row])), clock, depth + 1)
-
-    def _note_fault(self, text: str) -> None:
-        self._latest_fault = text
-        self._fault_count += 1
-        if self._fault_count <= _FAULTS_MAX:
-            self._faults.append(text)
-
-    def _put_out(self, runtime: QueryProcess, chunk: EventBatch, clock: ChunkClock, depth: int) -> None:
-        """Hand a chunk to who listens, then to where it goes. Raises ``EngineFault`` where a table refuses it."""
-        if self._listener is not None:
-            self._listener.query_put_out(runtime.query, chunk, runtime.turned_ms)
-            chunk = without_resets(chunk)
-        action = self._actions.get(runtime.query.position)
-        if action is not None:
-            if len(chunk):
-                action.apply(chunk, clock.of(chunk))
-        elif len(chunk):
-            self._deliver(runtime.query.output.target, self._entering(runtime.query, chunk), clock, depth + 1)
-
-    def _entering(self, query: Query, rows: EventBatch) -> EventBatch:
-        """Rows as those get them who read where ``query`` puts them: out of a named window with their kinds."""
-        return as_batch(rows) if query.position < len(self._entries) else as_current(rows)
-
-    def _deliver_batched(self, source: str, batch: EventBatch, clock: ChunkClock) -> None:
-        """Many chunks, query by query; only where the route says that nobody can tell."""
-        way = self._route(source)
-        pieces: dict[int, EventBatch] = {}
-        merged: dict[str, EventBatch | None] = {source: batch}
-        entered: dict[tuple[int, str], EventBatch] = {}
-        for index, stream in way.queries:
-            runtime = self._queries[index]
-            rows = merged_rows(stream, merged, pieces, way.feeders)
-            partition = runtime.query.partition
-            if rows is not None and partition is not None and rows.keys is None:
-                if (partition, stream) not in entered:
-                    entered[partition, stream] = self._gates[partition].enter(stream, rows, clock)
-                rows = entered[partition, stream]
-            if rows is not None:
-                out = runtime.receive(stream, rows, clock)
-            elif index in way.timed:
-                out = runtime.pass_time(clock)
-            else:
-                continue
-            if out is None or not len(out):
-                continue
-            action = self._actions.get(index)
-            if action is not None:
-                action.apply(out, clock.of(out))
-            else:
-                pieces[index] = self._entering(runtime.query, out)
-        for stream in dict.fromkeys(each.definition.input.stream for each in self._aggregations):
-            if stream == source or stream in way.feeders:
-                rows = merged_rows(stream, merged, pieces, way.feeders)
-                if rows is not None:
-                    self._aggregate(stream, rows, clock, is_chunk=False)
-        for stream in self._keep:
-            if stream == source or stream in way.feeders:
-                rows = merged_rows(stream, merged, pieces, way.feeders)
-                if rows is not None:
-                    self._outputs.setdefault(stream, []).append(rows)
-
-
-def _receiving(
-    runtime: QueryProcess, stream: str, batch: EventBatch, clock: ChunkClock
-) -> Callable[[], EventBatch | None]:
-    return lambda: runtime.receive(stream, batch, clock)

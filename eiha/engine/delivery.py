@@ -1,0 +1,274 @@
+"""Rows that a stream got go to the queries that read it, and what these put out to where it goes.
+
+One chunk at a time, depth first, is what defines right (``deliver``); whole batches, query by query, go where the route
+says that nobody can tell (``deliver_whole``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+
+from eiha.engine.aggregations.aggregation import IncrementalAggregation
+from eiha.engine.chunk_clock import ChunkClock
+from eiha.engine.chunk_rows import chunks_of, merged_rows, runs_of_instances
+from eiha.engine.failed_rows import FailedRows
+from eiha.engine.faults import EngineFault, with_error
+from eiha.engine.operators.select import as_batch, as_current, without_resets
+from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction
+from eiha.engine.routes import Route, route, subscribers
+from eiha.events.batch import EventBatch, concatenate_batches
+from eiha.events.schema import Schema
+from eiha.plan.nodes import FAULT_MARK, Plan, Query
+
+_DEPTH_MAX: Final = 128
+"""How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
+
+_FAULTS_MAX: Final = 16
+"""Faults of one entry that are told in words: a bad batch must not make a list as long as itself."""
+
+_NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
+
+
+class Delivery:
+    """The wiring of one plan: who reads a stream, where output goes, what failed on the way.
+
+    Args:
+        plan: as bound.
+        queries: one runtime for each of ``plan.queries``, in order.
+        keep: streams whose rows are kept until ``take_outputs``.
+        listener: told of each chunk, or None.
+        actions: by position, what queries do whose output goes to a table.
+        gates: one for each partition of the plan.
+        aggregations: those of the plan, in order.
+    """
+
+    failed: FailedRows
+    """Rows on which a reader failed, of streams whose failed rows are stored."""
+
+    __slots__ = (
+        "_actions",
+        "_aggregations",
+        "_entries",
+        "_fault_count",
+        "_faults",
+        "_gates",
+        "_groups",
+        "_keep",
+        "_latest_fault",
+        "_listener",
+        "_outputs",
+        "_plan",
+        "_queries",
+        "_readers",
+        "_routes",
+        "failed",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        queries: tuple[QueryProcess, ...],
+        keep: frozenset[str],
+        listener: Listener | None,
+        *,
+        actions: Mapping[int, TableAction],
+        gates: tuple[PartitionGate, ...],
+        aggregations: tuple[IncrementalAggregation, ...],
+    ) -> None:
+        self._plan = plan
+        self._queries = queries
+        self._keep = keep
+        self._listener = listener
+        self._actions = actions
+        self._gates = gates
+        self._aggregations = aggregations
+        self._readers = subscribers(plan)
+        self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
+        self._routes: dict[str, Route] = {}
+        self._outputs: dict[str, list[EventBatch]] = {}
+        self._faults: list[str] = []
+        self._fault_count = 0
+        self._latest_fault = ""
+        self._entries = len(plan.windows)
+        self.failed = FailedRows(plan)
+
+    def route(self, stream: str) -> Route:
+        """How rows that enter at ``stream`` may be fed."""
+        known = self._routes.get(stream)
+        if known is None:
+            known = self._routes[stream] = route(self._plan, stream)
+        return known
+
+    def take_outputs(self) -> dict[str, EventBatch]:
+        """What the kept streams got since the last call, in order of arrival."""
+        taken = {stream: concatenate_batches(batches) for stream, batches in self._outputs.items()}
+        self._outputs = {}
+        return taken
+
+    def take_faults(self) -> tuple[str, ...]:
+        """What failed since the last call: the first ones in words, the others as a number."""
+        faults, self._faults = self._faults, []
+        more, self._fault_count = self._fault_count - len(faults), 0
+        if more:
+            faults.append(f"and {more} more failures of the same entry")
+        return tuple(faults)
+
+    def deliver(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
+        """One chunk at ``stream``, depth first: each query of the stream to its end before the next."""
+        if not self._aggregate(stream, batch, clock):
+            self.failed.keep(stream, batch, self._latest_fault)
+            return
+        for partition, members in self._reader_groups(stream):
+            if partition is not None and batch.keys is None:
+                self._deliver_by_key(partition, members, stream, batch, clock, depth)
+                continue
+            for index in members:
+                runtime = self._queries[index]
+                if not self.guarded(runtime, _receiving(runtime, stream, batch, clock), clock, depth):
+                    self._pass_on_faults(stream, batch, clock, depth)
+                    return
+        if self._listener is not None:
+            self._listener.stream_got(stream, batch)
+        if stream in self._keep:
+            self._outputs.setdefault(stream, []).append(batch)
+
+    def _deliver_by_key(
+        self, partition: int, members: tuple[int, ...], stream: str, batch: EventBatch, clock: ChunkClock, depth: int
+    ) -> None:
+        """The rows of a chunk enter a partition, neighbours of one instance together; what fails there stays there."""
+        try:
+            entered = self._gates[partition].enter(stream, batch, clock)
+        except EngineFault as fault:
+            self.note_fault(f"partition {partition + 1}, key of stream {stream!r}: {fault}; the events are dropped")
+            self.failed.keep(stream, batch, self._latest_fault)
+            return
+        for run in runs_of_instances(entered):
+            for index in members:
+                runtime = self._queries[index]
+                if not self.guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
+                    self.failed.keep(stream, run, self._latest_fault)
+                    break
+
+    def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock, *, is_chunk: bool = True) -> bool:
+        """Hand rows to the aggregations over ``stream``, its first readers; False if one failed, as in ``_guarded``."""
+        for aggregation in self._aggregations:
+            if aggregation.definition.input.stream != stream:
+                continue
+            name = aggregation.definition.name
+            try:
+                aggregation.receive(batch, clock, is_chunk=is_chunk)
+            except EngineFault as fault:
+                self.note_fault(f"aggregation {name!r}: {fault}; the events are dropped")
+                return False
+            for text in aggregation.take_faults():
+                self.note_fault(f"aggregation {name!r}: {text}")
+        return True
+
+    def _reader_groups(self, stream: str) -> tuple[tuple[int | None, tuple[int, ...]], ...]:
+        """Those who read ``stream``, in order of the text: queries one by one, those of a partition together."""
+        known = self._groups.get(stream)
+        if known is None:
+            partitions = ((self._plan.queries[index].partition, index) for index in self._readers.get(stream, ()))
+            runs = groupby(partitions, key=lambda each: each[0])
+            known = tuple((partition, tuple(index for _, index in members)) for partition, members in runs)
+            self._groups[stream] = known
+        return known
+
+    def guarded(
+        self, runtime: QueryProcess, run: Callable[[], EventBatch | None], clock: ChunkClock, depth: int
+    ) -> bool:
+        """Pass on what ``run`` puts out; False if it failed: later readers of the stream do not get the chunk."""
+        try:
+            if depth > _DEPTH_MAX:
+                raise EngineFault(f"queries feed one another more than {_DEPTH_MAX} deep")
+            out = run()
+            for chunk in () if out is None else chunks_of(out):
+                self._put_out(runtime, chunk, clock, depth)
+            if self._listener is not None:
+                for _ in range(runtime.quiet_calls):
+                    self._listener.query_put_out(runtime.query, _NO_ROWS, None)
+        except EngineFault as fault:
+            self.note_fault(f"query {runtime.query.name!r}: {fault}; the events are dropped")
+            return False
+        return True
+
+    def _pass_on_faults(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
+        """The rows on which a query failed go to the fault stream, one by one, if there is one."""
+        text = self._latest_fault
+        self.failed.keep(stream, batch, text)
+        if stream not in self._plan.fault_streams:
+            return
+        faulty = with_error(batch, self._plan.stream(FAULT_MARK + stream).schema, text)
+        for row in range(len(faulty)):
+            self.deliver(FAULT_MARK + stream, faulty.take(np.array([row])), clock, depth + 1)
+
+    def note_fault(self, text: str) -> None:
+        """Remember what failed."""
+        self._latest_fault = text
+        self._fault_count += 1
+        if self._fault_count <= _FAULTS_MAX:
+            self._faults.append(text)
+
+    def _put_out(self, runtime: QueryProcess, chunk: EventBatch, clock: ChunkClock, depth: int) -> None:
+        """Hand a chunk to who listens, then to where it goes. Raises ``EngineFault`` where a table refuses it."""
+        if self._listener is not None:
+            self._listener.query_put_out(runtime.query, chunk, runtime.turned_ms)
+            chunk = without_resets(chunk)
+        action = self._actions.get(runtime.query.position)
+        if action is not None:
+            if len(chunk):
+                action.apply(chunk, clock.of(chunk))
+        elif len(chunk):
+            self.deliver(runtime.query.output.target, self._entering(runtime.query, chunk), clock, depth + 1)
+
+    def _entering(self, query: Query, rows: EventBatch) -> EventBatch:
+        """Rows as those get them who read where ``query`` puts them: out of a named window with their kinds."""
+        return as_batch(rows) if query.position < self._entries else as_current(rows)
+
+    def deliver_whole(self, source: str, batch: EventBatch, clock: ChunkClock) -> None:
+        """Many chunks, query by query; only where the route says that nobody can tell."""
+        way = self.route(source)
+        pieces: dict[int, EventBatch] = {}
+        merged: dict[str, EventBatch | None] = {source: batch}
+        entered: dict[tuple[int, str], EventBatch] = {}
+        for index, stream in way.queries:
+            runtime = self._queries[index]
+            rows = merged_rows(stream, merged, pieces, way.feeders)
+            partition = runtime.query.partition
+            if rows is not None and partition is not None and rows.keys is None:
+                if (partition, stream) not in entered:
+                    entered[partition, stream] = self._gates[partition].enter(stream, rows, clock, apart=True)
+                rows = entered[partition, stream]
+            if rows is not None:
+                out = runtime.receive(stream, rows, clock)
+            elif index in way.timed:
+                out = runtime.pass_time(clock)
+            else:
+                continue
+            if out is None or not len(out):
+                continue
+            action = self._actions.get(index)
+            if action is not None:
+                action.apply(out, clock.of(out))
+            else:
+                pieces[index] = self._entering(runtime.query, out)
+        for stream in dict.fromkeys(each.definition.input.stream for each in self._aggregations):
+            if stream == source or stream in way.feeders:
+                rows = merged_rows(stream, merged, pieces, way.feeders)
+                if rows is not None:
+                    self._aggregate(stream, rows, clock, is_chunk=False)
+        for stream in self._keep:
+            if stream == source or stream in way.feeders:
+                rows = merged_rows(stream, merged, pieces, way.feeders)
+                if rows is not None:
+                    self._outputs.setdefault(stream, []).append(rows)
+
+
+def _receiving(
+    runtime: QueryProcess, stream: str, batch: EventBatch, clock: ChunkClock
+) -> Callable[[], EventBatch | None]:
+    return lambda: runtime.receive(stream, batch, clock)
