@@ -4,7 +4,7 @@
 ``bool``), so Numba compiles for exactly these types and never at run time: ``warm()`` loads every kernel from Numba's
 on-disk cache beside the module (or compiles it there, once per installation), before a node joins. Where the cache is
 known to be whole, ``load_next`` may do it piece by piece later; what is called before is loaded with its first call.
-``@inlined`` marks a function that kernels of the same module call.
+``@inlined`` marks a function that kernels call; the cache notices when it changes, wherever it stands.
 
 Kernels and ``@inlined`` functions must keep to what both worlds do alike: scalars, one-dimensional contiguous arrays,
 loops; no division by a zero, no integer overflow. Numba itself is imported by ``warm()`` only.
@@ -89,15 +89,22 @@ class Kernel(Generic[P, R]):
             import numba
 
             _register_inlined(numba)
-            self._check_inlined_are_of_the_same_module()
-            signatures = [
-                tuple(_numba_type(numba, argument, number) for argument in self._arguments)
-                for number in (NUMBER_TYPES if self._is_generic() else ("",))
-            ]
             # kernels allocate nothing: without counts of references, which are atomic, calls within them cost nothing
             options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-            self._compiled = numba.njit(signatures, **options)(self.plain)
+            made: Any = numba.njit(**options)(self.plain)
+            # Numba itself sees changes of the kernel's own file only
+            made._cache._cache_file._source_stamp = (made._cache._cache_file._source_stamp, self.content)
+            for number in NUMBER_TYPES if self._is_generic() else ("",):
+                made.compile(tuple(_numba_type(numba, argument, number) for argument in self._arguments))
+            made.disable_compile()
+            self._compiled = made
+        assert self._compiled is not None
         return self._compiled
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What its machine code is made from: equal content, equal code, wherever the parts of it stand."""
+        return _content(self.plain)
 
     def bind(self) -> None:
         """Fix which form a call runs, compiled or plain, by the mode in force."""
@@ -124,13 +131,6 @@ class Kernel(Generic[P, R]):
     def _is_generic(self) -> bool:
         return any(isinstance(argument, ArrayOf) and argument.element == NUMBER for argument in self._arguments)
 
-    def _check_inlined_are_of_the_same_module(self) -> None:
-        """Numba's cache notices a change of the kernel's own file only, so what it inlines must live there."""
-        for name in self.plain.__code__.co_names:
-            value = self.plain.__globals__.get(name)
-            if value in _INLINED:
-                assert value.__module__ == self.plain.__module__, (self.name, name)
-
 
 def kernel(function: Callable[P, R]) -> Kernel[P, R]:
     """Make ``function`` a kernel; every parameter must be annotated with one of the types named above."""
@@ -138,7 +138,7 @@ def kernel(function: Callable[P, R]) -> Kernel[P, R]:
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """Let kernels of the same module call ``function``, compiled into them; plain Python elsewhere."""
+    """Let kernels call ``function``, compiled into them; plain Python elsewhere."""
     _INLINED.append(function)
     return function
 
@@ -234,6 +234,15 @@ def _register_inlined(numba: Any) -> None:
     while _mode.registered < len(_INLINED):
         numba.extending.register_jitable(_INLINED[_mode.registered])
         _mode.registered += 1
+
+
+def _content(function: Callable[..., Any]) -> tuple[object, ...]:
+    """What machine code of ``function`` is made from: its code, the numbers it names, and all that it inlines."""
+    code = function.__code__
+    named = [(name, function.__globals__.get(name)) for name in code.co_names]
+    constants = tuple((name, value) for name, value in named if isinstance(value, int | float))
+    within = tuple(_content(value) for _, value in named if inspect.isfunction(value) and value in _INLINED)
+    return (code.co_code, repr(code.co_consts), constants, within)
 
 
 def _argument_kinds(function: Callable[..., Any]) -> tuple[ArrayOf | str, ...]:

@@ -52,7 +52,7 @@ def _fingerprint(kernels: tuple[jit.Kernel[Any, Any], ...]) -> str:
     for path in sorted({str(each.plain.__code__.co_filename) for each in kernels}):
         found = Path(path).stat()
         parts.append(f"{path} {found.st_mtime_ns} {found.st_size}")
-    parts += [f"{each.plain.__module__}.{each.name}" for each in kernels]
+    parts += [f"{each.plain.__module__}.{each.name} {each.content}" for each in kernels]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import pytest
 from eiha.engine import jit
 from eiha.engine.jit import ReadInt64, ReadNumber, WriteInt64, WriteNumber, inlined, kernel
 from eiha.errors import ConfigurationError
+
+ROOT = Path(jit.__file__).parents[2]
 
 
 @inlined
@@ -99,3 +103,40 @@ def test_interpreted_mode_never_imports_numba() -> None:
         "raise SystemExit(1 if 'numba' in sys.modules else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+PART = """
+from eiha.engine.jit import inlined
+FACTOR = {factor}
+@inlined
+def scaled(value: int) -> int:
+    return value * FACTOR {more}
+"""
+WHOLE = """
+import numpy as np
+from eiha.engine.jit import WriteInt64, kernel
+from part import scaled
+@kernel
+def fill(out: WriteInt64) -> None:
+    for index in range(len(out)):
+        out[index] = scaled(index)
+out = np.zeros(3, dtype=np.int64)
+fill(out)
+print(*out)
+"""
+
+
+def test_the_cache_sees_a_change_of_what_a_kernel_inlines_from_another_module(tmp_path: Path) -> None:
+    (tmp_path / "whole.py").write_text(WHOLE)
+    for factor, more, filled in ((2, "", "0 2 4"), (3, "", "0 3 6"), (3, "+ 1", "1 4 7")):
+        (tmp_path / "part.py").write_text(PART.format(factor=factor, more=more))
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", "import whole"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == filled
+    assert list((tmp_path / "__pycache__").glob("*.nbc")), "nothing was cached, so nothing was shown"
