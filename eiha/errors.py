@@ -22,6 +22,7 @@ EihaError
 │   │   └── WrongValue        (names row and attribute)
 │   └── Overloaded            (retry later)
 ├── PlanFailed                a plan at work raised what nobody expected (names it)
+├── PlanNotSaved              a plan's state cannot be told: no snapshot (names it)
 ├── QueryError                an on-demand query has no answer
 │   ├── UnknownPlan
 │   ├── AnswerTooLarge
@@ -178,6 +179,20 @@ class PlanFailed(EihaError):
 
     def __init__(self, plan: str, reason: str) -> None:
         super().__init__(f"plan {plan!r}: {reason}" if plan else reason)
+        self.plan = plan
+        self.reason = reason
+
+
+class PlanNotSaved(EihaError):
+    """The state of a plan cannot be told, so there is no snapshot; the engine goes on, as it was.
+
+    Args:
+        plan: its name; empty when none can be blamed.
+        reason: class and text of what was raised.
+    """
+
+    def __init__(self, plan: str, reason: str) -> None:
+        super().__init__((f"plan {plan!r}: " if plan else "") + f"its state cannot be told: {reason}")
         self.plan = plan
         self.reason = reason
 

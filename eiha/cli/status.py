@@ -167,6 +167,8 @@ def _troubles(answering: list[dict[str, Any]]) -> Any:
             words.append(f"takes no events: {status['intake_reason']}")
         if status["peer_silence_ms"] >= SILENCE_TOLD_MS:
             words.append(f"the passive has acknowledged nothing for {status['peer_silence_ms']} ms")
+        if status["snapshot_failure"]:
+            words.append(f"no snapshot: {status['snapshot_failure']}")
         if status["peer_held_off_ms"]:
             count, held_ms = status["peer_put_out_count"], status["peer_held_off_ms"]
             words.append(f"the peer was put out {count} times and is not let in for {held_ms} ms")

@@ -29,37 +29,51 @@ _ALWAYS_MAX: Final = PARTS_COVERED_MAX - 2
 class DigestRotation:
     """What is known of the sizes of parts. Begins anew where the parts change."""
 
-    __slots__ = ("_shares", "_weights")
+    __slots__ = ("_shares", "_untold", "_weights")
 
     def __init__(self) -> None:
         self._weights: dict[int, int] = {}
         self._shares: dict[int, int] = {}
+        self._untold: list[str] = []
 
     def cover(self, parts: Seq[StatePart], position: int) -> tuple[PartDigest, ...]:
-        """The digests of position number ``position``; the part whose turn it is comes first."""
+        """The digests of position number ``position``; the part whose turn it is comes first.
+
+        A part whose state cannot be told is left out, and ``take_untold`` says why: the others are compared as ever.
+        """
         if not parts:
             return ()
         rounds, turn = divmod(position, len(parts))
-        covered = [self._digest(parts, turn, rounds)]
+        wanted = [(turn, rounds)]
         large = sorted(part for part, shares in self._shares.items() if shares > 1)
         if large:
             rounds, place = divmod(position, len(large))
-            covered.append(self._digest(parts, large[place], rounds))
+            wanted.append((large[place], rounds))
         small = [part for part, weight in self._weights.items() if weight <= SMALL_BYTES and part != turn]
         if len(small) > _ALWAYS_MAX:
             small.sort()
             first = position * _ALWAYS_MAX % len(small)
             small = (small + small)[first : first + _ALWAYS_MAX]
-        covered += [self._digest(parts, part, 0) for part in sorted(small)]
-        return tuple(covered)
+        wanted += [(part, 0) for part in sorted(small)]
+        found = (self._digest(parts, part, turn) for part, turn in wanted)
+        return tuple(each for each in found if each is not None)
+
+    def take_untold(self) -> tuple[str, ...]:
+        """Which parts could not be digested since the last call, each with why."""
+        untold, self._untold = tuple(dict.fromkeys(self._untold)), []
+        return untold
 
     def positions(self, parts: int) -> int:
         """In how many positions everything is covered, as far as sizes are known."""
         large = [shares for shares in self._shares.values() if shares > 1]
         return max(parts, max(large, default=0) * len(large))
 
-    def _digest(self, parts: Seq[StatePart], part: int, turn: int) -> PartDigest:
-        found = share_digest(parts[part].state(), turn)
+    def _digest(self, parts: Seq[StatePart], part: int, turn: int) -> PartDigest | None:
+        try:
+            found = share_digest(parts[part].state(), turn)
+        except Exception as cause:  # noqa: BLE001  whatever an operator raises is told by whoever asked
+            self._untold.append(f"{parts[part].name}: its state cannot be told: {type(cause).__name__}: {cause}")
+            return None
         self._weights[part] = found.weight
         self._shares[part] = found.shares
         return PartDigest(part, found.share, found.shares, found.digest)

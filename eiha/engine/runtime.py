@@ -25,7 +25,16 @@ from eiha.engine.state_part import StatePart
 from eiha.engine.state_stream import read_state, write_state
 from eiha.engine.string_sweep import sweep
 from eiha.engine.wire_edge import WireEdge
-from eiha.errors import CorruptFile, MalformedBatch, PlanError, PlanFailed, UnknownPlan, WrongSchema
+from eiha.errors import (
+    CorruptFile,
+    EihaError,
+    MalformedBatch,
+    PlanError,
+    PlanFailed,
+    PlanNotSaved,
+    UnknownPlan,
+    WrongSchema,
+)
 from eiha.events.batch import EventBatch
 from eiha.events.schema import StreamDefinition
 from eiha.events.strings import StringTable
@@ -188,8 +197,7 @@ class EngineRuntime:
         try:
             return self._applied(entry, quarantined)
         except Exception as cause:
-            text = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
-            raise PlanFailed(self._working_on, text) from cause
+            raise PlanFailed(self._working_on, _words(cause)) from cause
 
     def _applied(self, entry: LogEntry, quarantined: tuple[Quarantine, ...]) -> AppliedEntry:
         self._working_on = ""
@@ -277,8 +285,12 @@ class EngineRuntime:
                 assert_never(entry.body)
 
     def snapshot(self) -> bytes:
-        """The whole state, plans included."""
-        return encode_state(self._state())
+        """The whole state, plans included. Raises ``PlanNotSaved``."""
+        state = self._state()
+        try:
+            return encode_state(state)
+        except Exception as cause:
+            raise self._not_saved(cause) from cause
 
     def restore(self, content: bytes) -> None:
         """Replace the whole state; on an error nothing has changed.
@@ -289,8 +301,18 @@ class EngineRuntime:
         self._adopt(decode_state(content))
 
     def write_state(self, writer: StateWriter) -> None:
-        """The whole state as a stream: what ``snapshot`` gives, without a copy of all of it at once."""
-        write_state(self._state(), writer)
+        """The whole state as a stream: what ``snapshot`` gives, without a copy of all of it at once.
+
+        Raises:
+            PlanNotSaved: part of it has been written then; and whatever ``writer`` raises.
+        """
+        state = self._state()
+        try:
+            write_state(state, writer)
+        except (EihaError, OSError):
+            raise
+        except Exception as cause:
+            raise self._not_saved(cause) from cause
 
     def read_state(self, reader: StateReader) -> None:
         """Replace the whole state by that of a stream. What was there goes first: two states may not fit into memory.
@@ -339,7 +361,8 @@ class EngineRuntime:
             self._part_names, self._rotation = names, DigestRotation()
             self._names_digest = names_digest(names)
         covered = self._rotation.cover(parts, position)
-        return StateDigest(self._names_digest, covered, self._part_names, self._rotation.positions(len(parts)))
+        positions, untold = self._rotation.positions(len(parts)), self._rotation.take_untold()
+        return StateDigest(self._names_digest, covered, self._part_names, positions, untold)
 
     def next_timer_ms(self) -> LogTimeMs | None:
         """Log time of the earliest timer; in playback only that of what the clock on the wall drives."""
@@ -453,8 +476,28 @@ class EngineRuntime:
             "sequence": self._sequence,
             "log_time_ms": self._log_time_ms,
             "suspended": dict(self._suspended),
-            "plans": {name: deployed.state() for name, deployed in self._plans.items()},
+            "plans": {name: self._state_of(deployed) for name, deployed in self._plans.items()},
         }
+
+    def _state_of(self, deployed: _Deployed) -> dict[str, Any]:
+        try:
+            return deployed.state()
+        except Exception as cause:
+            raise PlanNotSaved(deployed.name, _words(cause)) from cause
+
+    def _not_saved(self, cause: Exception) -> PlanNotSaved:
+        """Something of the state cannot be written: the first plan of which that is so by itself is named."""
+        for deployed in self._plans.values():
+            state = self._state_of(deployed)
+            try:
+                encode_state(state)
+            except Exception as own:  # noqa: BLE001  told to the caller
+                return PlanNotSaved(deployed.name, _words(own))
+        return PlanNotSaved("", _words(cause))
+
+
+def _words(cause: Exception) -> str:
+    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
 
 
 def _streams_of(entry: LogEntry) -> frozenset[str]:

@@ -254,6 +254,8 @@ class EngineThread:
                 if at_digest:
                     self._begin("digest")
                 digest = self._digest(entry.sequence) if at_digest else None
+                if digest is not None:
+                    batch.faults.extend(digest.untold)
                 self._report_batch(batch, entry.sequence, digest)
                 batch = _Batch()
         return None

@@ -111,6 +111,7 @@ class FactsOfNode:
         metrics.snapshot_bytes.set(shells.snapshots.last_bytes)
         metrics.snapshot_written_bytes.set(shells.snapshots.last_bytes_written)
         metrics.snapshot_pause.set(shells.snapshots.last_pause_s)
+        metrics.snapshot_failures.add(shells.snapshots.failures - metrics.snapshot_failures.total())
         _tell_transfer(metrics, status)
         metrics.resident_bytes.set(resident_bytes())
 
@@ -206,6 +207,7 @@ class FactsOfNode:
             snapshot_bytes=shells.snapshots.last_bytes,
             snapshot_bytes_written=shells.snapshots.last_bytes_written,
             snapshot_duration_s=round(shells.snapshots.last_duration_s, 3),
+            snapshot_failure=shells.snapshots.last_failure,
             snapshot_pause_ms=round(1_000 * shells.snapshots.last_pause_s, 3),
             digest_sequence=self._digest_sequence,
             digest=first.digest.hex() if first is not None else "",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from eiha.errors import CorruptFile
+from eiha.errors import CorruptFile, PlanNotSaved
 from eiha.ha.effects import RestoreSnapshot, TakeSnapshot
 from eiha.ha.inputs import SnapshotFacts
 from eiha.ha.member_state import encode_member_state
@@ -44,6 +44,7 @@ class SnapshotCutter:
         self._saver = saver
         self._say = say
         self._logged_bytes = 0
+        self._cut_bytes = 0
 
     def note_applied(self, size: int) -> None:
         """So many bytes of the log were applied."""
@@ -52,12 +53,19 @@ class SnapshotCutter:
     def cut(self, work: TakeSnapshot) -> None:
         """Cut it; the saver answers when it is durable."""
         began_s = time.perf_counter()
-        small = self._saver.last_bytes + GROWTH * self._logged_bytes < FORK_BYTES_MIN
+        if not self._saver.last_failure:
+            self._cut_bytes = 0
+        self._cut_bytes += self._logged_bytes
         self._logged_bytes = 0
+        small = self._saver.last_bytes + GROWTH * self._cut_bytes < FORK_BYTES_MIN
         cut = SnapshotCut(work.position, work.epoch_starts)
         if small:
             recorded = Recorded()
-            self._engine.write_state(recorded)
+            try:
+                self._engine.write_state(recorded)
+            except PlanNotSaved as failure:
+                self._saver.give_up(work.request, str(failure))
+                return
             recorded.pause_s = time.perf_counter() - began_s
             self._saver.write(work.request, cut, work.member_state, recorded)
             return
@@ -96,5 +104,5 @@ class SnapshotCutter:
             member_state, engine_state = self._store.contents(manifest)
             self._engine.read_state(engine_state)
         self._saver.last_bytes = manifest.bytes
-        self._logged_bytes = 0
+        self._logged_bytes = self._cut_bytes = 0
         return SnapshotFacts(manifest.position, manifest.epoch_starts, member_state)

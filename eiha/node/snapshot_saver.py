@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from eiha.errors import CorruptFile, StorageError, StoreUnavailable
+from eiha.errors import CorruptFile, PlanNotSaved, StorageError, StoreUnavailable
 from eiha.ha.divergence import MINE
 from eiha.ha.effects import FindChunks, KeepDump, SaveSnapshot, StoreChunk
 from eiha.ha.inputs import ChunksFound, ChunkStored, Input, SnapshotFailed, SnapshotSaved, SnapshotTaken
@@ -36,6 +36,9 @@ CHILD_LIMIT_S: Final = 120.0
 hangs is ended, and said."""
 
 CHILD_BYTES_PER_S: Final = 10_000_000
+
+_TELLING: Final = frozenset({StoreUnavailable.__name__, PlanNotSaved.__name__})
+"""Errors of a child whose text says all."""
 
 
 class Recorded:
@@ -94,6 +97,7 @@ class SnapshotSaver:
         say: told ``(level, event, text)`` for the operator's log.
 
     ``last_bytes``: size of the last snapshot, 0 for none. ``last_pause_s``: how long the engine stood still for it.
+    ``failures``: snapshots that could not be written; ``last_failure``: why the last one could not, empty if it could.
     """
 
     def __init__(
@@ -123,6 +127,8 @@ class SnapshotSaver:
         self.last_bytes_written = 0
         self.last_pause_s = 0.0
         self.last_duration_s = 0.0
+        self.failures = 0
+        self.last_failure = ""
 
     def start(self) -> None:
         """Start the thread."""
@@ -143,6 +149,12 @@ class SnapshotSaver:
         """A child writes it; wait for it, then make it count."""
         self._child = child
         self._queue.put(_Await(request, child, pause_s))
+
+    def give_up(self, request: int, reason: str) -> None:
+        """There will be no such snapshot; the one before stays. Any thread."""
+        self.failures += 1
+        self.last_failure = reason
+        self._answer(SnapshotFailed(request, reason))
 
     def write_now(
         self, request: int, cut: SnapshotCut, member_state: MemberState, write_engine: Callable[[StateWriter], None]
@@ -251,7 +263,7 @@ class SnapshotSaver:
                     self._take(work.request, lambda: written)
                 return
             case Raised(kind, message):
-                reason = message if kind == StoreUnavailable.__name__ else f"{kind}: {message}"
+                reason = message if kind in _TELLING else f"{kind}: {message}"
             case Died(number):
                 reason = f"the process that wrote the snapshot was ended by {signal.Signals(number).name}"
             case Exited(status):
@@ -262,15 +274,15 @@ class SnapshotSaver:
                 assert_never(outcome)
         with self._lock:
             self._store.discard(work.child.process_id)
-        self._answer(SnapshotFailed(work.request, reason))
+        self.give_up(work.request, reason)
 
     def _take(self, request: int, write: Callable[[], Written]) -> None:
-        """Write and adopt; the member is told either way. Errors other than a full disk end the thread."""
+        """Write and adopt; a full disk or a plan that fails is told to the member, another error ends the thread."""
         try:
             written = write()
             manifest = self._store.adopt(written)
-        except StoreUnavailable as error:
-            self._answer(SnapshotFailed(request, str(error)))
+        except (StoreUnavailable, PlanNotSaved) as error:
+            self.give_up(request, str(error))
             return
         self.last_bytes_written = written.bytes_written
         self._saved(manifest.position.sequence, written.bytes_total)
@@ -286,3 +298,4 @@ class SnapshotSaver:
         self.saved_sequence = sequence
         self.saved_at_s = time.monotonic()
         self.last_bytes = size
+        self.last_failure = ""

@@ -109,6 +109,9 @@ class NodeMetrics:
         self.snapshot_written_bytes = gauge(
             "eiha_snapshot_written_bytes", "Of the newest snapshot what was not on disk already."
         )
+        self.snapshot_failures = registry.counter(
+            "eiha_snapshot_failures_total", "Snapshots that could not be written; each is tried again later."
+        )
         self.snapshot_pause = gauge("eiha_snapshot_pause_seconds", "How long the engine stood still for it.")
         self.transfer_done_bytes = gauge(
             "eiha_transfer_done_bytes", "Of the snapshot on its way to or from the peer: what arrived.", ("direction",)

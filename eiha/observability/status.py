@@ -60,6 +60,7 @@ class ShellFacts:
     snapshot_bytes: int
     snapshot_bytes_written: int
     snapshot_duration_s: float
+    snapshot_failure: str
     snapshot_pause_ms: float
     digest_sequence: int
     digest: str

@@ -30,16 +30,18 @@ class PartDigest:
 
 @dataclass(frozen=True, slots=True)
 class StateDigest:
-    """Digests at one position. ``covered`` begins with the part whose turn it is: both nodes have that one.
+    """Digests at one position. ``covered`` begins with the part whose turn it is: both nodes have that one, unless it
+    could not be digested.
 
     ``names``: of all parts, by number, and ``positions``, in how many positions all of the state is covered: what the
-    node itself knows; neither is sent.
+    node itself knows; so is ``untold``: parts that could not be digested, each with why. None of these is sent.
     """
 
     names_digest: bytes
     covered: tuple[PartDigest, ...]
     names: tuple[str, ...] = ()
     positions: int = 1
+    untold: tuple[str, ...] = ()
 
 
 def names_digest(names: Seq[str]) -> bytes:

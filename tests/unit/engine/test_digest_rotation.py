@@ -30,6 +30,24 @@ def test_the_part_whose_turn_it_is_comes_first() -> None:
     assert [rotation.cover(parts, position)[0].part for position in range(6)] == [0, 1, 2, 0, 1, 2]
 
 
+def test_a_part_whose_state_cannot_be_told_is_left_out_named_and_back_when_it_can() -> None:
+    rotation, hidden = DigestRotation(), True
+
+    def state() -> Any:
+        if hidden:
+            raise ValueError("not now")
+        return SMALL
+
+    parts = [*parts_of(SMALL), StatePart("plan 'p', the sore one", (), state), *parts_of(SMALL)]
+    covered = [[each.part for each in rotation.cover(parts, position)] for position in range(3)]
+    assert covered == [[0], [0], [2, 0]]
+    assert rotation.take_untold() == ("plan 'p', the sore one: its state cannot be told: ValueError: not now",)
+    assert rotation.take_untold() == ()
+    hidden = False
+    assert [each.part for each in rotation.cover(parts, 4)] == [1, 0, 2]
+    assert rotation.take_untold() == ()
+
+
 def test_small_parts_are_covered_at_each_position_once_they_are_known() -> None:
     rotation = DigestRotation()
     parts = parts_of(SMALL, SMALL, MIDDLE)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eiha.engine.runtime import EngineRuntime
-from eiha.errors import AnswerTooLarge, CorruptFile, PlanError, UnknownPlan
+from eiha.errors import AnswerTooLarge, CorruptFile, PlanError, PlanNotSaved, StoreUnavailable, UnknownPlan
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, Incarnation, LogTimeMs, NodeId, Sequence
@@ -28,6 +28,7 @@ from eiha.protocol.log_entry import (
 )
 from eiha.protocol.outputs import AppliedEntry
 from eiha.protocol.state_digest import differing_parts
+from tests.poison_functions import DEFIES, HIDES, SHOWS
 
 DEFINITION = "define stream S (sym string, price double, vol int);\n"
 COUNTING = DEFINITION + "from S#window.length(3) select sym, sum(vol) as s, count() as c group by sym insert into Out;"
@@ -227,6 +228,45 @@ def test_a_key_that_arrived_before_is_not_taken_again_also_after_a_restore() -> 
     assert rows(log.publish([("a", 1.0, 1), ("b", 1.0, 1), ("c", 1.0, 2)])) == [("a", 1), ("c", 2)]
     log.engine.restore(log.engine.snapshot())
     assert rows(log.publish([("d", 1.0, 2), ("e", 1.0, 3), ("f", 1.0, 1)])) == [("e", 3), ("f", 1)]
+
+
+class NoWriter:
+    """Takes a state and forgets it."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self._fails = fails
+
+    def write(self, data: bytes | memoryview) -> None:
+        if self._fails:
+            raise StoreUnavailable("the disk is full")
+
+    def cut(self) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(HIDES, "RuntimeError: not to be told"), (DEFIES, "TypeError: .*object")]
+)
+def test_a_plan_whose_state_cannot_be_told_or_written_is_named_and_goes_on(number: int, reason: str) -> None:
+    log = Log(COUNTING, DEFINITION + "from S#window.poison:keep() select vol insert into Kept;")
+    log.publish([("a", 1.0, number)])
+    for attempt in (log.engine.snapshot, lambda: log.engine.write_state(NoWriter())):
+        with pytest.raises(PlanNotSaved, match=f"^plan 'p1': its state cannot be told: {reason}"):
+            attempt()
+    told = [log.engine.digest_at(position).untold for position in range(20)]
+    (untold,) = set(told) - {()}
+    (told_part,) = untold
+    assert told_part.startswith("plan 'p1', query 'query1', stage ")
+    assert "extension window" in told_part
+    assert log.publish([("a", 1.0, SHOWS)]).faults == ()
+    assert log.engine.snapshot()
+    assert not any(log.engine.digest_at(position).untold for position in range(20))
+
+
+def test_a_writer_that_fails_is_not_taken_for_a_plan_that_does() -> None:
+    log = Log(COUNTING)
+    with pytest.raises(StoreUnavailable):
+        log.engine.write_state(NoWriter(fails=True))
 
 
 def test_a_snapshot_that_is_damaged_changes_nothing() -> None:

@@ -14,7 +14,7 @@ from eiha.errors import NotAnsweredNow, PlanError, UnknownPlan
 from eiha.events.schema import AttributeType
 from eiha.events.wire import WireBatch, WireColumn, encode
 from eiha.ha.effects import Apply, RestoreSnapshot, TakeSnapshot
-from eiha.ha.inputs import Applied, Input, Restored, SnapshotRefused, SnapshotTaken
+from eiha.ha.inputs import Applied, Input, Restored, SnapshotFailed, SnapshotRefused, SnapshotTaken
 from eiha.ha.member_state import MemberState, decode_member_state
 from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, LogTimeMs, Sequence, WallMs
 from eiha.node.engine_thread import QUESTIONS_MAX, EngineReport, EngineThread, StatementApplied, through
@@ -26,6 +26,7 @@ from eiha.protocol.outputs import AppliedEntry
 from eiha.protocol.vitals import IDLE
 from eiha.storage.divergence_dumps import DivergenceDumps
 from eiha.storage.snapshot_files import SnapshotFiles
+from tests.poison_functions import HIDES, SHOWS
 
 TIMEOUT_S = 60.0
 PLAN = "define stream S (x long); from S[x > 1] select x, sum(x) as total insert into Out;"
@@ -245,3 +246,30 @@ def test_kernels_are_loaded_while_nothing_waits_and_entries_go_first(tmp_path: P
         time.sleep(0.001)
     assert order == ["c", "applied 1", "b", "a"]
     assert made.thread.stop(TIMEOUT_S)
+
+
+def test_a_plan_whose_state_cannot_be_told_costs_snapshots_and_digests_and_nothing_else(running: Running) -> None:
+    keeping = "define stream S (x long); from S#window.poison:keep() select x insert into Kept;"
+
+    def cut(sequence: int) -> Input:
+        position = LogPosition(Sequence(sequence), Epoch(1))
+        running.thread.put(TakeSnapshot(sequence, position, ((Epoch(1), Sequence(1)),), MemberState()))
+        return running.written.get(timeout=TIMEOUT_S)
+
+    running.apply(DEPLOY, entry(2, DeployPlan("keeping", keeping)))
+    reports = running.apply(*(rows(sequence, HIDES) for sequence in range(3, 40)))
+    faults = [fault for report in reports for fault in report.faults]
+    assert faults
+    assert all("plan 'keeping', query 'query1', stage 1" in fault for fault in faults)
+    assert all("its state cannot be told: RuntimeError: not to be told" in fault for fault in faults)
+    digests = [
+        report.answer.digest for report in reports if isinstance(report.answer, Applied) and report.answer.digest
+    ]
+    assert {part.part for digest in digests for part in digest.covered} == set(range(len(digests[0].names))) - {
+        digests[0].names.index(next(name for name in digests[0].names if "extension window" in name))
+    }
+    assert cut(39) == SnapshotFailed(39, "plan 'keeping': its state cannot be told: RuntimeError: not to be told")
+    running.apply(rows(40, SHOWS))
+    assert isinstance(cut(40), SnapshotTaken)
+    assert running.failures.empty()
+    assert running.saver.stop(TIMEOUT_S)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eiha.engine.state_stream import read_state, write_state
-from eiha.errors import CorruptFile, StoreUnavailable
+from eiha.errors import CorruptFile, PlanNotSaved, StoreUnavailable
 from eiha.ha.divergence import MINE, PEER
 from eiha.ha.effects import FindChunks, KeepDump, RestoreSnapshot, SaveSnapshot, SendChunk, StoreChunk, TakeSnapshot
 from eiha.ha.inputs import (
@@ -30,7 +30,7 @@ from eiha.kernel.ids import Epoch, LinkId, LogPosition, Sequence, WallMs
 from eiha.node import snapshot_cutter
 from eiha.node.chunk_sender import ChunkSender
 from eiha.node.forked_child import fork
-from eiha.node.snapshot_cutter import FORK_BYTES_MIN, SnapshotCutter
+from eiha.node.snapshot_cutter import FORK_BYTES_MIN, GROWTH, SnapshotCutter
 from eiha.node.snapshot_saver import SnapshotSaver
 from eiha.protocol.peer_messages import SnapshotChunk
 from eiha.protocol.snapshot_format import Chunk, StateReader, StateWriter
@@ -51,10 +51,14 @@ class ArrayEngine:
     def __init__(self, size: int = 10) -> None:
         self.values = np.zeros(size, dtype=np.int64)
         self.hangs = False
+        self.untold = ""
 
     def write_state(self, writer: StateWriter) -> None:
         while self.hangs:
             time.sleep(3600)
+        if self.untold:
+            writer.write(b"the beginning of a state")
+            raise PlanNotSaved("p", self.untold)
         write_state({"values": self.values}, writer)
 
     def read_state(self, reader: StateReader) -> None:
@@ -211,6 +215,58 @@ def test_a_full_disk_fails_the_snapshot_in_the_child_too(tmp_path: Path, monkeyp
         assert "make room" in failed.reason
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
     assert running.failures.empty()
+    assert running.saver.stop(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("way", ["small", "child", "no child"])
+def test_a_state_that_cannot_be_told_costs_that_snapshot_only(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_work: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    running = Running(tmp_path)
+    running.cut(4)
+    running.taken()
+    if way != "small":
+        running.large()
+    if way == "no child":
+        monkeypatch.setattr(snapshot_cutter, "fork", refuse)
+    running.engine.untold = "ValueError: no"
+    reason = "plan 'p': its state cannot be told: ValueError: no"
+    running.cut(5, request=2)
+    assert running.answer() == SnapshotFailed(2, reason)
+    assert (running.saver.failures, running.saver.last_failure) == (1, reason)
+    newest = running.store.newest()
+    assert newest is not None
+    assert newest.position == at(4)
+    assert not any(tmp_path.rglob("*.tmp"))
+    running.engine.untold = ""
+    running.cut(6, request=3)
+    assert running.taken().manifest.position == at(6)
+    assert (running.saver.failures, running.saver.last_failure) == (1, "")
+    assert running.failures.empty()
+    assert running.saver.stop(TIMEOUT_S)
+
+
+def test_what_grew_while_snapshots_failed_counts_for_whether_the_next_is_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children = []
+    monkeypatch.setattr(snapshot_cutter, "fork", lambda work: children.append(fork(work)) or children[-1])
+    running = Running(tmp_path)
+    running.engine.untold = "ValueError: no"
+    for request in (1, 2, 3):
+        running.cutter.note_applied(FORK_BYTES_MIN // GROWTH // 2)
+        running.cut(4 + request, request)
+        assert isinstance(running.answer(), SnapshotFailed)
+    assert len(children) == 2, "half as much was small"
+    running.engine.untold = ""
+    running.cut(9, 4)
+    running.taken()
+    running.cut(10, 5)
+    running.taken()
+    assert len(children) == 3, "what was written is small"
     assert running.saver.stop(TIMEOUT_S)
 
 
