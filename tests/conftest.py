@@ -18,10 +18,12 @@ from sqlalchemy import URL, make_url
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import mariadb
+from tests.checked_values import check_values
 
 # no wall-clock deadlines: a busy machine is not a failure; derandomised, so that a red run can be run again
 hypothesis.settings.register_profile("eiha", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("eiha")
+check_values()
 
 SERVER_DIRECTORY_VARIABLE = "EIHA_TEST_MARIADB_DIRECTORY"
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.operator import NO_TICKS, RowClock
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
+from eiha.events.light import light_dataclass
 from eiha.events.repeated import repeated
 
 Longs = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class ChunkClock:
     """The time for all rows that one delivery causes.
 

@@ -17,13 +17,14 @@ output row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from eiha.events.batch import EventBatch
+from eiha.events.light import light_dataclass
 
 OperatorState = dict[str, Any]
 """Plain values by name: int, float, str, bytes, bool, None, NumPy arrays (no object dtype), lists and dicts of
@@ -40,7 +41,7 @@ NO_TICKS: Final[npt.NDArray[np.int64]] = np.empty(0, dtype=np.int64)
 """``RowClock.ticks_ms`` of an operator that is told of no rows but its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class RowClock:
     """What ``currentTimeMillis()`` and time windows see while a batch is processed.
 

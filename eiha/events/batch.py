@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from eiha.events.column import Column, Indices, concatenate
+from eiha.events.light import light_dataclass
 from eiha.events.repeated import multiples, taken
 from eiha.events.schema import Schema
 
@@ -33,7 +33,7 @@ class Kind(enum.IntEnum):
     RESET = 3
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class EventBatch:
     """Rows of one schema.
 
@@ -55,7 +55,8 @@ class EventBatch:
     collapses: bool = False
     keys: Keys | None = None
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Assert what its makers promise."""
         rows = len(self.timestamps)
         assert len(self.columns) == len(self.schema)
         for column in self.columns:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from eiha.events.light import light_dataclass
 from eiha.events.schema import AttributeType
 
 Values = npt.NDArray[Any]
@@ -18,7 +18,7 @@ _ALL: Final[Mask] = np.ones(8_192, dtype=np.bool_)
 _ALL.flags.writeable = False
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Column:
     """Values of one attribute, one per row.
 
@@ -31,7 +31,8 @@ class Column:
     values: Values
     valid: Mask | None = None
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Assert what its makers promise."""
         assert self.values.dtype is self.type.dtype or self.values.dtype == self.type.dtype, (
             self.values.dtype,
             self.type,

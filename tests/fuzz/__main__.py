@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from eiha.engine import jit
 from eiha.errors import PlanError
+from tests.checked_values import check_values
 from tests.fuzz.forms import FORMS
 from tests.fuzz.judge import difference, draw_case, report, shrunk
 
@@ -18,6 +19,7 @@ from tests.fuzz.judge import difference, draw_case, report, shrunk
 def judged(seed: int, *, shrink: bool) -> tuple[str, str]:
     """``passed``, ``refused`` or ``failed``, and why."""
     warnings.simplefilter("error")
+    check_values()
     jit.warm()
     case = draw_case(seed)
     try:

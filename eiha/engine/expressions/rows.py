@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.events.column import Column, Indices
+from eiha.events.light import light_dataclass
 from eiha.events.strings import StringTable
 from eiha.plan.expressions import AttributeRef, EventIsNull, InTable
 
@@ -52,7 +53,7 @@ class TakenColumns:
         return (self[position] for position in range(len(self)))
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Rows:
     """Columns by source and position, event timestamps and clock (``currentTimeMillis``), one entry a row.
 
