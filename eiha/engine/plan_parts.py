@@ -100,11 +100,12 @@ class TableRows(Protocol):
 class PartitionGate(Protocol):
     """Where the rows of a stream enter a partition."""
 
-    def enter(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch:
+    def enter(self, stream: str, batch: EventBatch, clock: ChunkClock, *, apart: bool = False) -> EventBatch:
         """The same rows with ``keys``: left out where there is no key, repeated where there are several.
 
-        A row's copies stand one after the other, in the order of the text, and keep its chunk number. A stream
-        without key may come with one chunk only, which then stands whole for each instance.
+        A row's copies stand one after the other, in the order of the text, and keep its chunk number; with ``apart``
+        they are numbered on from it, so that they are chunks of their own. A stream without key may come with one
+        chunk only, which then stands whole for each instance.
         """
 
     def snapshot(self) -> OperatorState:

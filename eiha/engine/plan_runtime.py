@@ -21,6 +21,7 @@ from eiha.engine.delivery import Delivery
 from eiha.engine.failed_rows import FailedRows
 from eiha.engine.heartbeat import Heartbeat
 from eiha.engine.on_demand import OnDemand
+from eiha.engine.kernels.rising import never_falls
 from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.plan_state import plan_state_parts
@@ -323,7 +324,9 @@ class PlanRuntime:
 
     def _play_back(self, stream: str, batch: EventBatch) -> None:
         """Rows, each with its own time: fed as far as no timer stands between them that does not fire inside."""
-        now_ms = np.maximum.accumulate(np.maximum(batch.timestamps, self._clock_ms))
+        now_ms = batch.timestamps
+        if not never_falls(now_ms, self._clock_ms):
+            now_ms = np.maximum.accumulate(np.maximum(now_ms, self._clock_ms))
         way = self._delivery.route(stream)
         fires_inside = way.fires_inside and self._listener is None
         outside = self._timed - way.timed if fires_inside else self._timed

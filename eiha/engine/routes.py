@@ -13,13 +13,13 @@ from typing import Final, assert_never
 
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
+from eiha.engine.partition_routes import comes_row_by_row, copies, copies_stay_in_order, one_instance_a_chunk
 from eiha.engine.sliding_queries import slides
 from eiha.events.schema import AttributeType
 from eiha.plan.attribute_refs import tables_read
 from eiha.plan.expressions import Expression, Literal
 from eiha.plan.nodes import (
     ENTRY_MARK,
-    INNER_MARK,
     AbsentNode,
     Aggregate,
     DeleteFrom,
@@ -36,7 +36,6 @@ from eiha.plan.nodes import (
     PatternNode,
     Plan,
     Query,
-    RangeKey,
     RateKind,
     RateLimit,
     SideKind,
@@ -44,7 +43,6 @@ from eiha.plan.nodes import (
     StreamFunction,
     StreamInput,
     UpdateTable,
-    ValueKey,
     Window,
 )
 from eiha.plan.registry import REGISTRY
@@ -63,9 +61,6 @@ UNTIMED_WINDOWS: Final = frozenset(
     }
 )
 """Windows that never set a timer; all others may."""
-
-_PASSING: Final = frozenset({"length", "time", "timeLength", "externalTime", "log", "pol2Cart"})
-"""Windows and stream functions that hand each current row on at once, as the only one of its chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +206,15 @@ def route(plan: Plan, source: str) -> Route:
     order = _topological(plan, reached, feeders)
     # the timers of a partition are those of its instances, which fire one after the other
     within = any(plan.queries[index].partition is not None for index in timed)
+    streams = {source, *feeders}
     splits = any(_splits_chunks(plan, source, index, arrivals, readers) for index in order)
+    splits = splits or any(copies(plan, stream, readers) for stream in streams)
     fires_inside = not within and not splits and _timers_keep_order(plan, order, feeders, timed)
     direct = all(index in readers.get(source, ()) and _fires_at_its_times(plan.queries[index]) for index in timed)
-    streams = {source, *feeders}
     steps = tuple(
         (index, next(each for each in input_streams(plan.queries[index]) if each in streams)) for index in order
     )
-    delays = any(not _comes_row_by_row(plan, source, stream, arrivals) for index, stream in steps if index in timed)
+    delays = any(not comes_row_by_row(plan, source, stream, arrivals) for index, stream in steps if index in timed)
     return Route(True, steps, feeders, timed, fires_inside, fires_inside and direct, delays)
 
 
@@ -240,47 +236,6 @@ def _walk(plan: Plan, readers: Mapping[str, tuple[int, ...]], source: str, arriv
 
 
 Rule = Callable[[Plan, str, Mapping[str, list[int]], Mapping[str, tuple[int, ...]]], bool]
-
-
-def _one_instance_a_row(
-    plan: Plan, source: str, arrivals: Mapping[str, list[int]], readers: Mapping[str, tuple[int, ...]]
-) -> bool:
-    """Rows enter partitions each in a chunk of its own and into one instance at most.
-
-    Then a chunk belongs to one instance, and merging by chunk brings back the order of rows.
-    """
-    for stream in (source, *arrivals):
-        for index in readers.get(stream, ()):
-            partition = plan.queries[index].partition
-            if partition is None or stream.startswith(INNER_MARK):
-                continue
-            match plan.partitions[partition].key(stream):
-                case ValueKey(_, expression):
-                    conditions = (expression,)
-                case RangeKey(_, ((condition, _),)):
-                    conditions = (condition,)
-                case _:
-                    return False
-            if any(map(may_fail, conditions)) or not _comes_row_by_row(plan, source, stream, arrivals):
-                return False
-    return True
-
-
-def _comes_row_by_row(plan: Plan, source: str, stream: str, arrivals: Mapping[str, list[int]]) -> bool:
-    """Whether each chunk of ``stream`` is one row, also while rows that entered at ``source`` run through the plan."""
-    if stream == source:
-        return True
-    feeders = set(arrivals[stream])
-    if len(feeders) > 1 or any(stream == window.name for window in plan.windows):
-        return False
-    query = plan.queries[feeders.pop()]
-    return (
-        isinstance(query.input, StreamInput)
-        and query.output.events is OutputEvents.CURRENT
-        and query.rate is None
-        and all(isinstance(each, Filter) or each.name in _PASSING for each in query.input.handlers)
-        and _comes_row_by_row(plan, source, query.input.stream, arrivals)
-    )
 
 
 def _no_interleaving(_plan: Plan, source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
@@ -409,13 +364,14 @@ def _lets_pass_row_by_row(plan: Plan, source: str, query: Query, arrivals: Mappi
     return (
         isinstance(query.input, StreamInput)
         and all(not isinstance(each, Window) or each.name == "length" for each in query.input.handlers)
-        and _comes_row_by_row(plan, source, query.input.stream, arrivals)
+        and comes_row_by_row(plan, source, query.input.stream, arrivals)
     )
 
 
 _RULES: Final[tuple[Rule, ...]] = (
     _rounds_within_a_row,
-    _one_instance_a_row,
+    one_instance_a_chunk,
+    copies_stay_in_order,
     _no_interleaving,
     _no_faults,
     _no_failing_aggregations,
@@ -475,7 +431,7 @@ def _splits_chunks(
     query = plan.queries[index]
     if query.output.target not in readers:
         return False
-    return not isinstance(query.input, StreamInput) or not _comes_row_by_row(plan, source, query.input.stream, arrivals)
+    return not isinstance(query.input, StreamInput) or not comes_row_by_row(plan, source, query.input.stream, arrivals)
 
 
 _LEAVE_IN_ORDER: Final = frozenset({"length", "time", "timeLength", "externalTime"})

@@ -45,8 +45,11 @@ class Gate:
         self._instances = instances
         self._members = members
 
-    def enter(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch:
-        """The same rows with ``keys``: left out where there is no key, repeated where there are several."""
+    def enter(self, stream: str, batch: EventBatch, clock: ChunkClock, *, apart: bool = False) -> EventBatch:
+        """The same rows with ``keys``: left out where there is no key, repeated where there are several.
+
+        ``apart``: each row is a chunk, and its copies become chunks of their own.
+        """
         reader = self._readers.get(stream)
         if reader is None:
             return self._to_all(batch)
@@ -58,6 +61,9 @@ class Gate:
             for member in self._members:
                 member.begin(fresh, int(now_ms[-1]))
         entered = batch if kept is None or _is_all(kept, len(batch)) else batch.take(kept)
+        if apart and reader.copies and kept is not None and len(kept):
+            begins = np.searchsorted(kept, kept)  # of each copy, where those of its row begin
+            entered = replace(entered, chunks=entered.chunk_numbers() + (np.arange(len(kept)) - begins))
         return replace(entered, keys=numbers)
 
     def _to_all(self, batch: EventBatch) -> EventBatch:

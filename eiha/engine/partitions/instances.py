@@ -112,7 +112,8 @@ class Instances:
     def snapshot(self) -> OperatorState:
         """Number, text and last use of those that exist."""
         # as long as no instance was forgotten, slots are in order: views cost nothing
-        slots = slice(0, self._slots) if self._slots == self.count else self._used_slots()
+        is_whole = self._slots == self.count and not self._free
+        slots = slice(0, self._slots) if is_whole else self._used_slots()
         return {
             "count": self.count,
             "numbers": self._numbers[slots],

@@ -23,7 +23,11 @@ _REMEMBERED_MAX: Final = 1 << 16
 
 
 class KeyReader(Protocol):
-    """Reads the keys of the rows of one stream."""
+    """Reads the keys of the rows of one stream. ``copies``: whether a row may have several."""
+
+    @property
+    def copies(self) -> bool:
+        """See above."""
 
     def read(self, rows: Rows) -> tuple[Indices | None, Texts]:
         """Positions of rows (None: all, each once) and, for each, the id of its key's text.
@@ -39,6 +43,8 @@ def make_reader(key: PartitionKey, scope: Scope) -> KeyReader:
 
 class ValueReader:
     """``expression of S``."""
+
+    copies = False
 
     __slots__ = ("_ids", "_index", "_key", "_strings", "_type")
 
@@ -84,9 +90,10 @@ class ValueReader:
 class RangeReader:
     """``condition as 'label' or ... of S``."""
 
-    __slots__ = ("_conditions", "_labels")
+    __slots__ = ("_conditions", "_labels", "copies")
 
     def __init__(self, key: RangeKey, scope: Scope) -> None:
+        self.copies = len(key.ranges) > 1
         self._conditions = [compile_condition(condition, scope) for condition, _ in key.ranges]
         self._labels = np.array([scope.strings.intern(label) for _, label in key.ranges], dtype=np.int64)
 

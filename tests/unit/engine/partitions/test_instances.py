@@ -70,3 +70,10 @@ def test_idle_instances_go_at_the_first_look_behind_their_idle_period(
             instances = Instances(Purge(interval_ms, idle_ms))
             instances.restore(state)
     assert instances.living().tolist() == sorted(number for number, _ in last.values())
+
+
+def test_a_state_tells_nothing_of_instances_that_are_gone() -> None:
+    instances = Instances(Purge(1, 1))
+    found(instances, [4, 9], 10)
+    assert instances.purge(100) == [0, 1]
+    assert instances.snapshot()["texts"].tolist() == []
