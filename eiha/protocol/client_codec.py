@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from eiha.kernel.ids import ClientSequence
 from eiha.protocol import client_messages as messages
 from eiha.protocol import fields
 from eiha.protocol.client_messages import ClientMessage
 from eiha.protocol.limits import (
+    NUMBER_MAX,
     PUBLICATION_BYTES_MAX,
     PUBLICATION_ROWS_MAX,
     REASON_LENGTH_MAX,
@@ -22,6 +24,7 @@ from eiha.protocol.message_table import (
     FieldCodec,
     MessageSpec,
     MessageTable,
+    QuickForm,
     binary_field,
     integer_field,
     list_field,
@@ -40,6 +43,28 @@ _LIST: Final = FieldCodec(lambda value: value, fields.sequence)
 
 PUBLISH: Final = 68
 PUBLISH_ROWS: Final = 69
+
+
+def _quick_publish(parts: list[Any]) -> messages.Publish | None:
+    sequence, number, rows, payload = parts
+    if (
+        type(sequence) is int
+        and type(number) is int
+        and type(rows) is int
+        and type(payload) is bytes
+        and 1 <= sequence <= NUMBER_MAX
+        and 0 <= number < STREAMS_PER_CONNECTION_MAX
+        and 0 <= rows <= PUBLICATION_ROWS_MAX
+        and len(payload) <= PUBLICATION_BYTES_MAX
+    ):
+        return messages.Publish(ClientSequence(sequence), number, rows, payload)
+    return None
+
+
+def _quick_acked(parts: list[Any]) -> messages.Acked | None:
+    through = parts[0]
+    return messages.Acked(ClientSequence(through)) if type(through) is int and 0 <= through <= NUMBER_MAX else None
+
 
 CLIENT_TABLE: Final[MessageTable[ClientMessage]] = MessageTable(
     "client",
@@ -72,6 +97,12 @@ CLIENT_TABLE: Final[MessageTable[ClientMessage]] = MessageTable(
         MessageSpec(75, messages.Failed, (NAME, _TEXT)),
         MessageSpec(76, messages.Goodbye, ()),
     ),
+    quick={
+        messages.Publish: QuickForm(
+            lambda message: (message.client_sequence, message.number, message.rows, message.payload), _quick_publish
+        ),
+        messages.Acked: QuickForm(lambda message: (message.through,), _quick_acked),
+    },
 )
 
 

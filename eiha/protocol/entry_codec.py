@@ -24,6 +24,8 @@ from eiha.protocol import fields
 from eiha.protocol.limits import (
     ARRAY_ITEMS_MAX,
     ENTRY_BYTES_MAX,
+    NAME_LENGTH_MAX,
+    NUMBER_MAX,
     PLAN_TEXT_LENGTH_MAX,
     PUBLICATION_BYTES_MAX,
     PUBLICATION_ROWS_MAX,
@@ -103,6 +105,18 @@ def read_publication(value: Any, what: str) -> Publication:
     if not isinstance(value, list) or len(value) != 5:
         raise MalformedFrame(f"{what} must be [client, sequence, stream, rows, payload]")
     client, number, stream, rows, payload = value
+    if (
+        type(client) is type(stream) is str
+        and type(number) is type(rows) is int
+        and type(payload) is bytes
+        and 0 < len(client) <= NAME_LENGTH_MAX
+        and 0 < len(stream) <= NAME_LENGTH_MAX
+        and 1 <= number <= NUMBER_MAX
+        and 0 <= rows <= PUBLICATION_ROWS_MAX
+        and len(payload) <= PUBLICATION_BYTES_MAX
+    ):
+        return Publication(ClientId(client), ClientSequence(number), stream, rows, payload)
+    # something is not as it should be: this says what
     return Publication(
         client_id=ClientId(fields.name(client, "a publication's client")),
         client_sequence=ClientSequence(fields.integer(number, "a publication's client sequence", 1)),

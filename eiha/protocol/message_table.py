@@ -6,7 +6,7 @@ protocol version, which is agreed on before any message is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Any, Generic, TypeVar
@@ -57,12 +57,32 @@ class _Writer:
     parts: tuple[tuple[str, Callable[[Any], Any]], ...]
 
 
-class MessageTable(Generic[M]):
-    """A closed set of messages. Every row is checked against its dataclass when the table is built."""
+@dataclass(frozen=True, slots=True)
+class QuickForm:
+    """Both directions of a message that every event needs, written out; the row of the table remains what it means.
 
-    def __init__(self, name: str, specs: tuple[MessageSpec, ...]) -> None:
+    ``to_wire(message)`` gives what the row gives. ``from_wire(parts)`` gives the message, or None if anything about the
+    parts is not as it should be: the row then says what.
+    """
+
+    to_wire: Callable[[Any], Any]
+    from_wire: Callable[[list[Any]], Any]
+
+
+class MessageTable(Generic[M]):
+    """A closed set of messages. Every row is checked against its dataclass when the table is built.
+
+    ``quick``: by message, what spares going through its row field by field.
+    """
+
+    def __init__(
+        self, name: str, specs: tuple[MessageSpec, ...], quick: Mapping[type[Any], QuickForm] | None = None
+    ) -> None:
         self.name = name
         self.specs = specs
+        self.quick = dict(quick or {})
+        self._quick_readers: dict[int, Callable[[list[Any]], Any]] = {}
+        self._quick_writers: dict[type[Any], tuple[int, Callable[[Any], Any]]] = {}
         self._readers: dict[int, _Reader] = {}
         self._writers: dict[type[Any], _Writer] = {}
         for spec in specs:
@@ -81,9 +101,16 @@ class MessageTable(Generic[M]):
             self._writers[spec.message] = _Writer(
                 spec.number, tuple((name, codec.to_wire) for codec, name in zip(spec.codecs, names, strict=True))
             )
+        for message, form in self.quick.items():
+            number = self._writers[message].number
+            self._quick_readers[number] = form.from_wire
+            self._quick_writers[message] = (number, form.to_wire)
 
     def encode(self, message: M) -> tuple[int, bytes]:
         """The frame type and body of ``message``, which must be of the table."""
+        quick = self._quick_writers.get(type(message))
+        if quick is not None:
+            return quick[0], fields.pack(quick[1](message))
         writer = self._writers[type(message)]
         parts = [
             getattr(message, name) if to_wire is _same else to_wire(getattr(message, name))
@@ -102,6 +129,11 @@ class MessageTable(Generic[M]):
             raise MalformedFrame(f"type {type_} is no {self.name} message")
         title = reader.title
         parts = fields.record(fields.unpack(body, title, items_max=reader.items_max), title, len(reader.parts))
+        quick = self._quick_readers.get(type_)
+        if quick is not None:
+            found: M | None = quick(parts)
+            if found is not None:
+                return found
         values = [from_wire(part, what) for (from_wire, what), part in zip(reader.parts, parts, strict=True)]
         message: M = reader.message(*values)
         return message

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from eiha.kernel.ids import Epoch, LogPosition, Sequence
+from eiha.kernel.ids import Epoch, Incarnation, LogPosition, Sequence
 from eiha.protocol import fields
 from eiha.protocol import peer_messages as messages
 from eiha.protocol.entry_codec import publication_parts, read_publication
 from eiha.protocol.limits import (
     ENTRY_BYTES_MAX,
+    NAME_LENGTH_MAX,
+    NUMBER_MAX,
     REASON_LENGTH_MAX,
     SNAPSHOT_CHUNK_BYTES_MAX,
     SNAPSHOT_MANIFEST_BYTES_MAX,
@@ -21,6 +23,7 @@ from eiha.protocol.message_table import (
     FieldCodec,
     MessageSpec,
     MessageTable,
+    QuickForm,
     binary_field,
     list_field,
     optional_field,
@@ -89,6 +92,88 @@ def _read_part_digest(value: Any, what: str) -> PartDigest:
 
 _PART_DIGEST: Final = FieldCodec(lambda each: (each.part, each.share, each.shares, each.digest), _read_part_digest)
 
+
+def _quick_append(parts: list[Any]) -> messages.Append | None:
+    epoch, previous, encoded, committed, applied = parts
+    if (
+        type(epoch) is type(committed) is type(applied) is int
+        and 0 <= epoch <= NUMBER_MAX
+        and 0 <= committed <= NUMBER_MAX
+        and 0 <= applied <= NUMBER_MAX
+        and type(encoded) is list
+        and len(encoded) == 1
+        and type(encoded[0]) is bytes
+        and len(encoded[0]) <= ENTRY_BYTES_MAX
+    ):
+        position = _quick_position(previous)
+        if position is not None:
+            return messages.Append(Epoch(epoch), position, (encoded[0],), Sequence(committed), Sequence(applied))
+    return None
+
+
+def _quick_append_ack(parts: list[Any]) -> messages.AppendAck | None:
+    epoch, incarnation, through, applied, rejected = parts
+    if (
+        type(epoch) is type(applied) is int
+        and 0 <= epoch <= NUMBER_MAX
+        and 0 <= applied <= NUMBER_MAX
+        and type(incarnation) is str
+        and 0 < len(incarnation) <= NAME_LENGTH_MAX
+        and type(rejected) is bool
+    ):
+        position = _quick_position(through)
+        if position is not None:
+            return messages.AppendAck(Epoch(epoch), Incarnation(incarnation), position, Sequence(applied), rejected)
+    return None
+
+
+def _quick_committed(parts: list[Any]) -> messages.Committed | None:
+    epoch, committed, applied = parts
+    if (
+        type(epoch) is type(committed) is type(applied) is int
+        and 0 <= epoch <= NUMBER_MAX
+        and 0 <= committed <= NUMBER_MAX
+        and 0 <= applied <= NUMBER_MAX
+    ):
+        return messages.Committed(Epoch(epoch), Sequence(committed), Sequence(applied))
+    return None
+
+
+def _quick_position(value: Any) -> LogPosition | None:
+    if type(value) is not list or len(value) != 2:
+        return None
+    sequence, epoch = value
+    if type(sequence) is type(epoch) is int and 0 <= sequence <= NUMBER_MAX and 0 <= epoch <= NUMBER_MAX:
+        return LogPosition(Sequence(sequence), Epoch(epoch))
+    return None
+
+
+def _append_parts(message: messages.Append) -> tuple[Any, ...]:
+    previous = message.previous
+    return (
+        message.epoch,
+        (previous.sequence, previous.epoch),
+        message.encoded,
+        message.committed_through,
+        message.applied_through,
+    )
+
+
+def _append_ack_parts(message: messages.AppendAck) -> tuple[Any, ...]:
+    through = message.through
+    return (
+        message.epoch,
+        message.incarnation,
+        (through.sequence, through.epoch),
+        message.applied_through,
+        message.rejected,
+    )
+
+
+def _committed_parts(message: messages.Committed) -> tuple[Any, ...]:
+    return message.epoch, message.committed_through, message.applied_through
+
+
 PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
     "peer",
     (
@@ -124,6 +209,11 @@ PEER_TABLE: Final[MessageTable[PeerMessage]] = MessageTable(
         MessageSpec(44, messages.SwitchoverAbort, (NUMBER, _REASON)),
         MessageSpec(52, messages.SnapshotLacks, (NUMBER, binary_field(SNAPSHOT_MANIFEST_BYTES_MAX))),
     ),
+    quick={
+        messages.Append: QuickForm(_append_parts, _quick_append),
+        messages.AppendAck: QuickForm(_append_ack_parts, _quick_append_ack),
+        messages.Committed: QuickForm(_committed_parts, _quick_committed),
+    },
 )
 """Frame types 16 to 31 belong to eventSync, 32 to 63 to management. Numbers are never given to another message."""
 

@@ -1,6 +1,7 @@
 import contextlib
 import typing
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from eiha.errors import MalformedFrame, ProtocolError
 from eiha.protocol import client_messages as messages
 from eiha.protocol.client_codec import CLIENT_TABLE, decode_client_message, encode_client_message
+from eiha.protocol.message_table import MessageTable
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -50,6 +52,27 @@ def test_the_table_holds_every_client_message_and_no_other():
 def test_every_message_comes_back(message):
     type_, body = encode_client_message(message)
     assert decode_client_message(type_, memoryview(body)) == message
+
+
+BY_ROW = MessageTable("client", CLIENT_TABLE.specs)
+"""The same table without quick forms."""
+
+
+@given(st.one_of(*(st.builds(kind, *STRATEGIES[kind]) for kind in CLIENT_TABLE.quick)), st.data())
+def test_a_message_written_out_means_what_its_row_says(message, data):
+    type_, body = BY_ROW.encode(message)
+    assert CLIENT_TABLE.encode(message) == (type_, body)
+    parts = msgpack.unpackb(body)
+    strange = st.one_of(cells, numbers, st.just(1_000_001), st.just(4096), st.just(1 << 63), st.binary(max_size=3))
+    parts[data.draw(st.integers(0, len(parts) - 1))] = data.draw(strange)
+    assert told(CLIENT_TABLE, type_, msgpack.packb(parts)) == told(BY_ROW, type_, msgpack.packb(parts))
+
+
+def told(table, type_, body):
+    try:
+        return table.decode(type_, body)
+    except MalformedFrame as refusal:
+        return str(refusal)
 
 
 @given(st.integers(60, 100), st.binary(max_size=100))

@@ -12,6 +12,7 @@ from eiha.kernel.ids import LogPosition
 from eiha.protocol import peer_messages as messages
 from eiha.protocol.limits import REASON_LENGTH_MAX
 from eiha.protocol.log_entry import Publication
+from eiha.protocol.message_table import MessageTable
 from eiha.protocol.peer_codec import PEER_TABLE, decode_peer_message, encode_peer_message
 from eiha.protocol.state_digest import PartDigest
 from eiha.protocol.vitals import Vitals
@@ -98,6 +99,29 @@ def test_a_message_with_one_part_of_another_type_is_refused_by_name(message, dat
     with pytest.raises(MalformedFrame) as caught:
         decode_peer_message(type_, msgpack.packb(parts))
     assert f"{type(message).__name__}.{dataclasses.fields(message)[index].name}" in str(caught.value)
+
+
+QUICK = tuple(PEER_TABLE.quick)
+BY_ROW = MessageTable("peer", PEER_TABLE.specs)
+"""The same table without quick forms."""
+
+
+@given(st.one_of(*(st.builds(kind, *STRATEGIES[kind]) for kind in QUICK)), st.data())
+def test_a_message_written_out_means_what_its_row_says(message, data):
+    type_, body = BY_ROW.encode(message)
+    assert PEER_TABLE.encode(message) == (type_, body)
+    parts = msgpack.unpackb(body)
+    strange = st.one_of(numbers, st.just(-1), st.just(1 << 63), names, st.just(""), st.booleans(), st.none())
+    lists = st.lists(st.one_of(strange, st.binary(max_size=3)), max_size=3)
+    parts[data.draw(st.integers(0, len(parts) - 1))] = data.draw(st.one_of(strange, lists))
+    assert told(PEER_TABLE, type_, msgpack.packb(parts)) == told(BY_ROW, type_, msgpack.packb(parts))
+
+
+def told(table, type_, body):
+    try:
+        return table.decode(type_, body)
+    except MalformedFrame as refusal:
+        return str(refusal)
 
 
 @given(any_message)
