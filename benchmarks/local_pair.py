@@ -127,12 +127,14 @@ class NodeProcess:
     def start(self) -> None:
         """Start the process; does not wait."""
         assert self.process is None or self.process.poll() is not None, self.name
+        # an installed node has its modules compiled; without this one would compile them all at each of its starts
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.seat.prefix, sys.executable, "-m", "eiha.node", "--config", str(self.config)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.seat.environment, **self.environment, "EIHA_CLUSTER_SECRET": SECRET},
+                env={**inherited, **self.seat.environment, **self.environment, "EIHA_CLUSTER_SECRET": SECRET},
                 start_new_session=True,
             )
 
@@ -272,9 +274,9 @@ class LocalPair:
             "http": f"{bound}port = {node.ports.http}",
             "ingest": f"{bound}port = {node.ports.ingest}",
             "persistence": f'location = "{node.location.resolve()}"',
-            "datasources.witness": f'url = "{seat.witness_url or seat.database_url or witness}"',
-            "datasources.events": f'url = "{events}"',
-            "datasources.processed": f'url = "{processed}"',
+            "datasources.witness": f'url = "{seat.witness_url or seat.database_url or witness}"\n{plaintext}',
+            "datasources.events": f'url = "{events}"\n{plaintext}',
+            "datasources.processed": f'url = "{processed}"\n{plaintext}',
             "witness": f'arbiter = "{self._arbiter}"\n{plaintext}' if self._arbiter else 'datasource = "witness"',
             "analytics": f'plans = "{plans.resolve()}"\nevent_store = "events"\nprocessed_store = "processed"\n'
             'event_table_prefix = "event_"',

@@ -33,7 +33,7 @@ from eiha.protocol.witness_messages import (
     WitnessAnswer,
     WitnessRequest,
 )
-from eiha.transport.admission_limits import AdmissionLimits
+from eiha.transport.admission_limits import AdmissionLimits, FailedLogins
 from eiha.transport.gated_listener import Admission, GatedListener, MakeContext
 
 HANDSHAKE_TIMEOUT_S: Final = 5.0
@@ -87,6 +87,7 @@ class ArbiterServer:
             handshake_timeout_s=HANDSHAKE_TIMEOUT_S,
             refused=self._refused_at_the_gate,
         )
+        self._failed_logins = FailedLogins()
         self._strangers: dict[Asker, None] = {}
         self._proven: dict[str, dict[Asker, None]] = {cluster: {} for cluster in settings.secrets}
 
@@ -139,6 +140,13 @@ class ArbiterServer:
             error=code,
         )
 
+    def _answer_after_s(self, failure: ProtocolError, address: str) -> float:
+        """How late a stranger is told of ``failure``: in time for one who means well to hear it."""
+        if not isinstance(failure, AuthenticationFailed):
+            return 0.0
+        delay_s = self._failed_logins.failed(address, asyncio.get_running_loop().time())
+        return min(delay_s, HANDSHAKE_TIMEOUT_S / 2)
+
     def _gone(self, asker: Asker) -> None:
         self._strangers.pop(asker, None)
         if asker.cluster in self._proven:
@@ -158,6 +166,8 @@ class Asker:
         self.ended: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._owner = owner
+        self._address = admission.address
+        self._late_answer: asyncio.TimerHandle | None = None
         self._handshake: Handshake | None = None
         self._claimed = ""
         self._waiting = 0
@@ -190,20 +200,40 @@ class Asker:
         self._owner._request(self, request)
 
     def _shake_hands(self, frame: Frame) -> None:
+        if self._late_answer is not None:
+            return
         if self._handshake is None:
-            self._handshake = self._handshake_for(frame)
+            try:
+                self._handshake = self._handshake_for(frame)
+            except AuthenticationFailed as failure:
+                self._turn_away(failure, refusal(failure))
+                return
         step = self._handshake.receive(frame)
+        if step.failure is not None:
+            self._turn_away(step.failure, step.send)
+            return
         if step.send:
             self.connection.send_bytes(step.send)
-        if step.failure is not None:
-            self._owner._refused(self, step.failure)
-            self.connection.close(str(step.failure))
-        elif step.peer is not None:
+        if step.peer is not None:
             self.cluster = self._claimed
             self.connection.allow_frames_of(WITNESS_REQUEST_BYTES_MAX)
             self._alarm.cancel()
             self._watch_idleness()
             self._owner._established(self, self.cluster, step.peer)
+
+    def _turn_away(self, failure: ProtocolError, answer: bytes) -> None:
+        """Say why not, the later the more often this address failed to prove a secret; nobody else waits for that."""
+        self._owner._refused(self, failure)
+        delay_s = self._owner._answer_after_s(failure, self._address) if answer else 0.0
+        if delay_s:
+            self._late_answer = self._loop.call_later(delay_s, self._answer_and_close, failure, answer)
+        else:
+            self._answer_and_close(failure, answer)
+
+    def _answer_and_close(self, failure: ProtocolError, answer: bytes) -> None:
+        if answer:
+            self.connection.send_bytes(answer)
+        self.connection.close(str(failure))
 
     def _handshake_for(self, frame: Frame) -> Handshake:
         """The handshake of the cluster that the first frame names: it decides which secret is asked for."""
@@ -239,6 +269,8 @@ class Asker:
 
     def _on_lost(self, _reason: str) -> None:
         self._alarm.cancel()
+        if self._late_answer is not None:
+            self._late_answer.cancel()
         if self.connection.failure is not None:
             self._owner._refused(self, self.connection.failure)
         elif self.connection.tls_failure and not self.cluster:

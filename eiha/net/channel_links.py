@@ -27,7 +27,7 @@ from eiha.protocol.handshake import HANDSHAKE_TABLE, Handshake, HandshakeIdentit
 from eiha.protocol.limits import NONCE_BYTES, PEER_FRAME_BYTES_MAX
 from eiha.protocol.peer_codec import decode_peer_message, encode_peer_message
 from eiha.protocol.peer_messages import PeerIdentity, PeerMessage
-from eiha.transport.admission_limits import AdmissionLimits
+from eiha.transport.admission_limits import AdmissionLimits, FailedLogins
 from eiha.transport.gated_listener import Admission, GatedListener, MakeContext
 from eiha.transport.tls import certificate_facts, node_name
 from eiha.transport.tls_refusal import CLOSED_AFTER_HANDSHAKE, tls_remedy
@@ -134,6 +134,7 @@ class ChannelLinks:
             handshake_timeout_s=settings.connect_timeout_s,
             refused=self._refused_at_the_gate,
         )
+        self._failed_logins = FailedLogins()
         self._link: _Link | None = None
         self._unproven: dict[_Session, None] = {}
         self._last_complaint = ""
@@ -338,6 +339,13 @@ class ChannelLinks:
         text = f"{self._channel.value} with {where}: {failure}"
         self._complain("error", "peer_refused", str(failure), text, error=failure)
 
+    def _answer_after_s(self, failure: ProtocolError, admission: Admission | None) -> float:
+        """How late a stranger is told of ``failure``: in time for one who means well to hear it."""
+        if admission is None or not isinstance(failure, AuthenticationFailed):
+            return 0.0
+        delay_s = self._failed_logins.failed(admission.address, asyncio.get_running_loop().time())
+        return min(delay_s, self._settings.connect_timeout_s / 2)
+
     def _proven_by_previous_secret(self, peer: PeerIdentity) -> None:
         self._log.info(
             "secret_previous_used",
@@ -371,6 +379,8 @@ class _Session:
         loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = loop.create_future()
         self._owner = owner
+        self._admission = admission
+        self._late_answer: asyncio.TimerHandle | None = None
         self._handshake = Handshake(
             side,
             owner._identity(),
@@ -392,20 +402,22 @@ class _Session:
         self.connection.attach(self._on_frame, self._on_lost)
 
     def _on_frame(self, frame: Frame) -> None:
+        if self._late_answer is not None:
+            return
         step = self._handshake.receive(frame)
         claimed = self._handshake.claimed
         if step.failure is None and claimed is not None:
             try:
                 self._owner._check_certificate(claimed, self.connection.peer_certificate)
             except ProtocolError as failure:
-                self.connection.send_bytes(refusal(failure))
-                self._fail(failure)
+                self._refuse(failure, refusal(failure))
                 return
+        if step.failure is not None:
+            self._refuse(step.failure, step.send)
+            return
         if step.send:
             self.connection.send_bytes(step.send)
-        if step.failure is not None:
-            self._fail(step.failure)
-        elif step.peer is not None:
+        if step.peer is not None:
             self.end()
             if step.by_previous_secret:
                 self._owner._proven_by_previous_secret(step.peer)
@@ -424,6 +436,22 @@ class _Session:
             self._owner._failed(self, AuthenticationFailed(CLOSED_AFTER_HANDSHAKE))
         self.end()
 
+    def _refuse(self, failure: ProtocolError, answer: bytes) -> None:
+        """Say why not, the later the more often a stranger failed to prove the secret; nobody else waits for that."""
+        self._owner._failed(self, failure)
+        delay_s = self._owner._answer_after_s(failure, self._admission) if answer else 0.0
+        if delay_s:
+            loop = asyncio.get_running_loop()
+            self._late_answer = loop.call_later(delay_s, self._answer_and_close, failure, answer)
+        else:
+            self._answer_and_close(failure, answer)
+
+    def _answer_and_close(self, failure: ProtocolError, answer: bytes) -> None:
+        if answer:
+            self.connection.send_bytes(answer)
+        self.end()
+        self.connection.close(str(failure))
+
     def _fail(self, failure: ProtocolError) -> None:
         self._owner._failed(self, failure)
         self.end()
@@ -436,6 +464,8 @@ class _Session:
     def end(self) -> None:
         """The handshake is over, one way or the other."""
         self._deadline.cancel()
+        if self._late_answer is not None:
+            self._late_answer.cancel()
         self._owner._unproven.pop(self, None)
         if not self.finished.done():
             self.finished.set_result(None)

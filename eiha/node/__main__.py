@@ -77,13 +77,15 @@ def run(config: NodeConfig) -> int:
 async def _run(config: NodeConfig, context: LogContext) -> int:
     """Prepare everything that takes long before the node is seen by others, then run it."""
     from eiha.engine.runtime import EngineRuntime
-    from eiha.node.databases import check_datasources
+    from eiha.node.databases import check_datasources, plain_databases
     from eiha.node.kernel_loading import prepare_kernels
     from eiha.node.node import Node
     from eiha.node.opened_disk import open_disk
 
     lines = EventLog()
     check_datasources(config)
+    for text in plain_databases(config):
+        lines.warning("plaintext_allowed", text)
     plans = read_plans(Path(config.analytics.plans)) if config.analytics.plans else ()
     disk = open_disk(config.persistence)
     lines.info(

@@ -240,6 +240,9 @@ class DatasourceSection:
     tls_ca: str = key("", "File (PEM) of the authorities trusted; empty: those of the system.")
     tls_certificate: str = key("", "File (PEM) of the certificate shown to the server, where it asks for one.")
     tls_key: str = key("", "File (PEM) of its private key.")
+    allow_plaintext: bool = key(
+        False, "Ask a server beyond loopback without TLS; a warning says so at each start. Only for MySQL and MariaDB."
+    )
 
 
 @dataclass(frozen=True, slots=True)

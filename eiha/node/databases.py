@@ -11,6 +11,7 @@ from eiha.kernel.ids import Incarnation, NodeId
 from eiha.net.arbiter_witness import ArbiterAddress, ArbiterWitness
 from eiha.node.arbiter_location import ArbiterLocation, parse_arbiter
 from eiha.node.config import DatasourceSection, NodeConfig
+from eiha.node.config_check_tls import is_loopback
 from eiha.node.node_tls import ARBITER, NodeTls
 from eiha.ports import Sink, Witness
 from eiha.storage.datasource import DatabaseTls, DataSource, parse_datasource
@@ -63,12 +64,33 @@ def turns(config: NodeConfig) -> dict[str, asyncio.Lock]:
 
 
 def check_datasources(config: NodeConfig) -> None:
-    """Raise ``ConfigurationError`` for a database URL that cannot be used, naming its key."""
+    """Raise ``ConfigurationError`` for a database URL that cannot be used, or would be in the clear, naming its key."""
     for name, section in config.datasources:
         try:
-            _parsed(section)
+            source = _parsed(section)
+            if _is_plain(source) and not section.allow_plaintext:
+                raise ConfigurationError(
+                    f"the server at {source.server_host} can be reached by others, and would be asked without "
+                    f'encryption: set datasources.{name}.tls = "on" (and tls_ca, if its authority is none of the '
+                    f"system's), or say datasources.{name}.allow_plaintext = true"
+                )
         except ConfigurationError as error:
             raise ConfigurationError(f"{config.source}: datasources.{name}.url: {error}") from error
+
+
+def plain_databases(config: NodeConfig) -> list[str]:
+    """A sentence for each database beyond loopback that is asked without encryption, as the configuration allows."""
+    return [
+        f"the database at {source.server_host} is asked without encryption: whoever is on the way reads and changes "
+        f"what passes; datasources.{name}.allow_plaintext says so"
+        for name, section in config.datasources
+        if _is_plain(source := _parsed(section))
+    ]
+
+
+def _is_plain(source: DataSource) -> bool:
+    host = source.server_host
+    return bool(host) and not source.is_encrypted and not is_loopback(host)
 
 
 def _arbiter(config: NodeConfig, incarnation: Incarnation, tls: NodeTls | None) -> ArbiterAddress:

@@ -74,6 +74,18 @@ class DataSource:
         """MySQL or MariaDB, else SQLite."""
         return self.url.drivername in MYSQL_DRIVERS
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether connections to a server speak TLS."""
+        return self.tls.mode == "on" or (self.tls.mode == "auto" and bool(self.tls.authority))
+
+    @property
+    def server_host(self) -> str:
+        """Where the server is reached over the network; empty for a file or a socket of this machine."""
+        if not self.is_mysql or "unix_socket" in self.url.query:
+            return ""
+        return self.url.host or "localhost"
+
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
 
@@ -196,7 +208,7 @@ def _mysql_arguments(source: DataSource) -> dict[str, Any]:
     if "unix_socket" in query:
         arguments["unix_socket"] = str(query["unix_socket"])
     tls = source.tls
-    if tls.mode == "on" or (tls.mode == "auto" and tls.authority):
+    if source.is_encrypted:
         try:
             context = ssl.create_default_context(cafile=tls.authority or None)
             if tls.certificate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,8 @@ from eiha.protocol.witness_messages import (
     WitnessRequest,
     WitnessRow,
 )
+from eiha.transport import admission_limits
+from eiha.transport.admission_limits import FAILURES_FREE
 
 SECRET = b"a secret for tests"
 A = PeerIdentity(NodeId("node1"), Incarnation("disk"))
@@ -307,6 +310,51 @@ async def test_a_proof_made_up_is_refused(running: Running) -> None:
     node.send(encode_frame(*HANDSHAKE_TABLE.encode(Proof(bytes(NONCE_BYTES)))))
     assert (await node.refusal()).code == "authentication-failed"
     await node.close()
+
+
+async def made_up(running: Running, cluster: str = "c") -> RawNode:
+    """A stranger that gave a proof, or a name, that cannot be right."""
+    node = await RawNode.connect(running.port)
+    me = HandshakeIdentity(cluster, WITNESS_CHANNEL, A.node, A.incarnation)
+    node.send(Handshake(Side.INITIATOR, me, SECRET, secrets.token_bytes(NONCE_BYTES)).start())
+    if cluster == "c":
+        await node.frame()
+        node.send(encode_frame(*HANDSHAKE_TABLE.encode(Proof(bytes(NONCE_BYTES)))))
+    return node
+
+
+@pytest.mark.parametrize("cluster", ["c", "nobody's"])
+async def test_the_fourth_wrong_proof_of_an_address_is_answered_late_and_the_right_one_at_once(
+    running: Running, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission_limits, "DELAY_FIRST_S", 3600.0)
+    monkeypatch.setattr(admission_limits, "DELAY_MAX_S", 3600.0)
+    monkeypatch.setattr(arbiter_server, "HANDSHAKE_TIMEOUT_S", 7200.0)
+    for _ in range(FAILURES_FREE):
+        stranger = await made_up(running, cluster)
+        assert (await stranger.refusal()).code in ("authentication-failed", "other-cluster")
+        await stranger.close()
+    late = await made_up(running, cluster)
+    answer = asyncio.create_task(late.refusal())
+    late.send(encode_frame(*HANDSHAKE_TABLE.encode(Proof(bytes(NONCE_BYTES)))))
+    witness = running.witness()
+    assert await witness.read() == Read(None)
+    assert not answer.done()
+    answer.cancel()
+    await witness.close()
+    await late.close()
+
+
+async def test_a_late_refusal_comes_in_time_to_be_heard(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission_limits, "DELAY_FIRST_S", 3600.0)
+    monkeypatch.setattr(admission_limits, "DELAY_MAX_S", 3600.0)
+    monkeypatch.setattr(arbiter_server, "HANDSHAKE_TIMEOUT_S", 1.0)
+    began_s = time.monotonic()
+    for _ in range(FAILURES_FREE + 1):
+        stranger = await made_up(running)
+        assert (await stranger.refusal()).code == "authentication-failed"
+        await stranger.close()
+    assert time.monotonic() - began_s >= 0.5
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,12 @@ from eiha.net.channel_links import ChannelLinks, LinkSettings
 from eiha.net.member_address import MemberLocation
 from eiha.observability.logs import EventLog
 from eiha.protocol.framing import encode_frame
+from eiha.protocol.handshake import HANDSHAKE_TABLE, Handshake, HandshakeIdentity, Proof
+from eiha.protocol.handshake import Side as HandshakeSide
+from eiha.protocol.limits import NONCE_BYTES
 from eiha.protocol.peer_messages import Committed, PeerIdentity, PeerMessage, Pong, SnapshotChunk
+from eiha.transport import admission_limits
+from eiha.transport.admission_limits import FAILURES_FREE
 
 SECRET = b"a secret for tests"
 DEADLINE_S = 10.0
@@ -59,6 +64,7 @@ class Side:
     """One node's end of the management channel."""
 
     def __init__(self, node: str, port: int, peer_node: str, peer_port: int, /, **changes: object) -> None:
+        self.port = port
         self.observer = Recorder()
         self.lines = logging.getLogger(f"test.{node}.{port}")
         settings = LinkSettings(
@@ -236,6 +242,51 @@ async def test_garbage_harms_only_its_own_connection(make_pair: Pair, caplog: py
     assert one.observer.open == two.observer.open == [LinkId(1)]
     assert "is it an eiha port" in texts(caplog)
     assert "not valid msgpack" in texts(caplog)
+
+
+async def made_up_proof(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A stranger that gave a proof that cannot be right."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    me = HandshakeIdentity("test", "management", NodeId("node1"), Incarnation("a stranger"))
+    writer.write(Handshake(HandshakeSide.INITIATOR, me, b"guessed", bytes(NONCE_BYTES)).start())
+    assert await reader.read(1)
+    writer.write(encode_frame(*HANDSHAKE_TABLE.encode(Proof(bytes(NONCE_BYTES)))))
+    return reader, writer
+
+
+async def test_the_fourth_wrong_proof_of_an_address_is_answered_late_and_the_member_at_once(
+    make_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission_limits, "DELAY_FIRST_S", 3600.0)
+    monkeypatch.setattr(admission_limits, "DELAY_MAX_S", 3600.0)
+    one, two = make_pair(connect_timeout_s=7200.0)
+    await two.links.start()
+    for _ in range(FAILURES_FREE):
+        reader, writer = await made_up_proof(two.port)
+        assert b"authentication-failed" in await reader.read()
+        writer.close()
+    reader, writer = await made_up_proof(two.port)
+    answer = asyncio.create_task(reader.readuntil(b"authentication-failed"))
+    await one.start()
+    await until(lambda: one.observer.open and two.observer.open, "the link of those who know the secret")
+    assert two.links.refused_by_code["AuthenticationFailed"] == FAILURES_FREE + 1
+    assert not answer.done()
+    answer.cancel()
+    writer.close()
+
+
+async def test_a_late_refusal_comes_in_time_to_be_heard(make_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission_limits, "DELAY_FIRST_S", 3600.0)
+    monkeypatch.setattr(admission_limits, "DELAY_MAX_S", 3600.0)
+    _, two = make_pair(connect_timeout_s=1.0)
+    await two.links.start()
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    for _ in range(FAILURES_FREE + 1):
+        reader, writer = await made_up_proof(two.port)
+        assert b"authentication-failed" in await reader.read()
+        writer.close()
+    assert loop.time() - began_s >= 0.5
 
 
 async def test_a_message_of_the_other_channel_ends_the_link(make_pair: Pair) -> None:
