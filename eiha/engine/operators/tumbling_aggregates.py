@@ -61,7 +61,7 @@ class TumblingAggregates:
         self._key_types = tuple(each.type for each in selector.group_by)
         self._strings = scope.strings
         self._group_index = GroupIndex(self._key_types, self._strings) if self._key_types else None
-        self._aggregates = [_BatchAggregate(each, scope) for each in selector.aggregates]
+        self._aggregates = [BatchAggregate(each, scope) for each in selector.aggregates]
         added = (Attribute(f"aggregate{number}", each.type) for number, each in enumerate(selector.aggregates))
         self._schema = Schema((*schema.attributes, *added))
         # scratch: what is in it does not outlive a call
@@ -139,7 +139,7 @@ class TumblingAggregates:
         self._window.restore(state["window"])
 
 
-class _BatchAggregate:
+class BatchAggregate:
     """One aggregate over rows that are all there."""
 
     __slots__ = ("_argument", "_name", "_type")
