@@ -36,9 +36,14 @@ class Texts:
     has_nulls: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.codes.dtype.kind not in "iu" or self.codes.ndim != 1:
+            raise WrongSchema(f"codes are whole numbers in a row, not {self.codes.dtype}{self.codes.shape}")
         object.__setattr__(self, "has_nulls", bool(len(self.codes)) and int(self.codes.min()) < 0)
         if len(self.codes) and int(self.codes.max()) >= len(self.dictionary):
             raise WrongSchema(f"codes point outside their dictionary of {len(self.dictionary)} texts")
+        if self.has_nulls:
+            object.__setattr__(self, "codes", np.maximum(self.codes, -1))
+        object.__setattr__(self, "codes", np.ascontiguousarray(self.codes, dtype=np.int32))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -104,11 +109,12 @@ class Incoming:
             unknown = next(name for name in data if schema.position(str(name)) is None)
             raise WrongSchema(f"there is no attribute {unknown!r}; the stream is {schema}")
         columns = tuple(map(self._column, values, attributes))
-        lengths = {len(column.values) for column in columns}
-        if len(lengths) != 1:
-            shown = ", ".join(f"{each.name}: {len(data[each.name])}" for each in schema.attributes)
-            raise WrongSchema(f"columns must be equally long; they are {shown}")
-        return columns, lengths.pop()
+        rows = len(columns[0].values)
+        for column in columns:
+            if len(column.values) != rows:
+                shown = ", ".join(f"{each.name}: {len(data[each.name])}" for each in attributes)
+                raise WrongSchema(f"columns must be equally long; they are {shown}")
+        return columns, rows
 
     def _of_wire(self, batch: WireBatch) -> tuple[Column, ...]:
         return tuple(self._of_wire_column(column) for column in batch.columns)
@@ -121,8 +127,8 @@ class Incoming:
     def _column(self, values: Any, attribute: Attribute) -> Column:
         if isinstance(values, np.ndarray):
             type_ = attribute.type
-            if values.dtype is type_.dtype and values.ndim == 1 and type_ not in _BY_ID:
-                return Column(type_, values)
+            if values.dtype == type_.dtype and values.ndim == 1 and type_ not in _BY_ID:
+                return Column(type_, np.ascontiguousarray(values))  # kernels take no strides
             return self._array(values, None, attribute)
         if isinstance(values, Texts):
             _expect(attribute.type is AttributeType.STRING, "texts", attribute)
@@ -140,7 +146,9 @@ class Incoming:
     def _array(self, values: npt.NDArray[Any], valid: Mask | None, attribute: Attribute) -> Column:
         _expect(values.ndim == 1, f"an array of {values.ndim} dimensions", attribute)
         type_ = attribute.type
+        values = np.ascontiguousarray(values)  # compiled loops walk arrays without gaps
         if values.dtype == type_.dtype and type_ not in _BY_ID:
+            values = np.ascontiguousarray(values)
             return Column(type_, values) if valid is None else make_column(type_, values, valid)
         if type_ in _BY_ID or values.dtype.kind == "O":
             listed = values.tolist()
@@ -162,7 +170,8 @@ class Incoming:
             self._dictionary = dictionary
             self._codes_are_ids = np.array_equal(self._ids, np.arange(len(dictionary)))
         if valid is None:
-            return Column(AttributeType.STRING, codes if self._codes_are_ids else self._ids.take(codes))
+            ids = np.ascontiguousarray(codes) if self._codes_are_ids else self._ids.take(codes)
+            return Column(AttributeType.STRING, ids)
         if not len(dictionary):
             return make_column(AttributeType.STRING, np.zeros(len(codes), dtype=np.int32), valid)
         return make_column(AttributeType.STRING, self._ids.take(np.where(valid, codes, 0)), valid)
@@ -217,7 +226,7 @@ def timestamps_of(given: Any, rows: int, default_ms: int) -> Longs:
     if given is None or isinstance(given, int):
         return repeated(default_ms if given is None else given, rows)
     if isinstance(given, np.ndarray) and given.dtype == np.int64:
-        stamps: Longs = given
+        stamps: Longs = np.ascontiguousarray(given)
     elif isinstance(given, np.ndarray) and given.dtype.kind == "M":
         stamps = given.astype("datetime64[ms]").astype(np.int64)
     else:

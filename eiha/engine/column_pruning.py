@@ -95,6 +95,13 @@ def kept_columns(query: Query, schema: Schema) -> KeptColumns | None:
     return None if len(positions) == len(schema) else KeptColumns(schema, positions)
 
 
+def read_by_output(query: Query, kept: KeptColumns | None) -> frozenset[int]:
+    """Positions, among those ``kept``, of what projections and group by read of a row, aggregates aside."""
+    expressions = [*(each.expression for each in query.selector.projections), *query.selector.group_by]
+    positions = {ref.attribute for each in expressions for ref in attribute_refs(each) if ref.source != TABLE_ROW}
+    return frozenset(positions if kept is None else map(kept.positions.index, positions))
+
+
 def _tells_whole_rows_apart(window: Window) -> bool:
     """Whether a window's key is all attributes: none is named."""
     return window.name in ("frequent", "lossyFrequent") and not any(

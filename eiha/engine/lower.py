@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, assert_never, cast
 
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
-from eiha.engine.column_pruning import KeepColumns, kept_columns
+from eiha.engine.column_pruning import KeepColumns, kept_columns, read_by_output
 from eiha.engine.expressions.rows import EntryIdentity, Scope
 from eiha.engine.joins.factory import JoinSurroundings, make_join
 from eiha.engine.on_demand import OnDemand
@@ -18,6 +18,7 @@ from eiha.engine.operators.select import Select
 from eiha.engine.operators.sliding_aggregates import SlidingAggregates
 from eiha.engine.operators.stream_functions import make_stream_function
 from eiha.engine.operators.tumbling_aggregates import TumblingAggregates
+from eiha.engine.operators.tumbling_groups import TumblingGroups
 from eiha.engine.partitions.factory import make_queries
 from eiha.engine.partitions.instances import Instances
 from eiha.engine.partitions.keyed_length import KeyedLength
@@ -34,12 +35,12 @@ from eiha.engine.sliding_queries import slides
 from eiha.engine.tables.actions import make_table_action
 from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
-from eiha.engine.tumbling_queries import tumbles
+from eiha.engine.tumbling_queries import leaves_once, tumbles
 from eiha.engine.wall_clock import WallClock
 from eiha.engine.windows.factory import SLIDING_WINDOWS, make_window
 from eiha.engine.windows.findable import FindableWindow
 from eiha.engine.windows.searched_batches import BATCH_WINDOWS, SearchedBatches
-from eiha.engine.windows.turns import TurningWindow
+from eiha.engine.windows.turns import CountingWindow, TurningWindow
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import (
@@ -201,8 +202,15 @@ def _fused_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) ->
     if slides(query):
         stage = SlidingAggregates(window, schema, query.selector, names)
     else:
-        turning = make_window(window, schema, plan.playback, strings=scope.strings, wants_expired=False)
-        stage = TumblingAggregates(cast("TurningWindow", turning), schema, query.selector, names)
+        counts = leaves_once(window)
+        made = make_window(
+            window, schema, plan.playback, strings=scope.strings, wants_expired=False, counts_only=counts
+        )
+        if counts:
+            read = read_by_output(query, kept)
+            stage = TumblingGroups(cast("CountingWindow", made), schema, query.selector, read, names)
+        else:
+            stage = TumblingAggregates(cast("TurningWindow", made), schema, query.selector, names)
     select = Select(query.selector, query.output.events, names, expires=False, aggregates_from=len(schema))
     return QueryRuntime(query, None, (*before, stage), select)
 

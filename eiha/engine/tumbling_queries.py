@@ -31,6 +31,8 @@ AGGREGATORS: Final = frozenset({"sum", "avg", "count", "min", "max"})
 """Aggregators of which only the last value in a batch counts."""
 
 _WINDOWS: Final = frozenset({"lengthBatch", "timeBatch", "externalTimeBatch", "batch", "hopping"})
+_WITHOUT_TIMEOUT: Final = 3
+"""Arguments of ``externalTimeBatch`` without a timeout, at which rows go out that go out again later."""
 _FUNCTIONS: Final = frozenset({"ifThenElse", "coalesce", "convert", "maximum", "minimum", "default"})
 """Functions of the row alone: an argument is read when its batch goes out, not when the row comes."""
 
@@ -50,6 +52,13 @@ def tumbles(query: Query) -> bool:
         and all(map(_is_plain, selector.aggregates))
         and not (cuts or fails or selector.having is not None or selector.having_aggregates)
     )
+
+
+def leaves_once(window: Window) -> bool:
+    """Whether each row of ``window``, of a query that tumbles, goes out with one batch, as it came."""
+    if window.name == "externalTimeBatch":
+        return len(window.arguments) <= _WITHOUT_TIMEOUT
+    return window.name != "hopping"
 
 
 def _turns_whole(window: Window) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
+from eiha.engine.windows.row_count import RowCount
 from eiha.engine.windows.row_store import RowStore
 from eiha.engine.windows.turns import OWN_TIME, Turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
@@ -20,13 +21,14 @@ class BatchWindow(Untimed):
     Expired rows carry the time at which they left.
     """
 
-    __slots__ = ("_begun", "_latest", "_length", "_schema", "_wants_expired", "store")
+    __slots__ = ("_begun", "_latest", "_length", "_schema", "_turns", "_wants_expired", "store")
 
-    def __init__(self, schema: Schema, length: int, *, wants_expired: bool) -> None:
+    def __init__(self, schema: Schema, length: int, *, wants_expired: bool, counts_only: bool = False) -> None:
         self._schema = schema
         self._length = length
         self._wants_expired = wants_expired
-        self.store = RowStore(schema)
+        self.store = RowCount() if counts_only else RowStore(schema)
+        self._turns = Turns(0)
         self._begun = False
         self._latest = 0  # rows held before those of the latest batch
 
@@ -34,13 +36,17 @@ class BatchWindow(Untimed):
         """A chunk for each chunk, or for each ``length`` rows of it."""
         return self.turn(batch, clock).batch(self._schema, self.store)
 
+    def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
+        """All rows."""
+        return batch, clock
+
     def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
         """See ``TurningWindow``."""
         store = self.store
         first = store.append(batch)
-        turns = Turns(3 * len(batch))
+        turns = self._turns = self._turns.with_room(3 * len(batch))
         turns.count, turns.stays, latest = _turn(
-            store.timestamps, store.start, first, store.start + self._latest, clock.now_ms, batch.chunk_numbers(),
+            store.start, first, store.start + self._latest, clock.now_ms, batch.chunk_numbers(),
             self._length, self._begun, self._wants_expired,
             turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
         )  # fmt: skip
@@ -92,7 +98,6 @@ def _put_out(
 
 @kernel
 def _turn(
-    timestamps: ReadInt64,
     start: int,
     first: int,
     latest: int,
@@ -134,7 +139,7 @@ def _turn(
         if begun:
             reset = latest if wants_expired else first + begin
             out = _put_out(
-                reset, reset + 1, RESET, timestamps[reset], number,
+                reset, reset + 1, RESET, OWN_TIME, number,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         begun = True

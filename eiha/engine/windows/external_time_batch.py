@@ -10,19 +10,25 @@ more. With ``replace`` the timestamp attribute becomes the end of the period.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
+from eiha.engine.windows.row_count import RowCount
 from eiha.engine.windows.row_store import RowStore
 from eiha.engine.windows.turns import OWN_TIME, Turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
 from eiha.events.schema import Schema
 
+Longs = npt.NDArray[np.int64]
+
 _NO_TIME: Final = -(2**62)
+_NO_TIMES: Final[Longs] = np.empty(0, dtype=np.int64)
 _BEHIND_ALL: Final = 2**62
 _WITHIN_STRIDE: Final = CHUNK_STRIDE - 1  # the stride is a power of two: bits that chunks from outside have not
 
@@ -61,15 +67,25 @@ class ExternalTimeBatchWindow:
     A row without a timestamp is refused. Expired rows and resets carry the highest timestamp so far.
     """
 
-    __slots__ = ("_periods", "_playback", "_schema", "_state", "_wants_expired", "refused", "store")
+    __slots__ = ("_periods", "_playback", "_schema", "_state", "_turns", "_wants_expired", "refused", "store")
 
-    def __init__(self, schema: Schema, periods: ExternalPeriods, *, playback: bool, wants_expired: bool) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        periods: ExternalPeriods,
+        *,
+        playback: bool,
+        wants_expired: bool,
+        counts_only: bool = False,
+    ) -> None:
         assert periods.length_ms > 0
+        assert not (counts_only and periods.timeout_ms), "rows that a timeout puts out go out once more"
         self._schema = schema
         self._periods = periods
         self._playback = playback
         self._wants_expired = wants_expired
-        self.store = RowStore(schema)
+        self.store = RowCount() if counts_only else RowStore(schema)
+        self._turns = Turns(0)
         self._state = _State()
         self.refused = 0
 
@@ -77,49 +93,57 @@ class ExternalTimeBatchWindow:
         """The batches of periods that end; without rows what times out by the ticks."""
         return self.turn(batch, clock).batch(self._schema, self.store)
 
+    def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
+        """The rows that have a timestamp."""
+        valid = batch.columns[self._periods.attribute].valid if len(batch) else None
+        if valid is None:
+            return batch, clock
+        rows = np.flatnonzero(valid)
+        self.refused += len(batch) - len(rows)
+        return batch.take(rows), RowClock(clock.now_ms.take(rows), clock.ticks_ms)
+
     def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
         """See ``TurningWindow``."""
-        store, state = self.store, self._state
-        now_ms = clock.now_ms
-        valid = batch.columns[self._periods.attribute].valid if len(batch) else None
-        if valid is not None:
-            rows = np.flatnonzero(valid)
-            self.refused += len(batch) - len(rows)
-            batch, now_ms = batch.take(rows), now_ms.take(rows)
+        store, state, periods = self.store, self._state, self._periods
+        batch, clock = self.accepted(batch, clock)
         first = store.append(batch) if len(batch) else store.stop
-        if len(batch) and state.end_ms == _NO_TIME:
-            state.start_ms = self._first_start(first)
-        turns = Turns(0)
-        if self._periods.timeout_ms > 0:
-            room = int(self._run(first, now_ms, batch, clock, turns, writes=False)[0])
-        else:
-            room = 3 * (len(batch) + 1)
-        turns = Turns(room)
-        turns.count, turns.stays, *rest = self._run(first, now_ms, batch, clock, turns, writes=True)
+        times = ends = _NO_TIMES
+        if len(batch):
+            times = batch.columns[periods.attribute].values
+            if state.end_ms == _NO_TIME:
+                state.start_ms = self._first_start(batch)
+        if periods.replaces:
+            ends = np.empty(len(times), dtype=np.int64)
+        run = partial(self._run, first, times, ends, batch, clock)
+        # without timeouts a period ends at a row
+        turns = self._turns.with_room(int(run(writes=False)[0]) if periods.timeout_ms > 0 else 3 * (len(batch) + 1))
+        self._turns = turns
+        turns.count, turns.stays, *rest = run(writes=True)
         state.put_out, state.end_ms, state.highest_ms, state.flushed, state.timer_ms = rest
+        if periods.replaces:
+            store.column(periods.attribute)[first : first + len(ends)] = ends
         return turns
 
-    def _first_start(self, first: int) -> int:
+    def _first_start(self, batch: EventBatch) -> int:
         """Where the first period is counted from."""
         periods = self._periods
         if periods.start_ms is not None:
             return periods.start_ms
-        row = self.store.rows(first, first + 1)
         named = periods.attribute if periods.start_attribute is None else periods.start_attribute
-        column = row.columns[named]
+        column = batch.columns[named]
         if column.valid is not None and not column.valid[0]:
-            column = row.columns[periods.attribute]
+            column = batch.columns[periods.attribute]
         return int(column.values[0])
 
     def _run(
-        self, first: int, now_ms: Any, batch: EventBatch, clock: RowClock, turns: Turns, *, writes: bool
+        self, first: int, times: Longs, ends: Longs, batch: EventBatch, clock: RowClock, *, writes: bool
     ) -> tuple[Any, ...]:
-        store, state, periods = self.store, self._state, self._periods
+        store, state, periods, turns = self.store, self._state, self._periods, self._turns
         return _run_periods(
-            store.column(periods.attribute), store.start, first, store.start + state.put_out,
+            times, store.start, first, store.start + state.put_out,
             state.end_ms, state.start_ms, periods.start_ms is not None, state.highest_ms, state.flushed, state.timer_ms,
-            now_ms, batch.chunk_numbers(), clock.ticks_ms, periods.length_ms, periods.timeout_ms, periods.replaces,
-            self._playback, self._wants_expired, writes,
+            clock.now_ms, batch.chunk_numbers(), clock.ticks_ms,
+            periods.length_ms, periods.timeout_ms, periods.replaces, self._playback, self._wants_expired, writes, ends,
             turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
         )  # fmt: skip
 
@@ -136,7 +160,7 @@ class ExternalTimeBatchWindow:
         store, state = self.store, self._state
         if state.timer_ms == _NO_TIME or state.timer_ms > now_ms:
             return None
-        turns = Turns(3)
+        turns = self._turns = self._turns.with_room(3)
         at_ms = now_ms if self._playback else state.timer_ms
         turns.count, turns.stays, current = _time_out(
             store.start, store.start + state.put_out, store.stop,
@@ -323,25 +347,25 @@ def _fire_timers(
 
 
 @inlined
-def _skip_period(times: ReadInt64, first: int, count: int, index: int, end_ms: int, highest_ms: int) -> tuple[int, int]:
+def _skip_period(times: ReadInt64, index: int, end_ms: int, highest_ms: int) -> tuple[int, int]:
     """The highest time up to the next row that ends the period, and the number of that row."""
-    while index < count and times[first + index] < end_ms:
-        highest_ms = max(highest_ms, times[first + index])
+    while index < len(times) and times[index] < end_ms:
+        highest_ms = max(highest_ms, times[index])
         index += 1
     return highest_ms, index
 
 
 @kernel
 def _run_periods(
-    times: WriteInt64, start: int, first: int, current: int, end_ms: int, start_ms: int, is_aligned: bool,
+    times: ReadInt64, start: int, first: int, current: int, end_ms: int, start_ms: int, is_aligned: bool,
     highest_ms: int, flushed: bool, timer_ms: int, now_ms: ReadInt64, chunks: ReadInt64, ticks_ms: ReadInt64,
     length_ms: int, timeout_ms: int, replaces: bool, playback: bool, wants_expired: bool, writes: bool,
-    out_begins: WriteInt64, out_ends: WriteInt64, out_kinds: WriteUInt8, out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
+    ends_ms: WriteInt64, out_begins: WriteInt64, out_ends: WriteInt64, out_kinds: WriteUInt8,
+    out_timestamps: WriteInt64, out_chunks: WriteInt64,
 ) -> tuple[int, int, int, int, int, bool, int]:  # fmt: skip
     """Spans put out, oldest row that stays; how many of those that stay were put out, and the state from there on.
 
-    ``writes`` False: only count the rows.
+    ``writes`` False: only count the rows. ``ends_ms``: with ``replaces``, what each row's time becomes.
     """
     out = 0
     last = -CHUNK_STRIDE
@@ -354,7 +378,7 @@ def _run_periods(
         latest_ms = max(latest_ms, ticks_ms[len(ticks_ms) - 1])
     while True:
         if end_ms != _NO_TIME and not replaces and (not has_timer or timer_ms > latest_ms):
-            highest_ms, index = _skip_period(times, first, len(now_ms), index, end_ms, highest_ms)
+            highest_ms, index = _skip_period(times, index, end_ms, highest_ms)
             if index:
                 seen = max(seen, chunks[index - 1])
         position = first + index
@@ -376,7 +400,7 @@ def _run_periods(
                 playback, max(chunk - CHUNK_STRIDE, seen), chunk - 1, wants_expired, writes,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
-        time_ms = times[position]
+        time_ms = times[index]
         if end_ms == _NO_TIME:
             end_ms = _end_after(time_ms, start_ms, length_ms) if is_aligned else start_ms + length_ms
             if timeout_ms > 0:
@@ -397,7 +421,7 @@ def _run_periods(
             if timeout_ms > 0:
                 timer_ms = now_ms[index] + timeout_ms
         if replaces and writes:
-            times[position] = end_ms
+            ends_ms[index] = end_ms
         seen = max(seen, chunk)
         index += 1
     return out, start, current - start, end_ms, highest_ms, flushed, timer_ms

@@ -31,7 +31,13 @@ SLIDING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTim
 
 
 def make_window(
-    window: Window, schema: Schema, playback: bool, *, strings: StringTable, wants_expired: bool = True
+    window: Window,
+    schema: Schema,
+    playback: bool,
+    *,
+    strings: StringTable,
+    wants_expired: bool = True,
+    counts_only: bool = False,
 ) -> FindableWindow:
     """The operator for ``window`` over rows of ``schema``.
 
@@ -43,6 +49,7 @@ def make_window(
         wants_expired: False if the query puts out current rows only. Batch windows then leave expired rows out, which
             changes nothing for the aggregates, since a reset follows them; sliding windows put them out regardless.
             Batch windows have a ``content`` only if it is True.
+        counts_only: of ``COUNTING_WINDOWS``: nobody looks at the rows themselves, either.
 
     Raises:
         PlanSemanticError: the arguments do not fit.
@@ -54,7 +61,7 @@ def make_window(
             arguments.require_count(1, 1)
             return LengthWindow(schema, arguments.int_constant(0, "the length"))
         case "lengthBatch":
-            return _length_batch(window, schema, wants_expired)
+            return _length_batch(window, schema, wants_expired, counts_only)
         case "time":
             arguments = WindowArguments(window, "time(<int, long or time>)")
             arguments.require_count(1, 1)
@@ -72,16 +79,16 @@ def make_window(
             arguments = WindowArguments(window, "batch()", "batch(<int>)")
             arguments.require_count(0, 1)
             length = arguments.int_constant(0, "the length") if len(arguments) else 0
-            return BatchWindow(schema, length, wants_expired=wants_expired)
+            return BatchWindow(schema, length, wants_expired=wants_expired, counts_only=counts_only)
         case "timeBatch":
-            return _time_batch(window, schema, playback, wants_expired)
+            return _time_batch(window, schema, playback, wants_expired, counts_only)
         case "externalTime":
             arguments = WindowArguments(window, "externalTime(<long attribute>, <int, long or time>)")
             arguments.require_count(2, 2)
             attribute = arguments.long_attribute(0, "the timestamp", schema)
             return ExternalTimeWindow(schema, attribute, arguments.duration_ms(1, "the time"))
         case "externalTimeBatch":
-            return _external_time_batch(window, schema, playback, wants_expired)
+            return _external_time_batch(window, schema, playback, wants_expired, counts_only)
         case "session":
             return _session(window, schema, strings)
         case "sort":
@@ -99,15 +106,19 @@ def make_window(
             return made
 
 
-def _length_batch(window: Window, schema: Schema, wants_expired: bool) -> FindableWindow:
+def _length_batch(window: Window, schema: Schema, wants_expired: bool, counts_only: bool) -> FindableWindow:
     arguments = WindowArguments(window, "lengthBatch(<int>)", "lengthBatch(<int>, <bool>)")
     arguments.require_count(1, 2)
     length = arguments.int_constant(0, "the length")
     streams = len(arguments) == 2 and arguments.bool_constant(1, "stream.current.event")
-    return LengthBatchWindow(schema, length, streams_current=streams, wants_expired=wants_expired)
+    return LengthBatchWindow(
+        schema, length, streams_current=streams, wants_expired=wants_expired, counts_only=counts_only
+    )
 
 
-def _time_batch(window: Window, schema: Schema, playback: bool, wants_expired: bool) -> FindableWindow:
+def _time_batch(
+    window: Window, schema: Schema, playback: bool, wants_expired: bool, counts_only: bool
+) -> FindableWindow:
     arguments = WindowArguments(
         window,
         "timeBatch(<int, long or time>)",
@@ -128,11 +139,19 @@ def _time_batch(window: Window, schema: Schema, playback: bool, wants_expired: b
     if len(arguments) == 3:
         streams = arguments.bool_constant(2, "stream.current.event")
     return TimeBatchWindow(
-        schema, length_ms, start_ms, streams_current=streams, playback=playback, wants_expired=wants_expired
+        schema,
+        length_ms,
+        start_ms,
+        streams_current=streams,
+        playback=playback,
+        wants_expired=wants_expired,
+        counts_only=counts_only,
     )
 
 
-def _external_time_batch(window: Window, schema: Schema, playback: bool, wants_expired: bool) -> FindableWindow:
+def _external_time_batch(
+    window: Window, schema: Schema, playback: bool, wants_expired: bool, counts_only: bool
+) -> FindableWindow:
     arguments = WindowArguments(window, *forms(window.name))
     arguments.require_count(2, 5)
     start_ms: int | None = None
@@ -150,7 +169,9 @@ def _external_time_batch(window: Window, schema: Schema, playback: bool, wants_e
         timeout_ms=arguments.duration_ms(3, "the timeout") if len(arguments) > 3 else 0,
         replaces=len(arguments) > 4 and arguments.bool_constant(4, "replace.with.batchtime"),
     )
-    return ExternalTimeBatchWindow(schema, periods, playback=playback, wants_expired=wants_expired)
+    return ExternalTimeBatchWindow(
+        schema, periods, playback=playback, wants_expired=wants_expired, counts_only=counts_only
+    )
 
 
 def _session(window: Window, schema: Schema, strings: StringTable) -> FindableWindow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
+from eiha.engine.windows.row_count import RowCount
 from eiha.engine.windows.row_store import RowStore
 from eiha.engine.windows.turns import OWN_TIME, Turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
@@ -21,25 +22,32 @@ class LengthBatchWindow(Untimed):
     Expired rows carry the time at which they left. With a length of 0, each row is a batch that leaves at once.
     """
 
-    __slots__ = ("_expired", "_length", "_schema", "_streams", "_wants_expired", "store")
+    __slots__ = ("_expired", "_length", "_schema", "_streams", "_turns", "_wants_expired", "store")
 
-    def __init__(self, schema: Schema, length: int, *, streams_current: bool, wants_expired: bool) -> None:
+    def __init__(
+        self, schema: Schema, length: int, *, streams_current: bool, wants_expired: bool, counts_only: bool = False
+    ) -> None:
         self._schema = schema
         self._length = length
         self._streams = streams_current
         self._wants_expired = wants_expired
-        self.store = RowStore(schema)
+        self.store = RowCount() if counts_only else RowStore(schema)
+        self._turns = Turns(0)
         self._expired = 0
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """A chunk for each batch that fills, or for each row with the flag."""
         return self.turn(batch, clock).batch(self._schema, self.store)
 
+    def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
+        """All rows."""
+        return batch, clock
+
     def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
         """See ``TurningWindow``."""
         store = self.store
         first = store.append(batch)
-        turns = Turns(self._capacity(len(batch)))
+        turns = self._turns = self._turns.with_room(self._capacity(len(batch)))
         run = _put_out_at_once if self._streams else _put_out_when_full
         turns.count, turns.stays, self._expired = run(
             store.start, first, self._expired, clock.now_ms, batch.chunk_numbers(), self._length, self._wants_expired,

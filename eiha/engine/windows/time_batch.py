@@ -12,6 +12,7 @@ from typing import Final
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, latest
+from eiha.engine.windows.row_count import RowCount
 from eiha.engine.windows.row_store import RowStore
 from eiha.engine.windows.turns import OWN_TIME, Turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch
@@ -32,6 +33,7 @@ class TimeBatchWindow:
         streams_current: the flag.
         playback: a period's end sees the time to which the clock has moved; else the moment at which it was due.
         wants_expired: False if nobody looks at expired rows, which then are not put out.
+        counts_only: nobody looks at the rows themselves, either.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class TimeBatchWindow:
         "_schema",
         "_start_ms",
         "_streams",
+        "_turns",
         "_wants_expired",
         "store",
     )
@@ -56,6 +59,7 @@ class TimeBatchWindow:
         streams_current: bool,
         playback: bool,
         wants_expired: bool,
+        counts_only: bool = False,
     ) -> None:
         assert length_ms > 0
         self._schema = schema
@@ -64,7 +68,8 @@ class TimeBatchWindow:
         self._streams = streams_current
         self._playback = playback
         self._wants_expired = wants_expired
-        self.store = RowStore(schema)
+        self.store = RowCount() if counts_only else RowStore(schema)
+        self._turns = Turns(0)
         self._expired = 0
         self._end_ms = _NO_TIME
         self._clock_ms = _NO_TIME
@@ -73,16 +78,20 @@ class TimeBatchWindow:
         """The batches of periods that end, and with the flag the rows themselves; without rows by the ticks."""
         return self.turn(batch, clock).batch(self._schema, self.store)
 
+    def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
+        """All rows."""
+        return batch, clock
+
     def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
         """See ``TurningWindow``."""
         store = self.store
         first = store.append(batch) if len(batch) else store.stop
-        turns = Turns(self._capacity(batch, clock))
+        turns = self._turns = self._turns.with_room(self._capacity(batch, clock))
         turns.count, turns.stays, self._expired, self._end_ms, self._clock_ms = _run_periods(
             store.start, first, self._expired, self._end_ms, self._clock_ms,
             clock.now_ms, batch.chunk_numbers(), clock.ticks_ms,
             self._length_ms, _NO_TIME if self._start_ms is None else self._start_ms,
-            self._streams, self._playback, self._wants_expired, store.timestamps,
+            self._streams, self._playback, self._wants_expired,
             turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
         )  # fmt: skip
         return turns
@@ -102,9 +111,9 @@ class TimeBatchWindow:
         store = self.store
         at_ms = now_ms if self._playback else max(self._end_ms, self._clock_ms)
         self._clock_ms = max(self._clock_ms, at_ms)
-        turns = Turns(3)
+        turns = self._turns = self._turns.with_room(3)
         turns.count, turns.stays, self._expired = _end_one_period(
-            store.start, store.stop, self._expired, at_ms, self._streams, self._wants_expired, store.timestamps,
+            store.start, store.stop, self._expired, at_ms, self._streams, self._wants_expired,
             turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
         )  # fmt: skip
         self._end_ms = _end_after(self._end_ms, self._length_ms, now_ms, store.stop - turns.stays)
@@ -179,7 +188,6 @@ def _end_period(
     number: int,
     streams: bool,
     wants_expired: bool,
-    timestamps: ReadInt64,
     out: int,
     out_begins: WriteInt64,
     out_ends: WriteInt64,
@@ -197,7 +205,7 @@ def _end_period(
     reset = start if streams else current
     if reset < stop:
         out = _put_out(
-            reset, reset + 1, RESET, timestamps[reset], number,
+            reset, reset + 1, RESET, OWN_TIME, number,
             out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
     if current < stop:
@@ -217,7 +225,6 @@ def _end_one_period(
     at_ms: int,
     streams: bool,
     wants_expired: bool,
-    timestamps: ReadInt64,
     out_begins: WriteInt64,
     out_ends: WriteInt64,
     out_kinds: WriteUInt8,
@@ -226,7 +233,7 @@ def _end_one_period(
 ) -> tuple[int, int, int]:
     """As ``_end_period``, alone, as what a timer puts out."""
     return _end_period(
-        start, stop, expired, at_ms, FIRED_CHUNK, streams, wants_expired, timestamps,
+        start, stop, expired, at_ms, FIRED_CHUNK, streams, wants_expired,
         0, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip
 
@@ -263,7 +270,6 @@ def _end_periods(
     streams: bool,
     playback: bool,
     wants_expired: bool,
-    timestamps: ReadInt64,
     number: int,
     number_max: int,
     out: int,
@@ -282,18 +288,31 @@ def _end_periods(
         clock_ms = max(clock_ms, at)
         number = min(number + 1, number_max)
         out, start, expired = _end_period(
-            start, stop, expired, at, number, streams, wants_expired, timestamps,
+            start, stop, expired, at, number, streams, wants_expired,
             out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
         end_ms = _end_after(end_ms, length_ms, now, stop - start)
     return out, start, expired, end_ms, clock_ms
 
 
+@inlined
+def _first_at(times_ms: ReadInt64, first: int, due_ms: int) -> int:
+    """The first place from ``first`` on at which the time, which never decreases, is ``due_ms`` or later."""
+    stop = len(times_ms)
+    while first < stop:
+        middle = (first + stop) // 2
+        if times_ms[middle] < due_ms:
+            first = middle + 1
+        else:
+            stop = middle
+    return first
+
+
 @kernel
 def _run_periods(
     start: int, first: int, expired: int, end_ms: int, clock_ms: int, now_ms: ReadInt64, chunks: ReadInt64,
     ticks_ms: ReadInt64, length_ms: int, start_ms: int, streams: bool, playback: bool, wants_expired: bool,
-    timestamps: ReadInt64, out_begins: WriteInt64, out_ends: WriteInt64, out_kinds: WriteUInt8,
+    out_begins: WriteInt64, out_ends: WriteInt64, out_kinds: WriteUInt8,
     out_timestamps: WriteInt64, out_chunks: WriteInt64,
 ) -> tuple[int, int, int, int, int]:  # fmt: skip
     """Spans put out, oldest row that stays, how many of those that stay were put out, end of the period, clock."""
@@ -302,6 +321,13 @@ def _run_periods(
     index = 0
     tick = 0
     while True:
+        if not streams and end_ms != _NO_TIME:  # nothing happens before the period's end
+            tick = _first_at(ticks_ms, tick, end_ms)
+            due = _first_at(now_ms, index, end_ms)
+            if due > index:
+                index = due
+                last = chunks[index - 1]
+                clock_ms = max(clock_ms, now_ms[index - 1])
         position = first + index
         chunk = chunks[index] if index < len(now_ms) else _BEHIND_ALL
         while tick < len(ticks_ms) and tick * CHUNK_STRIDE <= chunk:
@@ -310,7 +336,7 @@ def _run_periods(
                 continue
             out, start, expired, end_ms, clock_ms = _end_periods(
                 start, position, expired, end_ms, clock_ms, ticks_ms[tick], length_ms, streams, playback,
-                wants_expired, timestamps, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
+                wants_expired, max((tick - 1) * CHUNK_STRIDE, last), tick * CHUNK_STRIDE - 1,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
             tick += 1
@@ -320,7 +346,7 @@ def _run_periods(
         if chunk & _WITHIN_STRIDE == 0 and end_ms != _NO_TIME and end_ms <= now:
             out, start, expired, end_ms, clock_ms = _end_periods(
                 start, position, expired, end_ms, clock_ms, now, length_ms, streams, playback,
-                wants_expired, timestamps, max(chunk - CHUNK_STRIDE, last), chunk - 1,
+                wants_expired, max(chunk - CHUNK_STRIDE, last), chunk - 1,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         if end_ms == _NO_TIME:
@@ -330,7 +356,7 @@ def _run_periods(
             end_ms += length_ms
         if ends and streams:
             out, start, expired = _end_period(
-                start, position, expired, now, chunk, streams, wants_expired, timestamps,
+                start, position, expired, now, chunk, streams, wants_expired,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         while index < len(now_ms) and chunks[index] == chunk:
@@ -344,7 +370,7 @@ def _run_periods(
             out += 1
         if ends and not streams:
             out, start, expired = _end_period(
-                start, first + index, expired, now, chunk, streams, wants_expired, timestamps,
+                start, first + index, expired, now, chunk, streams, wants_expired,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         last = chunk

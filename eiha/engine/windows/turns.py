@@ -27,7 +27,7 @@ class Turns:
     """Room for ``capacity`` spans: positions of the first row and behind the last one, kind, timestamp, chunk number.
 
     A kernel fills the arrays from the front. ``count``: how many it wrote; ``stays``: the oldest row that the window
-    holds on, those before are dropped when the spans were read.
+    holds on, those before are dropped when the spans were read. A window may use the same ones again in its next call.
     """
 
     __slots__ = ("begins", "chunks", "count", "ends", "kinds", "stays", "timestamps")
@@ -40,6 +40,10 @@ class Turns:
         self.chunks: npt.NDArray[np.int64] = np.empty(capacity, dtype=np.int64)
         self.count = 0
         self.stays = 0
+
+    def with_room(self, capacity: int) -> Turns:
+        """These, if they have room for ``capacity`` spans, or others."""
+        return self if capacity <= len(self.begins) else Turns(capacity)
 
     def batch(self, schema: Schema, store: RowStore) -> EventBatch:
         """The rows of the spans, as they are in ``store``, which then forgets those that do not stay."""
@@ -68,6 +72,13 @@ class TurningWindow(Operator, Protocol):
 
     def fire_turn(self, now_ms: int) -> Turns | None:
         """As ``fire``."""
+
+
+class CountingWindow(TurningWindow, Protocol):
+    """A batch window that can do with a ``RowCount`` for a store: each row goes out once, and nobody sees it leave."""
+
+    def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
+        """The rows that the window does not refuse: given to ``turn``, all of them enter."""
 
 
 @kernel
