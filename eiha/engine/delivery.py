@@ -7,6 +7,7 @@ says that nobody can tell (``deliver_whole``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -14,13 +15,15 @@ import numpy as np
 
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.chunk_clock import ChunkClock
-from eiha.engine.chunk_rows import chunks_of, merged_rows, runs_of_instances
+from eiha.engine.chunk_rows import chunks_of, merged_rows, plain_rows, runs_of_instances
 from eiha.engine.failed_rows import FailedRows
 from eiha.engine.faults import EngineFault, with_error
 from eiha.engine.operators.select import as_batch, as_current, without_resets
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction
+from eiha.engine.query_runtime import QueryRuntime
+from eiha.engine.quiet_routes import QuietRoute, quiet_route
 from eiha.engine.routes import Route, route, subscribers
-from eiha.events.batch import EventBatch, concatenate_batches
+from eiha.events.batch import CHUNK_STRIDE, EventBatch, concatenate_batches
 from eiha.events.schema import Schema
 from eiha.plan.nodes import FAULT_MARK, Plan, Query
 
@@ -63,8 +66,10 @@ class Delivery:
         "_outputs",
         "_plan",
         "_queries",
+        "_quiet_routes",
         "_readers",
         "_routes",
+        "_ways",
         "failed",
     )
 
@@ -89,6 +94,8 @@ class Delivery:
         self._readers = subscribers(plan)
         self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
         self._routes: dict[str, Route] = {}
+        self._ways: dict[int, _Way] = {}
+        self._quiet_routes: dict[str, QuietRoute | None] = {}
         self._outputs: dict[str, list[EventBatch]] = {}
         self._faults: list[str] = []
         self._fault_count = 0
@@ -102,6 +109,23 @@ class Delivery:
         if known is None:
             known = self._routes[stream] = route(self._plan, stream)
         return known
+
+    def quiet_route(self, stream: str) -> QuietRoute | None:
+        """How those of its rows that change no table may be fed; None if they, too, must be fed one by one."""
+        if stream not in self._quiet_routes:
+            self._quiet_routes[stream] = quiet_route(self._plan, stream)
+        return self._quiet_routes[stream]
+
+    def rows_before_a_write(self, quiet: QuietRoute, rows: EventBatch, clock: ChunkClock) -> int:
+        """How many rows come before the first that changes a table, as tables are now. ``rows``: a chunk each."""
+        count = len(rows)
+        for index in quiet.writers:
+            writer = self._queries[index]
+            assert isinstance(writer, QueryRuntime), writer
+            passing = writer.let_pass(plain_rows(rows, 0, count), clock)
+            if len(passing):
+                count = 0 if passing.chunks is None else int(passing.chunks[0]) // CHUNK_STRIDE
+        return count
 
     def take_outputs(self) -> dict[str, EventBatch]:
         """What the kept streams got since the last call, in order of arrival."""
@@ -229,43 +253,87 @@ class Delivery:
         """Rows as those get them who read where ``query`` puts them: out of a named window with their kinds."""
         return as_batch(rows) if query.position < self._entries else as_current(rows)
 
-    def deliver_whole(self, source: str, batch: EventBatch, clock: ChunkClock) -> None:
-        """Many chunks, query by query; only where the route says that nobody can tell."""
-        way = self.route(source)
+    def deliver_whole(self, source: str, batch: EventBatch, clock: ChunkClock, route: Route) -> None:
+        """Many chunks, query by query; only where ``route``, one of this plan's, says that nobody can tell."""
+        way = self._ways.get(id(route)) or self._way(source, route)
+        feeders = way.feeders
         pieces: dict[int, EventBatch] = {}
         merged: dict[str, EventBatch | None] = {source: batch}
         entered: dict[tuple[int, str], EventBatch] = {}
-        for index, stream in way.queries:
-            runtime = self._queries[index]
-            rows = merged_rows(stream, merged, pieces, way.feeders)
-            partition = runtime.query.partition
-            if rows is not None and partition is not None and rows.keys is None:
-                if (partition, stream) not in entered:
-                    entered[partition, stream] = self._gates[partition].enter(stream, rows, clock, apart=True)
-                rows = entered[partition, stream]
-            if rows is not None:
+        for step in way.steps:
+            stream, runtime, partition = step.stream, step.runtime, step.partition
+            rows = merged[stream] if stream in merged else merged_rows(stream, merged, pieces, feeders)
+            if rows is None:
+                out = runtime.pass_time(clock) if step.is_timed else None
+            else:
+                if partition is not None and rows.keys is None:
+                    if (partition, stream) not in entered:
+                        entered[partition, stream] = self._gates[partition].enter(stream, rows, clock, apart=True)
+                    rows = entered[partition, stream]
                 out = runtime.receive(stream, rows, clock)
-            elif index in way.timed:
-                out = runtime.pass_time(clock)
-            else:
+            if out is None or not len(out.timestamps):
                 continue
-            if out is None or not len(out):
-                continue
-            action = self._actions.get(index)
-            if action is not None:
-                action.apply(out, clock.of(out))
+            if step.action is not None:
+                step.action.apply(out, clock.of(out))
             else:
-                pieces[index] = self._entering(runtime.query, out)
-        for stream in dict.fromkeys(each.definition.input.stream for each in self._aggregations):
-            if stream == source or stream in way.feeders:
-                rows = merged_rows(stream, merged, pieces, way.feeders)
-                if rows is not None:
-                    self._aggregate(stream, rows, clock, is_chunk=False)
-        for stream in self._keep:
-            if stream == source or stream in way.feeders:
-                rows = merged_rows(stream, merged, pieces, way.feeders)
-                if rows is not None:
-                    self._outputs.setdefault(stream, []).append(rows)
+                pieces[step.index] = step.entering(out)
+        for stream in way.aggregated:
+            rows = merged_rows(stream, merged, pieces, feeders)
+            if rows is not None:
+                self._aggregate(stream, rows, clock, is_chunk=False)
+        for stream in way.kept:
+            rows = merged_rows(stream, merged, pieces, feeders)
+            if rows is not None:
+                self._outputs.setdefault(stream, []).append(rows)
+
+    def _way(self, source: str, route: Route) -> _Way:
+        """What ``deliver_whole`` does for a route, found once."""
+        assert any(route is each for each in self._routes.values()) or any(
+            each is not None and route is each.way for each in self._quiet_routes.values()
+        )
+        steps = [
+            _Step(
+                index,
+                stream,
+                runtime := self._queries[index],
+                runtime.query.partition,
+                index in route.timed,
+                self._actions.get(index),
+                as_batch if runtime.query.position < self._entries else as_current,
+            )
+            for index, stream in route.queries
+        ]
+        aggregated = dict.fromkeys(each.definition.input.stream for each in self._aggregations)
+        way = self._ways[id(route)] = _Way(
+            tuple(steps),
+            route.feeders,
+            tuple(stream for stream in aggregated if stream == source or stream in route.feeders),
+            tuple(stream for stream in self._keep if stream == source or stream in route.feeders),
+        )
+        return way
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One query on the way of whole batches: what it reads, and where its rows go."""
+
+    index: int
+    stream: str
+    runtime: QueryProcess
+    partition: int | None
+    is_timed: bool
+    action: TableAction | None
+    entering: Callable[[EventBatch], EventBatch]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """All that whole batches do that enter at one stream: queries, then aggregations, then streams that are kept."""
+
+    steps: tuple[_Step, ...]
+    feeders: Mapping[str, tuple[int, ...]]
+    aggregated: tuple[str, ...]
+    kept: tuple[str, ...]
 
 
 def _receiving(

@@ -14,14 +14,15 @@ import numpy as np
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.alarms import Alarms
 from eiha.engine.answer import Answer
+from eiha.engine.between_writes import feed_between_writes
 from eiha.engine.chunk_clock import ChunkClock, Longs
 from eiha.engine.chunk_rows import plain_rows
 from eiha.engine.deduplicate import Deduplicator
 from eiha.engine.delivery import Delivery
 from eiha.engine.failed_rows import FailedRows
 from eiha.engine.heartbeat import Heartbeat
-from eiha.engine.on_demand import OnDemand
 from eiha.engine.kernels.rising import never_falls
+from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.plan_state import plan_state_parts
@@ -91,6 +92,9 @@ class PlanRuntime:
         self._heartbeat = None if plan.idle is None else Heartbeat(plan.idle.time_ms, plan.idle.increment_ms)
         self._is_stopped = False
         self._entries = {each.name: each.entry for each in plan.windows}
+        # nothing but rows makes a plan do something, and rows enter as they are
+        clocked = plan.playback or self._has_timers or bool(self._wall_driven)
+        self._is_plain = not (clocked or plan.deduplicated or plan.windows)
 
     @property
     def failed(self) -> FailedRows:
@@ -107,6 +111,12 @@ class PlanRuntime:
 
         ``batch`` has neither kinds nor chunk numbers. ``log_time_ms`` is the clock of a live plan.
         """
+        if self._is_plain and not one_chunk and not self._is_stopped:
+            self._wall.reach(log_time_ms)
+            self._clock_ms = max(self._clock_ms, log_time_ms)
+            if len(batch):
+                self._feed(stream, batch, self._clock_ms, fires_inside=False)
+            return
         deduplicator = self._deduplicators.get(stream)
         if deduplicator is not None:
             batch = deduplicator.process(batch)
@@ -364,24 +374,28 @@ class PlanRuntime:
         return may_be_due_at_once(self.plan, self._delivery.route(stream), self._timed, late_ms)
 
     def _feed(self, stream: str, batch: EventBatch, now_ms: int | Longs, *, fires_inside: bool) -> None:
-        if batch.chunks is None and self._listener is None and self._is_batched(stream, batch):
-            timers_inside = fires_inside and bool(self._delivery.route(stream).timed)
+        way = self._delivery.route(stream)
+        is_plain = batch.chunks is None and self._listener is None and self._aggregations_cannot_fail(stream, batch)
+        if is_plain and way.batched:
+            timers_inside = fires_inside and bool(way.timed)
             ticks_ms = NO_TICKS
             if timers_inside:
                 ticks_ms = np.full(len(batch), now_ms) if isinstance(now_ms, int) else now_ms
-            self._delivery.deliver_whole(stream, batch, ChunkClock(now_ms, ticks_ms, timers_inside))
+            self._delivery.deliver_whole(stream, batch, ChunkClock(now_ms, ticks_ms, timers_inside), way)
         elif len(batch) == 1 or batch.chunks is not None:
             self._delivery.deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
+        elif is_plain and (quiet := self._delivery.quiet_route(stream)) is not None:
+            feed_between_writes(self._delivery, quiet, stream, batch, now_ms)
         else:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
                 self._delivery.deliver(stream, plain_rows(batch, row, row + 1), clock, 0)
 
-    def _is_batched(self, stream: str, batch: EventBatch) -> bool:
-        """Whether nobody can tell that ``batch`` is fed whole."""
-        return self._delivery.route(stream).batched and not any(
-            each.definition.input.stream == stream and each.may_fail(batch) for each in self._aggregations
-        )
+    def _aggregations_cannot_fail(self, stream: str, batch: EventBatch) -> bool:
+        """Whether no row of ``batch`` fails by its time, which only a look at it tells."""
+        if not self._aggregations:
+            return True
+        return not any(each.definition.input.stream == stream and each.may_fail(batch) for each in self._aggregations)
 
     def _begin_waits(self, now_ms: int) -> None:
         """Tell stages whose waits begin with the first reading of a live plan's clock."""

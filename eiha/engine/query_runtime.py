@@ -11,6 +11,7 @@ from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.operator import Operator, OperatorState, WallDriven
 from eiha.engine.operators.select import Select, as_current
 from eiha.engine.operators.selected import NOTHING_SELECTED
+from eiha.engine.operators.stateless import Stateless
 from eiha.engine.pattern_stage import PatternStage
 from eiha.engine.rate_limits.limiter import RateLimiter
 from eiha.engine.state_part import StatePart, operator_words, stage_parts
@@ -58,6 +59,13 @@ class QueryRuntime:
             batch = self.pattern.receive(stream, batch, clock.of(batch))
         return self._run(batch, 0, clock)
 
+    def let_pass(self, batch: EventBatch, clock: ChunkClock) -> EventBatch:
+        """The rows that would reach the select of a query without window, and nothing is changed by asking."""
+        for stage in self.stages:
+            assert isinstance(stage, Stateless), stage
+            batch = stage.process(batch, clock.of(batch)) if len(batch) else batch
+        return batch
+
     def pass_time(self, clock: ChunkClock) -> EventBatch | None:
         """What timers of the stages put out while rows pass that do not reach the query."""
         return self._run(_NO_ROWS, 0, clock) if clock.reaches(self.next_timer_ms()) else None
@@ -101,15 +109,15 @@ class QueryRuntime:
         return stages if self.limiter is None else (*stages, self.limiter)
 
     def _run(self, batch: EventBatch, first: int, clock: ChunkClock) -> EventBatch | None:
-        for stage in self.stages[first:]:
-            if len(batch) or clock.reaches(stage.next_timer_ms()):
+        for stage in self.stages[first:] if first else self.stages:
+            if len(batch.timestamps) or clock.reaches(stage.next_timer_ms()):
                 batch = stage.process(batch, clock.of(batch))
         if self.limiter is not None:
             return self._limited(self.limiter, batch, clock)
-        if not len(batch):
+        if not len(batch.timestamps):
             return None
         out = self.select.process(batch, clock.of(batch))
-        return out if len(out) or self.select.turned_ms is not None else None
+        return out if len(out.timestamps) or self.select.turned_ms is not None else None
 
     def _limited(self, limiter: RateLimiter, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         limiter.quiet_calls = 0

@@ -192,9 +192,10 @@ def subscribers(plan: Plan) -> dict[str, tuple[int, ...]]:
     return {stream: tuple(indices) for stream, indices in found.items()}
 
 
-def route(plan: Plan, source: str) -> Route:
-    """The way of the rows that enter at ``source``."""
-    readers = subscribers(plan)
+def route(plan: Plan, source: str, without: frozenset[int] = frozenset()) -> Route:
+    """The way of the rows that enter at ``source``; as if the queries at the positions ``without`` were not there."""
+    found = subscribers(plan)
+    readers = {stream: tuple(index for index in found[stream] if index not in without) for stream in found}
     arrivals: dict[str, list[int]] = {}
     recursive = not _walk(plan, readers, source, arrivals)
     reached = frozenset(query for feeders in arrivals.values() for query in feeders)
