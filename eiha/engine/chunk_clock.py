@@ -33,7 +33,7 @@ class ChunkClock:
         """The clock of each row of ``batch``. What a timer put out has the time of the chunk before which it fired."""
         now_ms = self.now_ms
         if isinstance(now_ms, int):
-            return RowClock(repeated(now_ms, len(batch)), self.ticks_ms)
+            return RowClock(repeated(now_ms, len(batch.timestamps)), self.ticks_ms)
         if batch.chunks is None:
             return RowClock(now_ms[: len(batch)], self.ticks_ms)
         causes = -(-batch.chunks // CHUNK_STRIDE) if self.timers_inside else batch.chunks // CHUNK_STRIDE

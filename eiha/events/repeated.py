@@ -36,7 +36,7 @@ def repeated(value: int, rows: int) -> Longs:
     return array[:rows]
 
 
-def taken(array: Longs, indices: Longs) -> Longs:
+def taken(array: Longs, indices: Longs | npt.NDArray[np.int32]) -> Longs:
     """``array`` at ``indices``; nothing is gathered where it holds one number over and over."""
     if array.base is _latest.made[1] and len(indices) <= len(array):
         return array[: len(indices)]

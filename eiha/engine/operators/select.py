@@ -212,7 +212,7 @@ class Select:
     def _projected(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """Each row on its own."""
         aggregates = () if self._aggregates_from is None else batch.columns[self._aggregates_from :]
-        rows = Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms, aggregates)
+        rows = Rows(len(batch.timestamps), (batch.columns,), batch.timestamps, clock.now_ms, aggregates)
         self.turned_ms = None
         columns = tuple([projection(rows) for projection in self._projections])
         return EventBatch(self._selector.schema, batch.timestamps, columns, None, batch.chunks)

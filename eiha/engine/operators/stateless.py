@@ -9,7 +9,7 @@ from eiha.events.batch import EventBatch
 
 def rows_of(batch: EventBatch, clock: RowClock) -> Rows:
     """The rows of a batch as expressions read them: one source."""
-    return Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
+    return Rows(len(batch.timestamps), (batch.columns,), batch.timestamps, clock.now_ms)
 
 
 class Stateless(Untimed):

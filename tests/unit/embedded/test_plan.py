@@ -189,3 +189,37 @@ def test_a_plan_can_be_loaded_and_explained(tmp_path) -> None:  # type: ignore[n
     assert "High" in plan.explain()
     assert plan.warnings == ()
     assert plan.take_faults() == ()
+
+
+def test_arrays_with_gaps_and_wide_codes_give_what_plain_ones_give() -> None:
+    text = "define stream S (k string, a float, b int); from S[a > 2.0] select k, a, b insert into Out;"
+    numbers = np.arange(20, dtype=np.float32)
+    plain = Plan(text).send(
+        "S",
+        {
+            "k": Texts(np.zeros(10, dtype=np.int32), ("x",)),
+            "a": numbers[::2].copy(),
+            "b": np.arange(10, dtype=np.int32),
+        },
+        now_ms=1,
+    )
+    gaps = {"k": Texts(np.zeros(20, dtype=np.int64)[::2], ("x",)), "a": numbers[::2], "b": np.arange(20)[::2] // 2}
+    assert Plan(text).send("S", gaps, now_ms=1)["Out"].rows() == plain["Out"].rows()
+    assert len(plain["Out"]) == 8
+
+
+def test_codes_that_are_no_whole_numbers_are_refused() -> None:
+    with pytest.raises(WrongSchema, match="whole numbers"):
+        Texts(np.zeros(2), ("x",))  # type: ignore[arg-type]
+
+
+def test_negative_codes_of_any_width_are_null() -> None:
+    plan = Plan("define stream S (k string); from S[not (k is null)] select k insert into Out;")
+    codes = np.array([0, -(2**40), 1, -1])
+    assert plan.send("S", {"k": Texts(codes, ("x", "y"))}, now_ms=1)["Out"].rows() == [("x",), ("y",)]
+
+
+def test_a_filter_keeps_nulls_and_bools_and_objects_where_they_were() -> None:
+    plan = Plan("define stream S (n int, b bool, o object, d double); from S[n > 1] select b, o, d insert into Out;")
+    rows = [(1, True, "a", 1.0), (2, False, None, None), (3, None, [1], 3.0), (4, True, 5, 4.0)]
+    assert plan.send("S", rows, now_ms=1)["Out"].rows() == [(False, None, None), (None, [1], 3.0), (True, 5, 4.0)]
