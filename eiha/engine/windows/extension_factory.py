@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eiha.engine.windows.arguments import WindowArguments
+from eiha.engine.windows.compiled_expression import compiled_expression
 from eiha.engine.windows.deduplicate_rows import DeduplicateRows
 from eiha.engine.windows.expression import ExpressionBatchWindow, ExpressionWindow
 from eiha.engine.windows.external_time_batch import ExternalPeriods
@@ -19,7 +20,7 @@ from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.expressions import AttributeRef, Call, Compare, CompareOp, Expression, Literal
 from eiha.plan.nodes import Window
-from eiha.plan.window_expressions import AGGREGATES
+from eiha.plan.window_expressions import AGGREGATES, EXPRESSION_WINDOWS
 from eiha.plan.windows import OVERLOADS, PROCESSORS, forms
 
 
@@ -41,8 +42,12 @@ def make_extension_window(
         most = _most_rows(window.arguments[1:])
         if most is not None:
             return LengthWindow(schema, most)
-        return ExpressionWindow(schema, window.arguments[1:], strings, playback=playback)
-    if window.name == "expressionBatch":
+    if window.name in EXPRESSION_WINDOWS:
+        compiled = compiled_expression(window.name, schema, window.arguments, strings)
+        if compiled is not None:
+            return compiled
+        if window.name == "expression":
+            return ExpressionWindow(schema, window.arguments[1:], strings, playback=playback)
         return ExpressionBatchWindow(schema, window.arguments, strings, playback=playback)
     if not window.name.startswith("unique:"):
         return None
