@@ -15,7 +15,7 @@ from eiha.plan.nodes import Aggregate, OutputEvents, Query, StreamInput, Window
 SUMS: Final = frozenset({"sum", "avg", "count"})
 """Aggregators that a row leaves by a subtraction."""
 
-_WINDOWS: Final = frozenset({"length", "time", "externalTime"})
+_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime"})
 
 
 def slides(query: Query) -> bool:
@@ -38,8 +38,10 @@ def slides(query: Query) -> bool:
 def _slides_plainly(window: Window) -> bool:
     if window.name not in _WINDOWS:
         return False
-    length = window.arguments[0]
-    return window.name != "length" or (isinstance(length, Literal) and int(length.value) > 0)
+    if window.name not in ("length", "timeLength"):
+        return True
+    rows_max = window.arguments[-1]
+    return isinstance(rows_max, Literal) and int(rows_max.value) > 0
 
 
 def _is_plain_sum(aggregate: Aggregate) -> bool:

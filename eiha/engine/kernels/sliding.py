@@ -32,6 +32,21 @@ def oldest_by_time(
 
 
 @kernel
+def oldest_by_time_and_length(
+    times: ReadInt64, start: int, first: int, now_ms: ReadInt64, length_ms: int, rows_max: int, oldest: WriteInt64
+) -> int:
+    """As ``oldest_by_time``; where the oldest is not due and ``rows_max`` are in, it makes room for the new row."""
+    for row in range(len(oldest)):
+        now = now_ms[row]
+        while start < first + row and times[start] + length_ms <= now:
+            start += 1
+        if first + row - start >= rows_max:
+            start += 1
+        oldest[row] = start
+    return start
+
+
+@kernel
 def slide_longs(
     groups: ReadInt64,
     values: ReadInt64,

@@ -11,7 +11,14 @@ from eiha.engine.aggregators.growth import FORGET_MIN, grown, next_look
 from eiha.engine.aggregators.key_index import GroupIndex
 from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
-from eiha.engine.kernels.sliding import oldest_by_length, oldest_by_time, slide_counts, slide_doubles, slide_longs
+from eiha.engine.kernels.sliding import (
+    oldest_by_length,
+    oldest_by_time,
+    oldest_by_time_and_length,
+    slide_counts,
+    slide_doubles,
+    slide_longs,
+)
 from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.operators.stateless import rows_of
 from eiha.engine.windows.row_store import RowStore
@@ -33,7 +40,8 @@ class SlidingAggregates(Untimed):
     """Holds, of the rows in the window, their group numbers and the arguments of the aggregates.
 
     Args:
-        window: ``length``, ``time`` or ``externalTime``; the attributes among its arguments are columns of ``schema``.
+        window: ``length``, ``time``, ``timeLength`` or ``externalTime``; the attributes among its arguments are columns of
+            ``schema``.
         schema: of the rows that come in.
         selector: its aggregates are all in ``SUMS``.
         scope: strings and names.
@@ -44,17 +52,18 @@ class SlidingAggregates(Untimed):
         "_externally_timed",
         "_group_index",
         "_group_keys",
-        "_length",
+        "_length_ms",
         "_look_at",
+        "_rows_max",
         "_schema",
         "_store",
         "_sums",
     )
 
     def __init__(self, window: Window, schema: Schema, selector: Selector, scope: Scope) -> None:
-        length = window.arguments[-1]
-        assert isinstance(length, Literal)
-        self._length = (window.name == "length", int(length.value))
+        numbers = [int(each.value) for each in window.arguments if isinstance(each, Literal)]
+        self._length_ms = None if window.name == "length" else numbers[0]
+        self._rows_max = numbers[-1] if window.name in ("length", "timeLength") else None
         external = window.arguments[0]
         self._externally_timed = external.attribute if isinstance(external, AttributeRef) else None
         self._group_keys = [compile_column(each, scope) for each in selector.group_by]
@@ -93,11 +102,7 @@ class SlidingAggregates(Untimed):
             self._forget_groups(self._group_index)
         start, first = self._hold(rows_of(batch, clock), times)
         oldest = np.empty(len(batch), dtype=np.int64)
-        by_rows, length = self._length
-        if by_rows:
-            stays = oldest_by_length(start, first, length, oldest)
-        else:
-            stays = oldest_by_time(store.timestamps, start, first, now_ms, length, oldest)
+        stays = self._oldest(start, first, now_ms, oldest)
         group_count = 1 if self._group_index is None else self._group_index.count
         groups = store.column(_GROUPS)
         added = [each.slide(store, groups, group_count, start, first, oldest) for each in self._sums]
@@ -105,6 +110,16 @@ class SlidingAggregates(Untimed):
         return EventBatch(
             self._schema, batch.timestamps, (*batch.columns, *added), None, batch.chunks, False, batch.keys
         )
+
+    def _oldest(self, start: int, first: int, now_ms: Longs, oldest: Longs) -> int:
+        """For each new row the oldest one that is in when it comes; which one stays in the end."""
+        times, length_ms, rows_max = self._store.timestamps, self._length_ms, self._rows_max
+        if length_ms is None:
+            assert rows_max is not None
+            return oldest_by_length(start, first, rows_max, oldest)
+        if rows_max is None:
+            return oldest_by_time(times, start, first, now_ms, length_ms, oldest)
+        return oldest_by_time_and_length(times, start, first, now_ms, length_ms, rows_max, oldest)
 
     def _hold(self, rows: Rows, times: Longs) -> tuple[int, int]:
         """Append what is kept of the rows; position of the oldest one held, and of the first new one."""

@@ -17,7 +17,16 @@ from eiha.engine.sliding_queries import slides
 from eiha.plan.compilation import compile_plan
 
 STREAM = "define stream S (k string, b bool, i int, d double, t long);"
-WINDOWS = ("length(1)", "length(3)", "length(100)", "time(5)", "time(100)", "externalTime(t, 4)")
+WINDOWS = (
+    "length(1)",
+    "length(3)",
+    "length(100)",
+    "time(5)",
+    "time(100)",
+    "timeLength(5, 3)",
+    "timeLength(20, 4)",
+    "externalTime(t, 4)",
+)
 SELECTS = (
     "sum(i) as a",
     "k, avg(d) as a, count() as n, sum(d) as s group by k",
@@ -88,6 +97,7 @@ def test_sliding_aggregates_give_what_the_window_and_the_select_give(
     "query",
     [
         "from S#window.length(0) select sum(i) as a insert into Out;",
+        "from S#window.timeLength(5, 0) select sum(i) as a insert into Out;",
         "from S#window.length(3) select sum(i) as a insert all events into Out;",
         "from S#window.length(3) select sum(i) as a insert expired events into Out;",
         "from S#window.length(3) select max(i) as a insert into Out;",
