@@ -40,8 +40,7 @@ class SlidingAggregates(Untimed):
     """Holds, of the rows in the window, their group numbers and the arguments of the aggregates.
 
     Args:
-        window: ``length``, ``time``, ``timeLength`` or ``externalTime``; the attributes among its arguments are columns of
-            ``schema``.
+        window: of ``sliding_queries``; the attributes among its arguments are columns of ``schema``.
         schema: of the rows that come in.
         selector: its aggregates are all in ``SUMS``.
         scope: strings and names.
