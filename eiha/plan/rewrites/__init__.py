@@ -13,8 +13,15 @@ from eiha.plan.rewrites.count_unions import count_unions
 from eiha.plan.rewrites.fold_constants import fold_constants
 from eiha.plan.rewrites.merge_filters import merge_filters
 from eiha.plan.rewrites.share_aggregates import share_aggregates
+from eiha.plan.rewrites.silence_windows import silence_windows
 
-PASSES: Final[tuple[Callable[[Plan], Plan], ...]] = (fold_constants, merge_filters, count_unions, share_aggregates)
+PASSES: Final[tuple[Callable[[Plan], Plan], ...]] = (
+    fold_constants,
+    merge_filters,
+    count_unions,
+    share_aggregates,
+    silence_windows,
+)
 
 
 def rewrite(plan: Plan) -> Plan:
