@@ -89,10 +89,13 @@ class Policy:
     snapshot_interval_ms: int = 60_000
     snapshot_interval_bytes: int = 1 << 30
     """A snapshot is due when either has passed since the last and something was applied. 0 ms: only by bytes."""
-    snapshot_interval_entries: int = 10_000
-    """It is also due when a start would have to replay so many entries, but not within ``snapshot_pause_ms``: a node
-    that restarts more often than the interval would otherwise replay more each time."""
+    snapshot_interval_entries: int = 2_000
+    """It is also due when a start would have to replay so many entries (about a second's worth), but not within
+    ``snapshot_early_ms``, and not so that snapshots take more than a twentieth of the time: a node that restarts more
+    often than the interval would otherwise replay more each time."""
+    snapshot_early_ms: int = 2_000
     snapshot_pause_ms: int = 10_000
+    """So long after one that failed it is tried again."""
     chunk_window: int = 8
     """Chunks of a snapshot in flight to a joining node, at most; fewer while this node is busy."""
 

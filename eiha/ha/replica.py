@@ -7,6 +7,7 @@ committed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from eiha.ha import rules
 from eiha.ha.context import Context
@@ -32,6 +33,9 @@ from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quaranti
 from eiha.protocol.snapshot_format import SnapshotManifest
 from eiha.protocol.state_digest import StateDigest
 
+EARLY_SHARE: Final = 20
+"""A snapshot before its time waits so many times as long as the last one took."""
+
 
 class Replica:
     """Log and state of this node.
@@ -51,12 +55,14 @@ class Replica:
         "_logged_bytes",
         "_on_committed",
         "_released_through",
+        "_restore_ms",
         "_restores",
         "_saved",
         "_sessions_through",
         "_snapshot_failed",
         "_snapshot_request",
         "_snapshot_running",
+        "_snapshot_took_ms",
         "_snapshot_wanted",
         "_suspects_through",
         "_unapplied_bytes",
@@ -107,6 +113,8 @@ class Replica:
         self._dump_wanted: Sequence | None = None
         self._dumps: dict[int, Dump] = {}
         self._last_snapshot_ms = 0
+        self._restore_ms = 0
+        self._snapshot_took_ms = 0
         self._last_snapshot_bytes = 0
         self._saved: LogPosition | None = None
 
@@ -431,6 +439,7 @@ class Replica:
             self.pump()
             return False
         self._snapshot_failed = False
+        self._snapshot_took_ms = self._ctx.monotonic_ms - self._last_snapshot_ms
         before, self._saved = self._saved, taken.manifest.position
         if before is not None and before.sequence > 0:
             self._ctx.emit(TrimLog(before.sequence))
@@ -463,13 +472,15 @@ class Replica:
         if not policy.snapshot_interval_ms or by_bytes:
             return by_bytes
         replay = self.applied_through - since
-        by_entries = replay >= policy.snapshot_interval_entries and passed_ms >= policy.snapshot_pause_ms
+        early_ms = max(policy.snapshot_early_ms, EARLY_SHARE * self._snapshot_took_ms)
+        by_entries = replay >= policy.snapshot_interval_entries and passed_ms >= early_ms
         return by_entries or passed_ms >= policy.snapshot_interval_ms
 
     def restore(self, manifest: SnapshotManifest | None) -> None:
         """Replace the engine's state; nothing is applied until it answers."""
         self._restores += 1
         self._snapshot_wanted = self._snapshot_running = None
+        self._restore_ms = self._ctx.monotonic_ms
         self._ctx.emit(RestoreSnapshot(manifest))
 
     def restored(self, answer: Restored) -> bool:
@@ -493,6 +504,8 @@ class Replica:
         self.last_digest = None
         self._saved = facts.position
         self._last_snapshot_ms = self._ctx.monotonic_ms
+        # what it took to read says how large the state is, until one is written
+        self._snapshot_took_ms = self._ctx.monotonic_ms - self._restore_ms
         self._last_snapshot_bytes = self._logged_bytes
         self._replay_sessions(facts.position.sequence)
         self.pump()

@@ -42,6 +42,12 @@ QUESTIONS_MAX: Final = 64
 ANSWER_ROWS_MAX: Final = 10_000
 """Rows of one answer. Entries wait while a question is answered; whoever wants more asks for parts."""
 
+LOAD_AFTER_S: Final = 2.0
+"""So long after its start the thread loads no kernel that nothing asks for: a node that comes back has better to do,
+and to load one takes the interpreter from the event loop for some 10 ms."""
+LOAD_PAUSE_S: Final = 0.1
+"""Between one kernel and the next, so that a takeover, or an event, meets at most one of them."""
+
 EngineWork = Apply | TakeSnapshot | RestoreSnapshot
 EngineAnswer = Applied | ApplyFailed | Restored | SnapshotRefused
 
@@ -137,6 +143,7 @@ class EngineThread:
         self._stopping = False
         self._load_more = load_more
         self._is_loaded = False
+        self._load_at_s = time.monotonic() + LOAD_AFTER_S
         self._queued_entries = 0
         self._done_entries = 0
         self._units = 0
@@ -208,9 +215,10 @@ class EngineThread:
         self.at = IDLE
         while not self._is_loaded:
             try:
-                return self._queue.get_nowait()
+                return self._queue.get(timeout=max(0.0, self._load_at_s - time.monotonic()))
             except queue.Empty:
                 self._is_loaded = not self._load_more()
+                self._load_at_s = time.monotonic() + LOAD_PAUSE_S
         return self._queue.get()
 
     def _begin(self, kind: str, sequence: Sequence = BEFORE_FIRST) -> None:

@@ -282,13 +282,34 @@ def test_a_snapshot_that_fails_is_tried_again_after_a_pause_and_trims_nothing() 
 
 
 def test_a_snapshot_is_due_before_its_time_when_a_start_would_replay_much() -> None:
-    alone = Alone(Policy(snapshot_interval_ms=60_000, snapshot_interval_entries=3, snapshot_pause_ms=500))
+    alone = Alone(Policy(snapshot_interval_ms=60_000, snapshot_interval_entries=3, snapshot_early_ms=500))
     alone.apply_all()
     for number in (1, 2):
         alone.put(Submit((publication(number),)), Flush())
         alone.apply_all()
     assert of(TakeSnapshot, alone.later(400)) == []  # three entries, but the pause is not over
     assert len(of(TakeSnapshot, alone.later(100))) == 1
+
+
+def test_snapshots_before_their_time_take_a_twentieth_of_it_at_most() -> None:
+    alone = Alone(Policy(snapshot_interval_ms=600_000, snapshot_interval_entries=3, snapshot_early_ms=500))
+    alone.apply_all()
+    number = 0
+
+    def replay() -> None:
+        nonlocal number
+        for _ in range(3):
+            number += 1
+            alone.put(Submit((publication(number),)), Flush())
+            alone.apply_all()
+
+    replay()
+    (first,) = of(TakeSnapshot, alone.later(500))
+    alone.later(100)  # so long it takes
+    alone.put(taken(first))
+    replay()
+    assert of(TakeSnapshot, alone.later(20 * 100 - 200)) == []
+    assert len(of(TakeSnapshot, alone.later(200))) == 1
 
 
 def test_while_a_snapshot_waits_for_the_engine_nothing_is_applied_and_everything_is_acknowledged() -> None:

@@ -240,12 +240,23 @@ def test_kernels_are_loaded_while_nothing_waits_and_entries_go_first(tmp_path: P
         return bool(left)
 
     made.thread._load_more = load_more
+    made.thread._load_at_s = 0.0
     made.thread._report = lambda report: order.append(f"applied {through(report)}")
     made.thread.start()
     while len(order) < 4:
         time.sleep(0.001)
     assert order == ["c", "applied 1", "b", "a"]
     assert made.thread.stop(TIMEOUT_S)
+
+
+def test_no_kernel_is_loaded_ahead_while_a_node_comes_back(tmp_path: Path) -> None:
+    made = Running(tmp_path)
+    made.thread._load_more = pytest.fail
+    made.thread._load_at_s = time.monotonic() + TIMEOUT_S
+    made.thread.start()
+    assert made.apply(DEPLOY)
+    assert made.thread.stop(TIMEOUT_S)
+    assert made.failures.empty()
 
 
 def test_a_plan_whose_state_cannot_be_told_costs_snapshots_and_digests_and_nothing_else(running: Running) -> None:
