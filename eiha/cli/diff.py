@@ -102,13 +102,22 @@ def _read(path: Path) -> _State:
         snapshot, engine_state = read_snapshot_file(path)
         state = read_state(engine_state)
         for part in state["plans"].values():
-            if not {"text", "strings", "state"} <= part.keys():
+            if not _is_plan(part):
                 raise CorruptFile("a plan's part of the state has not the fields that it needs")
     except CorruptFile as error:
         raise CorruptFile(f"{path}: {error}") from error
     except (KeyError, AttributeError) as error:
         raise CorruptFile(f"{path}: the engine's state has no field {error}") from error
     return _State(path, snapshot.position.sequence, snapshot.position.epoch, state)
+
+
+def _is_plan(part: Any) -> bool:
+    """Whether it has what is needed to tell its values; what is in its state is looked at as far as it goes."""
+    match part:
+        case {"text": str(), "strings": {"texts": list() as texts}, "state": dict()}:
+            return all(isinstance(each, str) for each in texts)
+        case _:
+            return False
 
 
 def _lines(mine: dict[str, Any], peer: dict[str, Any], *, items_max: int | None) -> Iterator[Line]:

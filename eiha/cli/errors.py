@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
             rows = _asked(options, lambda store: store.rows(options.plan, options.sequence))
             if not rows:
                 raise ConfigurationError(f"there are no errors of plan {options.plan!r} at sequence {options.sequence}")
-            print(json.dumps([_row(each) for each in rows]) if options.json else shown(rows))
+            print(json.dumps([row_document(each) for each in rows]) if options.json else shown(rows))
             return 0
         case _:
             target = read_target(options)
@@ -156,16 +156,33 @@ def _publish(target: Target, active: str, rows: list[ErrorRow], times: Times) ->
     first = rows[0]
     if first.cause == UNDECODABLE:
         raise NodeRefused(f"{first.reason}; the bytes that came are in the event (eiha errors show)")
+    path, body, key = request_of(rows, times)
+    publish_json(target, active, path, body, key)
+
+
+def request_of(rows: list[ErrorRow], times: Times) -> tuple[str, bytes, str]:
+    """Path, body and key of the request that publishes them again. Raises ``NodeRefused`` for what is no event."""
+    first = rows[0]
     path = "/v1/streams/" + urllib.parse.quote(f"{first.plan}:{first.stream}", safe="")
     key = f"errors {first.sequence} {first.ordinal} {first.stream} {first.plan}"[:200]
-    events = [json.loads(row.event) for row in rows]
+    events = [_event(row) for row in rows]
+    if not all(isinstance(event, dict) for event in events):
+        raise NodeRefused("what the error store holds is no event (eiha errors show): was it changed there?")
     if times is Times.KEPT or (times is Times.OWN and first.has_time):
         time_key = TIME_KEY
         while time_key in events[0]:
             time_key += "_"
         events = [event | {time_key: row.event_time_ms} for event, row in zip(events, rows, strict=True)]
         path += f"?event_time_key={time_key}"
-    publish_json(target, active, path, json.dumps(events).encode(), key)
+    return path, json.dumps(events).encode(), key
+
+
+def _event(row: ErrorRow) -> Any:
+    """The event, or the text that stands in its place if it is none."""
+    try:
+        return json.loads(row.event)
+    except (ValueError, RecursionError):
+        return row.event
 
 
 def listed(groups: list[ErrorGroup]) -> str:
@@ -189,7 +206,7 @@ def shown(rows: list[ErrorRow]) -> str:
     lines = [f"{first.cause}: {_line(first.reason)}", f"client {_line(first.client)}, stream {first.stream}"]
     for row in rows:
         again = "  (published again)" if row.replayed_at_ms else ""
-        lines.append(f"{row.ordinal:>8}  {_origin(row)}  {row.event}{again}")
+        lines.append(f"{row.ordinal:>8}  {_origin(row)}  {_line(row.event)}{again}")
     return "\n".join(lines)
 
 
@@ -217,7 +234,8 @@ def _group(each: ErrorGroup) -> dict[str, Any]:
     }
 
 
-def _row(each: ErrorRow) -> dict[str, Any]:
+def row_document(each: ErrorRow) -> dict[str, Any]:
+    """One event as JSON has it."""
     return {
         "plan": each.plan,
         "sequence": each.sequence,
@@ -228,7 +246,7 @@ def _row(each: ErrorRow) -> dict[str, Any]:
         "client": each.client,
         "client_sequence": each.client_sequence,
         "row": each.row_number,
-        "event": json.loads(each.event),
+        "event": _event(each),
         "event_time_ms": each.event_time_ms if each.has_time else None,
         "replayed_at_ms": each.replayed_at_ms or None,
     }

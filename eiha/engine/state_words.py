@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,8 @@ _BY_GROUP: Final = frozenset({"sums", "aggregators", "aggregates"})
 _BY_SLOT: Final = frozenset({"held"})
 """Fields within these with one item for each row held."""
 _SHOWN_MAX: Final = 100
+_OTHER_SHAPE: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a state of another shape than this version's raises: its values are told by place then."""
 
 
 class PlanWords:
@@ -35,7 +38,8 @@ class PlanWords:
         self._texts: list[str] = list(part["strings"]["texts"])
         self._state: dict[str, Any] = part["state"]
         self._parts: list[tuple[Way, str]] = [(("text",), "text"), (("strings",), "strings")]
-        self._parts += _by_place(self._state)
+        with contextlib.suppress(*_OTHER_SHAPE):
+            self._parts += _by_place(self._state)
         self.plan: Plan | None = None
         self.refusal = ""
         try:
@@ -49,6 +53,12 @@ class PlanWords:
 
     def place(self, way: Way) -> tuple[str, str, str]:
         """Operator, field and key (or row) of the value at ``way`` within the plan's part of a state."""
+        try:
+            return self._named_place(way)
+        except _OTHER_SHAPE:
+            return _dotted(way[:3]), _dotted(way[3:]), ""
+
+    def _named_place(self, way: Way) -> tuple[str, str, str]:
         path, name = max(
             ((path, name) for path, name in self._parts if way[: len(path)] == path),
             key=lambda each: len(each[0]),
@@ -88,7 +98,8 @@ class PlanWords:
             return None
         table = self.plan.table(str(way[2]))
         column = way[4]
-        return None if table is None or not isinstance(column, int) else table.schema.attributes[column].type
+        attributes = () if table is None else table.schema.attributes
+        return attributes[column].type if isinstance(column, int) and 0 <= column < len(attributes) else None
 
     # --- keys
 

@@ -19,6 +19,7 @@ from eiha.errors import WrongSchema, WrongValue
 from eiha.events.column import Mask
 from eiha.events.schema import AttributeType, Schema
 from eiha.events.wire import ROWS_MAX, WIRE_DTYPES, WireBatch, WireColumn
+from eiha.kernel.container_budget import DEPTH_MAX, nests_too_deep
 
 _NULL: Final = type(None)
 _ALLOWED: Final[dict[AttributeType, frozenset[type]]] = {
@@ -104,7 +105,7 @@ def columns_to_batch(
 def values_to_column(values: Sequence[Any], type_: AttributeType, name: str) -> WireColumn:
     """Python values as a column of ``type_``. Raises ``WrongValue``."""
     if type_ is AttributeType.OBJECT:
-        return _object_column(values)
+        return _object_column(values, name)
     types = set(map(type, values))
     if not types <= _ALLOWED[type_]:
         raise _wrong_value(values, type_, name)
@@ -149,9 +150,12 @@ def _numbers(values: Sequence[Any], type_: AttributeType, name: str) -> npt.NDAr
         raise _wrong_value(values, type_, name) from None
 
 
-def _object_column(values: Sequence[Any]) -> WireColumn:
+def _object_column(values: Sequence[Any], name: str) -> WireColumn:
     array = np.empty(len(values), dtype=np.object_)
     for index, value in enumerate(values):  # an array made from nested lists would become two-dimensional
+        if nests_too_deep(value):
+            text = f"row {index}: attribute {name!r}: lists and maps lie more than {DEPTH_MAX} deep in one another"
+            raise WrongValue(text, row=index, attribute=name)
         array[index] = value
     valid: Mask | None = np.fromiter((value is not None for value in values), dtype=np.bool_, count=len(values))
     if valid is not None and valid.all():

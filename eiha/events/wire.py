@@ -26,7 +26,7 @@ import numpy.typing as npt
 from eiha.errors import MalformedBatch, WrongSchema
 from eiha.events.column import Mask, Values
 from eiha.events.schema import AttributeType, Schema
-from eiha.kernel.container_budget import container_hooks
+from eiha.kernel.container_budget import DEPTH_MAX, container_hooks, nests_too_deep
 
 ROWS_MAX: Final = 1_000_000
 """Rows a payload may claim: far above any useful batch, low enough to bound what a header can make us allocate."""
@@ -59,13 +59,11 @@ class WireColumn:
 
     def to_list(self) -> list[Any]:
         """The values as Python objects, None for nulls. For edges, not for hot paths."""
-        if self.type is AttributeType.STRING:
-            values: list[Any] = [self.dictionary[code] if self.dictionary else None for code in self.values.tolist()]
-        else:
-            values = self.values.tolist()
-        if self.valid is None:
-            return values
-        return [value if ok else None for value, ok in zip(values, self.valid.tolist(), strict=True)]
+        values: list[Any] = self.values.tolist()
+        valid = [True] * len(values) if self.valid is None else self.valid.tolist()
+        if self.type is AttributeType.STRING:  # the code of a null may be anything
+            return [self.dictionary[code] if ok else None for code, ok in zip(values, valid, strict=True)]
+        return [value if ok else None for value, ok in zip(values, valid, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +211,8 @@ def _points_outside(name: str, known: int) -> MalformedBatch:
 def _check_objects(data: Any, rows: int, name: str) -> None:
     if not isinstance(data, list) or len(data) != rows:
         raise WrongSchema(f"column {name!r} is object: its data must be a list of {rows} values")
+    if nests_too_deep(data, DEPTH_MAX + 1):
+        raise MalformedBatch(f"column {name!r}: lists and maps lie more than {DEPTH_MAX} deep in one another")
 
 
 def _check_bytes(data: Any, type_: AttributeType, name: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import contextlib
 import hashlib
 import hmac
+import io
+import json
 import random
 import struct
 import tempfile
@@ -14,6 +18,11 @@ from typing import Any
 import msgpack
 import numpy as np
 
+from eiha.cli import diff as diff_command
+from eiha.cli.errors import Times, request_of, row_document, shown
+from eiha.cli.node_client import NodeRefused
+from eiha.engine.error_rows import ErrorRows
+from eiha.engine.runtime import EngineRuntime
 from eiha.engine.snapshot import decode_state, encode_state
 from eiha.engine.state_stream import read_state
 from eiha.errors import (
@@ -51,6 +60,7 @@ from eiha.protocol.witness_codec import WITNESS_TABLE, decode_change, encode_cha
 from eiha.receivers.http_body import MalformedBody, UnsupportedType, parse_body
 from eiha.siddhiql.parser import parse, parse_on_demand
 from eiha.storage import witness_file
+from eiha.storage.error_store import ErrorRow
 from eiha.storage.log_record import SegmentHeader, encode_record, encode_segment_header
 from eiha.storage.log_segments import LogSegments
 from eiha.storage.packed_snapshot import read_snapshot_file
@@ -358,6 +368,79 @@ def _read_packed_snapshot(data: bytes) -> None:
         read_state(reader)
 
 
+# -- what is kept of states that differed, and of events that were left out
+
+
+def _dumped_state() -> bytes:
+    """The state of an engine with a plan, after an event, as a stream."""
+    engine = EngineRuntime()
+    plan = "define stream Trades (symbol string, price double, volume long, is_big bool, notes object);"
+    plan += "from Trades#window.length(3) select symbol, sum(volume) as s group by symbol insert into Out;"
+    bodies = (DeployPlan("plan", plan), Publications((PUBLICATION,)))
+    for number, body in enumerate(bodies, 1):
+        engine.apply(LogEntry(Epoch(1), Sequence(number), LogTimeMs(1_000), body))
+    return written(decode_state(engine.snapshot())).whole
+
+
+DUMPED = _dumped_state()
+
+
+def _pack(engine_state: bytes) -> bytes:
+    """A dump, whole."""
+    chunks = (b"member", engine_state)
+    listed = tuple(Chunk(chunk_name(each), len(each)) for each in chunks)
+    manifest = encode_manifest(SnapshotManifest(POSITION, ((Epoch(1), Sequence(1)),), 1, listed))
+    return struct.pack("<I", len(manifest)) + manifest + b"".join(chunks)
+
+
+def _dump(chance: random.Random) -> bytes:
+    """A dump whose state is another tree, under right checksums; or the bytes of all mutated."""
+    if chance.random() < 0.3:
+        return mutate_bytes(chance, _pack(DUMPED))
+    (length,) = struct.unpack_from("<I", DUMPED, 6)
+    tree = msgpack.unpackb(DUMPED[10 : 10 + length], raw=False, strict_map_key=False)
+    skeleton = _repacked(mutate_tree(chance, tree))
+    return _pack(DUMPED[:6] + struct.pack("<I", len(skeleton)) + skeleton + DUMPED[10 + length :])
+
+
+def _compare(data: bytes) -> None:
+    """As ``eiha diff`` does, with a dump that is whole, both ways round."""
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
+        directory = Path(name)
+        (directory / "whole").write_bytes(_pack(DUMPED))
+        (directory / "given").write_bytes(data)
+        for mine, peer in (("whole", "given"), ("given", "whole")):
+            options = argparse.Namespace(mine=directory / mine, peer=directory / peer, all=False, json=mine == "given")
+            with contextlib.redirect_stderr(io.StringIO()):
+                if diff_command.run(options) == diff_command.UNREADABLE:
+                    raise CorruptFile("eiha diff says so")
+
+
+def _error_rows(data: bytes) -> None:
+    """What is left out becomes rows for the error store, whatever it is."""
+    rows = ErrorRows("plan")
+    publication = Publication(ClientId("client"), ClientSequence(1), "Trades", 3, data)
+    rows.add(publication, TRADES.schema, None, "raised", "why")
+    assert rows.output(ENTRIES[2]) is not None or decode_batch(data, TRADES.schema).rows == 0
+
+
+EVENT = '{"symbol": "IBM", "price": "Infinity", "volume": 10, "is_big": true, "notes": {"a": [1, null]}}'
+
+
+def _stored_error(chance: random.Random) -> str:
+    return mutate_text(chance, EVENT, ("null", "1e999", "NaN", "[" * 3_000, '"eiha_event_time"', "{", "[]", "\\ud800"))
+
+
+def _replay(text: str) -> None:
+    """As ``eiha errors show`` and ``replay`` read what somebody may have changed in the database."""
+    row = ErrorRow("plan", 1, 0, "Trades", "raised", text, text, 1, 0, text, True, 5, 6, 0)
+    shown([row])
+    json.dumps(row_document(row))
+    for times in Times:
+        _, body, _ = request_of([row, row], times)
+        assert isinstance(json.loads(body), list)
+
+
 def _segment(chance: random.Random) -> bytes:
     """A log segment: some payloads mutated under right checksums, or the bytes of all mutated."""
     parts = [SEGMENT_HEAD]
@@ -434,6 +517,9 @@ TARGETS: tuple[Target, ...] = (
         decode_member_state,
         (CorruptFile, MalformedBatch, WrongSchema),
     ),
+    Target("dumps", _dump, _compare, (CorruptFile,)),
+    Target("error rows", lambda c: mutate_packed(c, PAYLOAD), _error_rows, ()),
+    Target("stored errors", _stored_error, _replay, (NodeRefused,)),
     Target("log segments", _segment, _open_log, (CorruptFile,)),
     Target("witness file", _witness_file, lambda data: recover_changes(data, Path("witness")), (CorruptFile,)),
     Target("changes", lambda c: mutate_packed(c, encode_change(CHANGES[1])), decode_change, (ProtocolError,)),

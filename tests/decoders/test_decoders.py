@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.decoders.judge import Misbehaved, Target, judge
 from tests.decoders.targets import TARGETS
 
-SLOW = {"http", "plans", "log segments", "questions", "configuration", "plan syntax"}
+SLOW = {"http", "plans", "log segments", "questions", "configuration", "plan syntax", "dumps"}
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

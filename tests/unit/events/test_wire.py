@@ -76,6 +76,13 @@ def test_a_code_outside_the_dictionary_is_refused_unless_its_row_is_null(rows: i
     assert told(check, payload_of(rows, {place: [null_first, [["a", "b"], codes]]})) == str(rows)
 
 
+def test_the_code_of_a_null_may_be_anything() -> None:
+    schema = Schema((Attribute("text", AttributeType.STRING),))
+    codes = b"\0\0\0\0" + b"\xff\xff\xff\x7f"
+    batch = decode(bytes(msgpack.packb([2, None, [[b"\1\0", [["a"], codes]]]])), schema)
+    assert batch.columns[0].to_list() == ["a", None]
+
+
 def test_bytes_that_are_no_payload_are_refused() -> None:
     for payload in (b"", b"\xc1", msgpack.packb([1, None]), msgpack.packb([True, None, []])):
         assert told(check, payload) == told(decode, payload)
