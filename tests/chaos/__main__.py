@@ -105,7 +105,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Document:
         verdict = "held" if report.passed else "[bold red]BROKEN[/]"
         console.print(f"act {act.number} on {act.stage}, {act.durability}: {verdict}, {report.seconds:.0f} s")
         if not report.passed:
-            console.print(report.error, markup=False)
+            broken = [f"{check['name']}: {example}" for check in report.checks for example in check["examples"]]
+            console.print("\n".join([report.error, *broken]), markup=False)
             console.print(f"replay: {replay}\nleft as it was: {directory}", markup=False)
     return document_of(f"python -m tests.chaos {options}", reports, schedule.unavailable, load_before)
 

@@ -77,11 +77,15 @@ class Load:
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        if self._failures:
-            raise self._failures[0]
+        self.raise_failure()
         if any(thread.is_alive() for thread in self._threads):
             owed = {history.kind: self.unacknowledged(history) for history in self.histories}
             raise TimeoutError(f"not everything was acknowledged within {timeout_s:.0f} s: {owed} publications")
+
+    def raise_failure(self) -> None:
+        """Raise what a client failed with, if one did."""
+        if self._failures:
+            raise self._failures[0]
 
     @staticmethod
     def unacknowledged(history: ClientHistory) -> int:
@@ -99,7 +103,11 @@ class Load:
         return min(found, default=None)
 
     def served_after(self, moment_s: float) -> dict[str, float] | None:
-        """When each client had something acknowledged that it sent after ``moment_s``; None while one had nothing."""
+        """When each client had something acknowledged that it sent after ``moment_s``; None while one had nothing.
+
+        Raises what a client failed with, since it will publish no more.
+        """
+        self.raise_failure()
         found = {f"{each.client} {each.kind}": _first_ack_after(each, moment_s) for each in self.histories}
         served = {name: at for name, at in found.items() if at is not None}
         return served if len(served) == len(found) else None
