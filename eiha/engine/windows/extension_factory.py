@@ -16,6 +16,7 @@ from eiha.engine.windows.reorder import KSlack
 from eiha.engine.windows.unique import UniqueWindow
 from eiha.engine.windows.unique_batch import UniqueBatches, UniqueBatchWindow
 from eiha.engine.windows.unique_external import UniqueExternalTimeBatchWindow
+from eiha.engine.windows.unique_periods import UniquePeriodsWindow
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 from eiha.plan.expressions import AttributeRef, Call, Compare, CompareOp, Expression, Literal
@@ -25,7 +26,13 @@ from eiha.plan.windows import OVERLOADS, PROCESSORS, forms
 
 
 def make_extension_window(
-    window: Window, schema: Schema, playback: bool, strings: StringTable, *, wants_expired: bool = True
+    window: Window,
+    schema: Schema,
+    playback: bool,
+    strings: StringTable,
+    *,
+    wants_expired: bool = True,
+    tells_resets: bool = True,
 ) -> FindableWindow | None:
     """The operator for ``window``; None if it is none of these."""
     if window.name not in OVERLOADS and window.name not in PROCESSORS:
@@ -33,7 +40,9 @@ def make_extension_window(
     arguments = WindowArguments(window, *forms(window.name))
     if window.name == "hopping":
         length_ms, hop_ms = arguments.duration_ms(0, "the time"), arguments.duration_ms(1, "the hop")
-        return HoppingWindow(schema, length_ms, hop_ms, playback=playback, wants_expired=wants_expired)
+        return HoppingWindow(
+            schema, length_ms, hop_ms, playback=playback, wants_expired=wants_expired, tells_resets=tells_resets
+        )
     if window.name == "unique:deduplicate":
         return DeduplicateRows(schema, arguments.attribute(0), arguments.duration_ms(1, "the interval"), strings)
     if window.name == "reorder:kslack":
@@ -64,7 +73,10 @@ def make_extension_window(
             length_ms = arguments.duration_ms(1, "the time")
             return UniqueWindow(schema, (key,), strings, playback=playback, length_ms=length_ms)
         case "externalTimeBatch":
-            return UniqueExternalTimeBatchWindow(schema, key, _periods(arguments, schema), strings, playback=playback)
+            periods = _periods(arguments, schema)
+            if periods.timeout_ms <= 0:
+                return UniquePeriodsWindow(schema, key, periods, strings)
+            return UniqueExternalTimeBatchWindow(schema, key, periods, strings, playback=playback)
         case _:
             return UniqueBatchWindow(schema, key, _batches(kind, arguments), strings, playback=playback)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eiha.engine.operator import OperatorState
-from eiha.engine.windows.counted_keys import key_ids
-from eiha.engine.windows.java_hash_table import hash_map_order, hash_map_table, spread_hash, spread_value_hash
-from eiha.engine.windows.rowwise import Output, RowwiseWindow
+from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
+from eiha.engine.windows.unique_batch_kernels import END, NO_END, run_unique_batches, turn_unique_batch
+from eiha.engine.windows.unique_rows import UniqueRows
 from eiha.events.batch import EventBatch
 from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
@@ -30,120 +29,61 @@ class UniqueBatches:
     first: bool = False
 
 
-class UniqueBatchWindow(RowwiseWindow):
+class UniqueBatchWindow:
     """Holds the batch that was put out last and the rows of the one that is filling."""
 
-    __slots__ = ("_batches", "_current", "_end_ms", "_is_over", "_key", "_most", "_put_out", "_strings")
-
-    collapses = True
+    __slots__ = ("_batches", "_held", "_length_ms", "_playback")
 
     def __init__(
         self, schema: Schema, key: int, batches: UniqueBatches, strings: StringTable, *, playback: bool
     ) -> None:
-        super().__init__(schema, playback=playback)
-        self._key = key
         self._batches = batches
-        self._strings = strings
-        self._current: dict[int, int] = {}
-        self._put_out: list[int] = []
-        self._end_ms: int | None = None
-        self._is_over = False  # the batch of this period went out because it was full
-        self._most = 0
+        self._length_ms = -1 if batches.length_ms is None else batches.length_ms
+        self._playback = playback
+        self._held = UniqueRows(schema, key, strings, by_text=batches.first)
 
-    def enter(self, batch: EventBatch, first: int, now_ms: int, out: Output) -> None:
-        """The batches that fill, or that of the period that ends."""
-        is_due = False
-        length_ms = self._batches.length_ms
-        if length_ms is not None:
-            if self._end_ms is None:
-                self._end_ms = self._first_end(now_ms, length_ms)
-            if now_ms >= self._end_ms:
-                self._end_ms += length_ms
-                if self._is_over:
-                    self._is_over = False
-                    return
-                is_due = True
-        if self._is_over:
-            return
-        for place, key in enumerate(key_ids([batch.columns[self._key]], self._strings).tolist()):
-            if not (self._batches.first and key in self._current):
-                self._current[key] = first + place
-            if len(self._current) == self._batches.keys:
-                self._send(now_ms, out)
-                if length_ms is not None:
-                    self._is_over = True
-                    return
-        if is_due:
-            self._send(now_ms, out)
+    def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        """The batches that fill, and those of the periods that end."""
+        held, batches = self._held, self._batches
+        first, keys, hashes = held.add(batch)
+        emission = held.emission(len(batch))
+        rows = run_unique_batches(
+            held.ids, held.rows, held.place_of, held.sent, hashes, held.order, held.counters,
+            -1 if batches.keys is None else batches.keys, self._length_ms,
+            NO_END if batches.start_ms is None else batches.start_ms, batches.first, self._playback, first, keys,
+            clock.now_ms, batch.chunk_numbers(), clock.ticks_ms,
+            emission.positions, emission.kinds, emission.timestamps, emission.chunks,
+        )  # fmt: skip
+        return held.put_out(emission, rows)
 
-    def turn(self, at_ms: int, now_ms: int, out: Output) -> None:
-        """The period ends."""
-        length_ms = self._batches.length_ms
-        assert length_ms is not None
-        assert self._end_ms is not None
-        self._end_ms += length_ms
-        if self._is_over:
-            self._is_over = False
-        else:
-            self._send(at_ms, out)
-        if not self._current and not self._put_out and self._end_ms <= now_ms:  # periods without rows are skipped
-            self._end_ms += ((now_ms - self._end_ms) // length_ms + 1) * length_ms
+    def fire(self, now_ms: int) -> EventBatch | None:
+        """The batch of the period that ends."""
+        end_ms = self.next_timer_ms()
+        if end_ms is None or end_ms > now_ms:
+            return None
+        held = self._held
+        emission = held.emission(0)
+        rows = turn_unique_batch(
+            held.ids, held.rows, held.place_of, held.sent, held.hashes(held.ids[:0]), held.order, held.counters,
+            self._length_ms, self._playback, now_ms, FIRED_CHUNK,
+            emission.positions, emission.kinds, emission.timestamps, emission.chunks,
+        )  # fmt: skip
+        out = held.put_out(emission, rows)
+        return out if rows else None
 
     def next_timer_ms(self) -> int | None:
         """The end of the period."""
-        return self._end_ms
+        end_ms = int(self._held.counters[END])
+        return None if end_ms == NO_END else end_ms
 
-    def positions(self) -> list[int]:
-        """The rows of both batches."""
-        return [*self._put_out, *self._current.values()]
-
-    def found(self) -> list[int]:
+    def content(self) -> EventBatch:
         """The batch that was put out last; for the kinds by length the one that is filling."""
-        return self._put_out if self._batches.length_ms is not None else list(self._current.values())
+        return self._held.content(filling=self._batches.length_ms is None)
 
-    def moved(self, places: dict[int, int]) -> None:
-        """Rows got new positions."""
-        self._put_out = [places[position] for position in self._put_out]
-        self._current = {key: places[position] for key, position in self._current.items()}
-
-    def state(self, places: dict[int, int]) -> OperatorState:
+    def snapshot(self) -> OperatorState:
         """Both batches, and where the period stands."""
-        return {
-            "put_out": [places[position] for position in self._put_out],
-            "current": [[key, places[position]] for key, position in self._current.items()],
-            "end_ms": self._end_ms,
-            "is_over": self._is_over,
-            "most": self._most,
-        }
+        return self._held.snapshot()
 
-    def take_over(self, state: OperatorState) -> None:
-        """Take over what ``state`` gave."""
-        self._put_out = list(state["put_out"])
-        self._current = dict(state["current"])
-        self._end_ms = state["end_ms"]
-        self._is_over = state["is_over"]
-        self._most = state["most"]
-
-    def _first_end(self, now_ms: int, length_ms: int) -> int:
-        start_ms = self._batches.start_ms
-        if start_ms is None:
-            return now_ms + length_ms
-        since = now_ms - start_ms
-        return now_ms + length_ms - (since % length_ms if since >= 0 else -(-since % length_ms))
-
-    def _send(self, now_ms: int, out: Output) -> None:
-        """Put out the batch before, a reset and the batch."""
-        out.next_chunk()
-        for position in self._put_out:
-            out.expired(position, now_ms)
-        self._most = max(self._most, len(self._current))
-        rows = list(self._current.values())
-        texts = self._strings.texts_of(self._current)
-        type_ = self._schema.attributes[self._key].type
-        hashes = [spread_hash(text) if self._batches.first else spread_value_hash(type_, text) for text in texts]
-        rows = [rows[place] for place in hash_map_order(hashes, hash_map_table(self._most))]
-        if rows:
-            out.reset(rows[0], now_ms)
-        for position in rows:
-            out.current(position, now_ms)
-        self._put_out, self._current = rows, {}
+    def restore(self, state: OperatorState) -> None:
+        """Hold the rows of a snapshot."""
+        self._held.restore(state)

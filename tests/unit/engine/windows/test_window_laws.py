@@ -88,6 +88,7 @@ CASES: dict[str, tuple[str, tuple[Expression, ...]]] = {
         "unique:externalTimeBatch",
         (NAME, STAMP, constant(30), constant(0), constant(12), constant(True)),
     ),
+    "unique:externalTimeBatch without timeout": ("unique:externalTimeBatch", (NAME, STAMP, constant(30))),
     "cron": ("cron", (constant("*/1 * * * * ?"),)),
 }
 
