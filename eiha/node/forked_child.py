@@ -1,7 +1,7 @@
 """Runs a function in a forked child: it sees this process's memory as it was, and can neither change nor end it.
 
 The kernel shares the pages and copies those that either side writes to, so the child's view is a cut at the moment of
-the fork, and the parent goes on after the time it takes to copy page tables (measured: ``benchmarks.snapshot``).
+the fork, and the parent goes on after the time it takes to copy page tables (measured: ``benchmarks.forks``).
 
 What a child of a process with threads must not do, and how it is kept from it:
 
