@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.plan.bind_expressions import ExpressionBinder
-from eiha.plan.expressions import AttributeRef, Call, Expression, Literal, OutputRef
+from eiha.plan.expressions import AttributeRef, Expression, Literal, OutputRef
 from eiha.plan.nodes import Aggregate, OrderKey, Projection, Selector, TableDefinition
 from eiha.plan.refusals import Refusals
 from eiha.plan.scopes import OutputScope, Scope
@@ -93,11 +93,9 @@ def _having(
 
 
 def bind_having(condition: tree.Expression, binder: ExpressionBinder) -> Expression:
-    """The condition of having. As in Siddhi it must be a comparison or the like: an attribute alone is refused, as is a
-    function or a constant.
-    """
+    """The condition of having. As in Siddhi an attribute or a constant alone is refused; a function is not."""
     bound = binder.bind_condition(condition, "having takes a bool")
-    if isinstance(bound, AttributeRef | OutputRef | Call | Literal):
+    if isinstance(bound, AttributeRef | OutputRef | Literal):
         message = "having takes a condition, not a value alone; compare it, e.g. having flag == true"
         binder.refusals.refuse(condition.span, message)
     return bound

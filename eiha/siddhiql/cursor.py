@@ -14,7 +14,7 @@ from eiha.siddhiql.diagnostics import did_you_mean, syntax_error
 from eiha.siddhiql.hints import hint
 from eiha.siddhiql.lexer import tokenize
 from eiha.siddhiql.span import Span
-from eiha.siddhiql.tokens import KEYWORDS, Token, TokenKind
+from eiha.siddhiql.tokens import KEYWORDS, NO_NAMES, Token, TokenKind
 
 T = TypeVar("T")
 
@@ -69,8 +69,9 @@ class Cursor:
         return False
 
     def at_name(self) -> bool:
-        """Whether the next token can be a name: a word, a keyword or a name in backticks."""
-        return self.token.kind in (TokenKind.NAME, TokenKind.KEYWORD)
+        """Whether the next token can be a name: a word, most keywords or a name in backticks."""
+        kind = self.token.kind
+        return kind is TokenKind.NAME or (kind is TokenKind.KEYWORD and self.token.value not in NO_NAMES)
 
     def symbol_follows(self, symbol: str, distance: int = 1) -> bool:
         """Whether the token ``distance`` ahead is ``symbol``; not noted."""
@@ -125,6 +126,12 @@ class Cursor:
     def name(self, what: str = "a name") -> Token:
         """Take a name; its ``value`` keeps the case of keywords as written."""
         if not self.at_name():
+            self.fail(what)
+        return self.word(what)
+
+    def word(self, what: str = "a name") -> Token:
+        """Take a name or any keyword; its ``value`` keeps the case of keywords as written."""
+        if self.token.kind not in (TokenKind.NAME, TokenKind.KEYWORD):
             self.fail(what)
         token = self.advance()
         if token.kind is TokenKind.KEYWORD:

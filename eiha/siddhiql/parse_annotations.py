@@ -69,9 +69,9 @@ def _element(cursor: Cursor) -> AnnotationElement:
             return AnnotationElement(text.value, None, text.span)
         key = text.value
     else:
-        key = cursor.name("a key").value
+        key = cursor.word("a key").value  # as in events.duplicated.in.cluster
         while cursor.token.kind is TokenKind.SYMBOL and cursor.token.text in (".", "-", ":"):
-            key += cursor.advance().text + cursor.name().value
+            key += cursor.advance().text + cursor.word().value
         cursor.symbol("=")
     value = cursor.kind(TokenKind.STRING)
     return AnnotationElement(value.value, key, cursor.span_from(start))

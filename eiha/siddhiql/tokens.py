@@ -1,4 +1,4 @@
-"""What the lexer makes of text. Keywords take any case and may serve as names."""
+"""What the lexer makes of text. Keywords take any case; most may serve as names."""
 
 from __future__ import annotations
 
@@ -68,6 +68,11 @@ KEYWORDS: Final[frozenset[str]] = frozenset({
     "float", "double", "bool", "object", "aggregation", "aggregate", "per",
 } | UNITS.keys())  # fmt: skip
 """Words with a meaning of their own, in lower case."""
+
+NO_NAMES: Final[frozenset[str]] = frozenset({
+    "aggregate", "aggregation", "at", "function", "in", "offset", "per", "set", "trigger",
+})  # fmt: skip
+"""Keywords that, as in Siddhi, are names in backticks only; all others may serve as names."""
 
 SYMBOLS: Final[tuple[str, ...]] = (
     "...", "->", "<=", ">=", "==", "!=",

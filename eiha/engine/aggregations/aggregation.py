@@ -210,9 +210,9 @@ class IncrementalAggregation:
 
         In order of time, of one time in order of the groups' first rows. ``now_ms``: the plan's clock.
 
-        As recorded, what came while the clock was in a bucket that it is still in counts as that bucket, not as the
-        wider one that is asked for. So if the span begins within the current hour, the current hour is shown,
-        with what came since the span's first minute.
+        As recorded, with ``aggregate by`` what came while the clock was in a bucket that it is still in counts as that
+        bucket, not as the wider one that is asked for. So if the span begins within the current hour, the current hour
+        is shown, with what came since the span's first minute.
         """
         asked = (start_ms, end_ms, granularity, now_ms)
         if self._found is None or self._found[0] != asked:
@@ -251,6 +251,8 @@ class IncrementalAggregation:
     def _judged_at(self, opened: LevelRows, finest: int, position: int, now_ms: int) -> Longs:
         """By which start a span takes open buckets of the level ``finest`` when those of ``position`` are asked for."""
         judged = starts_at(opened.times, self.definition.granularities[position])
+        if self.definition.by is None:
+            return judged
         now = np.array([now_ms], np.int64)
         for granularity in reversed(self.definition.granularities[finest : position + 1]):
             is_current = starts_at(opened.arrivals, granularity) == starts_at(now, granularity)

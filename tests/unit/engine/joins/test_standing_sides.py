@@ -92,9 +92,9 @@ def test_named_windows_are_joined_whatever_the_cuts(
 def test_each_row_says_which_buckets_of_an_aggregation_it_means() -> None:
     app = (
         f"{STREAMS} define aggregation A from R select k, sum(v) as s group by k aggregate by ts every sec...hour;"
-        "define stream Q (k string, per string);"
-        "from Q left outer join A on Q.k == A.k within 0L, 9000000L per Q.per "
-        "select Q.per as per, A.s as s insert into Out;"
+        "define stream Q (k string, span string);"
+        "from Q left outer join A on Q.k == A.k within 0L, 9000000L per Q.span "
+        "select Q.span as span, A.s as s insert into Out;"
     )
     asked: list[Values] = [("a", "seconds"), ("b", "hours"), ("a", "hours")]  # type: ignore[list-item]
     sums = [(at, ("a", 1, 0.5, at)) for at in (1000, 1500, 2500)]
