@@ -149,7 +149,9 @@ def _query(
         case StreamInput() if slides(query) or tumbles(query):
             return _fused_query(query, query.input, plan, scope)
         case StreamInput():
-            stages, expires, names = _stages(query, query.input, plan, scope)
+            stages, expires, names = _stages(
+                query, query.input, plan, scope, lambda *asked: _window(*asked, is_listened_to=around.is_listened_to)
+            )
             expires = expires or _sees_rows_leave(query, query.input, plan)
             select = Select(query.selector, query.output.events, names, expires=expires, rate=query.rate)
             return QueryRuntime(query, None, stages, select)
@@ -276,15 +278,26 @@ def _stages(
     return tuple(stages), expires, scope
 
 
-def _window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator | None:
+def _window(
+    window: Window, query: Query, schema: Schema, playback: bool, scope: Scope, *, is_listened_to: bool = True
+) -> Operator | None:
     """The operator of ``window``; None if current rows just pass it and nobody sees the others leave."""
     extension = REGISTRY.windows.get(window.name)
     if extension is not None:
         return ExtensionWindow(window, extension, schema, scope.strings)
     wants_expired = query.output.events is not OutputEvents.CURRENT
-    operator = make_window(window, schema, playback, strings=scope.strings, wants_expired=wants_expired)
-    is_seen = wants_expired or bool(query.selector.aggregates) or window.name not in SLIDING_WINDOWS
-    return operator if is_seen or _filters_by_aggregates(query) else None
+    aggregates = bool(query.selector.aggregates) or _filters_by_aggregates(query)
+    tells_expired = wants_expired or aggregates
+    operator = make_window(
+        window,
+        schema,
+        playback,
+        strings=scope.strings,
+        wants_expired=wants_expired,
+        tells_expired=tells_expired,
+        tells_resets=aggregates or query.rate is not None or is_listened_to,
+    )
+    return operator if tells_expired or window.name not in SLIDING_WINDOWS else None
 
 
 def _keyed_window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator | None:

@@ -16,17 +16,20 @@ from eiha.events.schema import Schema
 
 
 class BatchWindow(Untimed):
-    """Holds the chunk that came last, if ``wants_expired``; ``length`` 0 or less does not cut.
+    """Holds the chunk that came last, for its expired rows or its reset; ``length`` 0 or less does not cut.
 
     Expired rows carry the time at which they left.
     """
 
-    __slots__ = ("_begun", "_latest", "_length", "_schema", "_turns", "_wants_expired", "store")
+    __slots__ = ("_begun", "_latest", "_length", "_schema", "_tells_resets", "_turns", "_wants_expired", "store")
 
-    def __init__(self, schema: Schema, length: int, *, wants_expired: bool, counts_only: bool = False) -> None:
+    def __init__(
+        self, schema: Schema, length: int, *, wants_expired: bool, tells_resets: bool = True, counts_only: bool = False
+    ) -> None:
         self._schema = schema
         self._length = length
         self._wants_expired = wants_expired
+        self._tells_resets = tells_resets
         self.store = RowCount() if counts_only else RowStore(schema)
         self._turns = Turns(0)
         self._begun = False
@@ -34,7 +37,7 @@ class BatchWindow(Untimed):
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """A chunk for each chunk, or for each ``length`` rows of it."""
-        return self.turn(batch, clock).batch(self._schema, self.store)
+        return self.turn(batch, clock).batch(self._schema, self.store, resets=self._tells_resets)
 
     def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
         """All rows."""
@@ -51,7 +54,7 @@ class BatchWindow(Untimed):
             turns.begins, turns.ends, turns.kinds, turns.timestamps, turns.chunks,
         )  # fmt: skip
         self._begun = self._begun or len(batch) > 0
-        self._latest = latest - turns.stays if self._wants_expired else 0
+        self._latest = latest - turns.stays
         return turns
 
     def fire_turn(self, now_ms: int) -> Turns | None:  # noqa: ARG002
@@ -59,8 +62,8 @@ class BatchWindow(Untimed):
         return None
 
     def content(self) -> EventBatch:
-        """The rows held, oldest first."""
-        return self.store.rows(self.store.start, self.store.stop)
+        """The rows held, oldest first; none if nobody wants to see them leave."""
+        return self.store.rows(self.store.start if self._wants_expired else self.store.stop, self.store.stop)
 
     def snapshot(self) -> OperatorState:
         """The rows held."""
@@ -114,8 +117,8 @@ def _turn(
 ) -> tuple[int, int, int]:
     """Spans put out, the position of the oldest row that stays, and that of the first row of the latest batch.
 
-    ``begun``: there was a batch before, whose first row lies at ``latest`` if expired rows are wanted: the reset has
-    its values, else those of the new batch. All batches into which a chunk is cut leave with the next chunk.
+    ``begun``: there was a batch before, whose first row lies at ``latest``: the reset has its values. All batches into
+    which a chunk is cut leave with the next chunk.
     """
     out = 0
     index = 0
@@ -137,9 +140,8 @@ def _turn(
             )  # fmt: skip
         start = chunk_first
         if begun:
-            reset = latest if wants_expired else first + begin
             out = _put_out(
-                reset, reset + 1, RESET, OWN_TIME, number,
+                latest, latest + 1, RESET, OWN_TIME, number,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         begun = True
@@ -150,4 +152,4 @@ def _turn(
         out_timestamps[out] = OWN_TIME
         out_chunks[out] = number
         out += 1
-    return out, start if wants_expired else first + len(now_ms), latest
+    return out, start if wants_expired else latest, latest

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from eiha.engine.aggregators.growth import grown
 from eiha.engine.expressions.conversion import to_text
 from eiha.engine.operator import OperatorState
-from eiha.engine.windows.java_hash_table import TABLE_MIN, spread_hash
+from eiha.engine.windows.java_hash_table import TABLE_MIN
+from eiha.engine.windows.key_hashes import KeyHashes
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 
 Longs = npt.NDArray[np.int64]
 
+_NOWHERE: Final = -1
 _ARRAYS = ("keys", "hashes", "counts", "buckets", "positions", "order")
 
 
@@ -24,15 +27,18 @@ class CountedKeys:
     """Held keys in slots from 0: id of the key's text, its hash, two numbers, the position of its latest row, its
     place among the keys of its bin. A slot is good until a key is forgotten.
 
-    ``codes`` says for each slot which distinct key of the batch at hand it holds, -1 none; ``slots`` the reverse.
-    ``table`` is how many bins Java's table has, ``came`` numbers the keys as they come. ``work`` is room for a kernel.
+    ``slots`` says for each id of a text in which slot it is, -1 in none. ``table`` is how many bins Java's table has,
+    ``came`` numbers the keys as they come. ``work`` and ``ranks`` are room for a kernel.
     """
 
     __slots__ = (
-        "buckets", "came", "codes", "counts", "hashes", "keys", "order", "positions", "size", "slots", "table", "work",
+        "_id_hashes", "_strings", "buckets", "came", "counts", "hashes", "keys", "order", "positions", "ranks", "size",
+        "slots", "table", "work",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, strings: StringTable) -> None:
+        self._strings = strings
+        self._id_hashes = KeyHashes(strings)
         self.size = 0
         self.table = TABLE_MIN
         self.came = 0
@@ -44,20 +50,13 @@ class CountedKeys:
             return np.zeros(capacity, dtype=np.int64)
 
         self.keys, self.hashes, self.counts, self.buckets = zeros(), zeros(), zeros(), zeros()
-        self.positions, self.order, self.codes, self.work = zeros(), zeros(), zeros(), zeros()
+        self.positions, self.order, self.work, self.ranks = zeros(), zeros(), zeros(), zeros()
 
-    def begin(self, ids: Longs, most: int, strings: StringTable) -> tuple[Longs, Longs, Longs]:
-        """For each row a code of its key; for each code the key's id and its hash. Room for ``most`` keys at most."""
-        distinct, codes = np.unique(ids, return_inverse=True)
-        hashes = np.array([spread_hash(strings.text(number)) for number in distinct.tolist()], dtype=np.int64)
-        self._make_room(min(most, self.size + len(distinct)))
-        self.slots = np.full(len(distinct), -1, dtype=np.int64)
-        places = np.searchsorted(distinct, self.keys[: self.size])
-        places[places == len(distinct)] = 0
-        is_here = distinct.take(places) == self.keys[: self.size]
-        self.codes[: self.size] = np.where(is_here, places, -1)
-        self.slots[places[is_here]] = np.flatnonzero(is_here)
-        return codes.astype(np.int64), distinct, hashes
+    def begin(self, ids: Longs, most: int) -> Longs:
+        """Make room for the keys ``ids``, of which ``most`` are held at most; the hashes of all texts by id."""
+        self._make_room(min(most, self.size + len(ids)))
+        self.slots = grown(self.slots, len(self._strings), _NOWHERE)
+        return self._id_hashes.of_texts(ids)
 
     def listed(self) -> Longs:
         """The slots in the order in which Java's table lists them."""
@@ -78,6 +77,8 @@ class CountedKeys:
         for name in _ARRAYS:
             getattr(self, name)[:] = state[name]
         self.table, self.came = state["table"], state["came"]
+        self.slots = np.full(len(self._strings), _NOWHERE, dtype=np.int64)
+        self.slots[self.keys[: self.size]] = np.arange(self.size)
 
     def _make_room(self, most: int) -> None:
         if most <= len(self.keys):

@@ -67,7 +67,17 @@ class ExternalTimeBatchWindow:
     A row without a timestamp is refused. Expired rows and resets carry the highest timestamp so far.
     """
 
-    __slots__ = ("_periods", "_playback", "_schema", "_state", "_turns", "_wants_expired", "refused", "store")
+    __slots__ = (
+        "_periods",
+        "_playback",
+        "_schema",
+        "_state",
+        "_tells_resets",
+        "_turns",
+        "_wants_expired",
+        "refused",
+        "store",
+    )
 
     def __init__(
         self,
@@ -76,6 +86,7 @@ class ExternalTimeBatchWindow:
         *,
         playback: bool,
         wants_expired: bool,
+        tells_resets: bool = True,
         counts_only: bool = False,
     ) -> None:
         assert periods.length_ms > 0
@@ -84,6 +95,7 @@ class ExternalTimeBatchWindow:
         self._periods = periods
         self._playback = playback
         self._wants_expired = wants_expired
+        self._tells_resets = tells_resets
         self.store = RowCount() if counts_only else RowStore(schema)
         self._turns = Turns(0)
         self._state = _State()
@@ -91,7 +103,7 @@ class ExternalTimeBatchWindow:
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The batches of periods that end; without rows what times out by the ticks."""
-        return self.turn(batch, clock).batch(self._schema, self.store)
+        return self.turn(batch, clock).batch(self._schema, self.store, resets=self._tells_resets)
 
     def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
         """The rows that have a timestamp."""
@@ -152,7 +164,7 @@ class ExternalTimeBatchWindow:
         turns = self.fire_turn(now_ms)
         if turns is None:
             return None
-        out = turns.batch(self._schema, self.store)
+        out = turns.batch(self._schema, self.store, resets=self._tells_resets)
         return out if len(out) else None
 
     def fire_turn(self, now_ms: int) -> Turns | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypedDict
 
 from eiha.engine.windows.arguments import WindowArguments
 from eiha.engine.windows.batch import BatchWindow
@@ -26,6 +26,15 @@ from eiha.kernel.cron import parse_cron
 from eiha.plan.nodes import Window
 from eiha.plan.windows import forms
 
+
+class _BatchFlags(TypedDict):
+    """What ``make_window`` is told of the readers of a batch window."""
+
+    wants_expired: bool
+    tells_resets: bool
+    counts_only: bool
+
+
 SLIDING_WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime", "sort"})
 """Windows that pass each current row on at once: they only add the rows that leave."""
 
@@ -37,6 +46,8 @@ def make_window(
     *,
     strings: StringTable,
     wants_expired: bool = True,
+    tells_expired: bool = True,
+    tells_resets: bool = True,
     counts_only: bool = False,
 ) -> FindableWindow:
     """The operator for ``window`` over rows of ``schema``.
@@ -49,19 +60,22 @@ def make_window(
         wants_expired: False if the query puts out current rows only. Batch windows then leave expired rows out, which
             changes nothing for the aggregates, since a reset follows them; sliding windows put them out regardless.
             Batch windows have a ``content`` only if it is True.
-        counts_only: of ``COUNTING_WINDOWS``: nobody looks at the rows themselves, either.
+        tells_expired: False if nobody sees rows leave, aggregates neither: windows of counted keys then leave them out.
+        tells_resets: False if nobody asks where batches begin anew: then batch windows put out no resets.
+        counts_only: nobody looks at the rows of a batch window themselves (``turns.CountingWindow``).
 
     Raises:
         PlanSemanticError: the arguments do not fit.
         UnsupportedConstruct: there is no operator for this window yet.
     """
+    flags = _BatchFlags(wants_expired=wants_expired, tells_resets=tells_resets, counts_only=counts_only)
     match window.name:
         case "length":
             arguments = WindowArguments(window, "length(<int>)")
             arguments.require_count(1, 1)
             return LengthWindow(schema, arguments.int_constant(0, "the length"))
         case "lengthBatch":
-            return _length_batch(window, schema, wants_expired, counts_only)
+            return _length_batch(window, schema, flags)
         case "time":
             arguments = WindowArguments(window, "time(<int, long or time>)")
             arguments.require_count(1, 1)
@@ -79,46 +93,44 @@ def make_window(
             arguments = WindowArguments(window, "batch()", "batch(<int>)")
             arguments.require_count(0, 1)
             length = arguments.int_constant(0, "the length") if len(arguments) else 0
-            return BatchWindow(schema, length, wants_expired=wants_expired, counts_only=counts_only)
+            return BatchWindow(schema, length, **flags)
         case "timeBatch":
-            return _time_batch(window, schema, playback, wants_expired, counts_only)
+            return _time_batch(window, schema, playback, flags)
         case "externalTime":
             arguments = WindowArguments(window, "externalTime(<long attribute>, <int, long or time>)")
             arguments.require_count(2, 2)
             attribute = arguments.long_attribute(0, "the timestamp", schema)
             return ExternalTimeWindow(schema, attribute, arguments.duration_ms(1, "the time"))
         case "externalTimeBatch":
-            return _external_time_batch(window, schema, playback, wants_expired, counts_only)
+            return _external_time_batch(window, schema, playback, flags)
         case "session":
             return _session(window, schema, strings)
         case "sort":
             return _sort(window, schema, strings)
         case "frequent" | "lossyFrequent":
-            return _counting(window, schema, strings)
+            return _counting(window, schema, strings, tells_expired=tells_expired)
         case "cron":
             arguments = WindowArguments(window, *forms(window.name))
             arguments.require_count(1, 1)
             return CronWindow(schema, parse_cron(arguments.text(0)), by_wall_clock=playback)
         case _:
-            made = make_extension_window(window, schema, playback, strings, wants_expired=wants_expired)
+            made = make_extension_window(
+                window, schema, playback, strings, wants_expired=wants_expired, tells_resets=tells_resets
+            )
             if made is None:
                 raise UnsupportedConstruct(f"window.{window.name}", line=window.span.line, column=window.span.column)
             return made
 
 
-def _length_batch(window: Window, schema: Schema, wants_expired: bool, counts_only: bool) -> FindableWindow:
+def _length_batch(window: Window, schema: Schema, flags: _BatchFlags) -> FindableWindow:
     arguments = WindowArguments(window, "lengthBatch(<int>)", "lengthBatch(<int>, <bool>)")
     arguments.require_count(1, 2)
     length = arguments.int_constant(0, "the length")
     streams = len(arguments) == 2 and arguments.bool_constant(1, "stream.current.event")
-    return LengthBatchWindow(
-        schema, length, streams_current=streams, wants_expired=wants_expired, counts_only=counts_only
-    )
+    return LengthBatchWindow(schema, length, streams_current=streams, **flags)
 
 
-def _time_batch(
-    window: Window, schema: Schema, playback: bool, wants_expired: bool, counts_only: bool
-) -> FindableWindow:
+def _time_batch(window: Window, schema: Schema, playback: bool, flags: _BatchFlags) -> FindableWindow:
     arguments = WindowArguments(
         window,
         "timeBatch(<int, long or time>)",
@@ -138,20 +150,10 @@ def _time_batch(
         start_ms = arguments.duration_ms(1, "the start time")
     if len(arguments) == 3:
         streams = arguments.bool_constant(2, "stream.current.event")
-    return TimeBatchWindow(
-        schema,
-        length_ms,
-        start_ms,
-        streams_current=streams,
-        playback=playback,
-        wants_expired=wants_expired,
-        counts_only=counts_only,
-    )
+    return TimeBatchWindow(schema, length_ms, start_ms, streams_current=streams, playback=playback, **flags)
 
 
-def _external_time_batch(
-    window: Window, schema: Schema, playback: bool, wants_expired: bool, counts_only: bool
-) -> FindableWindow:
+def _external_time_batch(window: Window, schema: Schema, playback: bool, flags: _BatchFlags) -> FindableWindow:
     arguments = WindowArguments(window, *forms(window.name))
     arguments.require_count(2, 5)
     start_ms: int | None = None
@@ -169,9 +171,7 @@ def _external_time_batch(
         timeout_ms=arguments.duration_ms(3, "the timeout") if len(arguments) > 3 else 0,
         replaces=len(arguments) > 4 and arguments.bool_constant(4, "replace.with.batchtime"),
     )
-    return ExternalTimeBatchWindow(
-        schema, periods, playback=playback, wants_expired=wants_expired, counts_only=counts_only
-    )
+    return ExternalTimeBatchWindow(schema, periods, playback=playback, **flags)
 
 
 def _session(window: Window, schema: Schema, strings: StringTable) -> FindableWindow:
@@ -193,12 +193,13 @@ def _sort(window: Window, schema: Schema, strings: StringTable) -> FindableWindo
     return SortWindow(schema, arguments.int_constant(0, "the length"), attributes, strings)
 
 
-def _counting(window: Window, schema: Schema, strings: StringTable) -> FindableWindow:
+def _counting(window: Window, schema: Schema, strings: StringTable, *, tells_expired: bool) -> FindableWindow:
     arguments = WindowArguments(window, *forms(window.name))
     if window.name == "frequent":
         attributes = tuple(arguments.attribute(index) for index in range(1, len(arguments)))
-        return FrequentWindow(schema, arguments.int_constant(0, "the number of values"), attributes, strings)
+        most = arguments.int_constant(0, "the number of values")
+        return FrequentWindow(schema, most, attributes, strings, tells_expired=tells_expired)
     support = arguments.number(0)
     error = arguments.number(1) if len(arguments) > 1 else support / 10
     attributes = tuple(arguments.attribute(index) for index in range(2, len(arguments)))
-    return LossyFrequentWindow(schema, support, error, attributes, strings)
+    return LossyFrequentWindow(schema, support, error, attributes, strings, tells_expired=tells_expired)

@@ -23,19 +23,26 @@ from eiha.events.schema import Schema
 from eiha.events.strings import StringTable
 
 _GARBAGE_MIN: Final = 256
+_ORDER_BITS: Final = 40
+"""Bits for the place of a key within its bin: more keys than that leaves room for never come."""
+_CALLS_KEPT: Final = 4
+"""Rows of so many calls are held, replaced or not, before it is looked which ones are."""
 
 
 class _CountingWindow(Untimed):
     """What both have in common: counted keys and the latest row of each."""
 
-    __slots__ = ("_attributes", "_held", "_schema", "_store", "_strings")
+    __slots__ = ("_attributes", "_held", "_schema", "_store", "_strings", "_tells_expired")
 
-    def __init__(self, schema: Schema, attributes: tuple[int, ...], strings: StringTable) -> None:
+    def __init__(
+        self, schema: Schema, attributes: tuple[int, ...], strings: StringTable, *, tells_expired: bool
+    ) -> None:
         self._schema = schema
         self._attributes = attributes or tuple(range(len(schema)))
         self._strings = strings
         self._store = RowStore(schema)
-        self._held = CountedKeys()
+        self._held = CountedKeys(strings)
+        self._tells_expired = tells_expired
 
     def content(self) -> EventBatch:
         """The latest row of each key, as a Java hash table lists the keys."""
@@ -52,9 +59,10 @@ class _CountingWindow(Untimed):
         self._store.restore(state["rows"])
         self._held.restore(state["keys"])
 
-    def _drop_garbage(self) -> None:
+    def _drop_garbage(self, rows: int) -> None:
+        """Forget rows that were replaced, if they are most of all that are held beside the latest ``rows``."""
         held = self._held
-        if self._store.stop <= 2 * held.size + _GARBAGE_MIN:
+        if self._store.stop <= 2 * held.size + _GARBAGE_MIN + _CALLS_KEPT * rows:
             return
         positions = held.positions[: held.size]
         order = np.argsort(positions)
@@ -67,8 +75,16 @@ class FrequentWindow(_CountingWindow):
 
     __slots__ = ("_most",)
 
-    def __init__(self, schema: Schema, most: int, attributes: tuple[int, ...], strings: StringTable) -> None:
-        super().__init__(schema, attributes, strings)
+    def __init__(
+        self,
+        schema: Schema,
+        most: int,
+        attributes: tuple[int, ...],
+        strings: StringTable,
+        *,
+        tells_expired: bool = True,
+    ) -> None:
+        super().__init__(schema, attributes, strings, tells_expired=tells_expired)
         self._most = max(most, 0)
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
@@ -76,16 +92,16 @@ class FrequentWindow(_CountingWindow):
         held, store = self._held, self._store
         first = store.append(batch)
         ids = key_ids([batch.columns[index] for index in self._attributes], self._strings)
-        codes, distinct, hashes = held.begin(ids, self._most, self._strings)
-        emission = Emission(held.size + 2 * len(batch))
+        hashes = held.begin(ids, self._most)
+        emission = Emission(held.size + 2 * len(batch) if self._tells_expired else len(batch))
         rows, held.size, held.table, held.came = _count(
-            codes, distinct, hashes, self._most, held.size, held.table, held.came,
-            held.keys, held.hashes, held.counts, held.positions, held.order, held.codes, held.slots, held.work,
+            ids, hashes, self._most, self._tells_expired, held.size, held.table, held.came,
+            held.keys, held.hashes, held.counts, held.positions, held.order, held.slots, held.work, held.ranks,
             first, store.timestamps, clock.now_ms, batch.chunk_numbers(),
             emission.positions, emission.kinds, emission.timestamps, emission.chunks,
         )  # fmt: skip
         out = emission.batch(rows, self._schema, store)
-        self._drop_garbage()
+        self._drop_garbage(len(batch))
         return out
 
 
@@ -98,9 +114,16 @@ class LossyFrequentWindow(_CountingWindow):
     __slots__ = ("_error", "_support", "_total")
 
     def __init__(
-        self, schema: Schema, support: float, error: float, attributes: tuple[int, ...], strings: StringTable
+        self,
+        schema: Schema,
+        support: float,
+        error: float,
+        attributes: tuple[int, ...],
+        strings: StringTable,
+        *,
+        tells_expired: bool = True,
     ) -> None:
-        super().__init__(schema, attributes, strings)
+        super().__init__(schema, attributes, strings, tells_expired=tells_expired)
         self._support = support
         self._error = error
         self._total = 0
@@ -110,19 +133,19 @@ class LossyFrequentWindow(_CountingWindow):
         held, store = self._held, self._store
         first = store.append(batch)
         ids = key_ids([batch.columns[index] for index in self._attributes], self._strings)
-        codes, distinct, hashes = held.begin(ids, held.size + len(batch), self._strings)
-        emission = Emission(held.size + 2 * len(batch))
+        hashes = held.begin(ids, held.size + len(batch))
+        emission = Emission(held.size + 2 * len(batch) if self._tells_expired else len(batch))
         width = np.ceil(1 / self._error) if self._error > 0 else np.inf
         rows, held.size, held.table, held.came = _count_lossy(
-            codes, distinct, hashes, self._support - self._error, float(width), self._total,
+            ids, hashes, self._tells_expired, self._support - self._error, float(width), self._total,
             held.size, held.table, held.came, held.keys, held.hashes, held.counts, held.buckets, held.positions,
-            held.order, held.codes, held.slots, held.work,
+            held.order, held.slots, held.work, held.ranks,
             first, store.timestamps, clock.now_ms, batch.chunk_numbers(),
             emission.positions, emission.kinds, emission.timestamps, emission.chunks,
         )  # fmt: skip
         self._total += len(batch)
         out = emission.batch(rows, self._schema, store)
-        self._drop_garbage()
+        self._drop_garbage(len(batch))
         return out
 
     def snapshot(self) -> OperatorState:
@@ -136,31 +159,39 @@ class LossyFrequentWindow(_CountingWindow):
 
 
 @inlined
-def _sort_as_listed(slots: WriteInt64, count: int, hashes: ReadInt64, order: ReadInt64, table: int) -> None:
-    """Bring the first ``count`` of ``slots`` into the order in which the table lists them."""
-    for index in range(1, count):
+def _sort_as_listed(
+    slots: WriteInt64, ranks: WriteInt64, count: int, hashes: ReadInt64, order: ReadInt64, table: int
+) -> None:
+    """Bring the first ``count`` of ``slots`` into the order in which the table lists them; ``ranks`` is room for it."""
+    for index in range(count):
         slot = slots[index]
-        bin_number = hashes[slot] & (table - 1)
-        place = index
-        while place > 0:
-            other = slots[place - 1]
-            other_bin = hashes[other] & (table - 1)
-            if other_bin < bin_number or (other_bin == bin_number and order[other] < order[slot]):
-                break
-            slots[place] = other
-            place -= 1
-        slots[place] = slot
+        ranks[index] = ((hashes[slot] & (table - 1)) << _ORDER_BITS) + order[slot]
+    gap = 1
+    while gap < count // 9:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for index in range(gap, count):
+            slot = slots[index]
+            rank = ranks[index]
+            place = index
+            while place >= gap and ranks[place - gap] > rank:
+                slots[place] = slots[place - gap]
+                ranks[place] = ranks[place - gap]
+                place -= gap
+            slots[place] = slot
+            ranks[place] = rank
+        gap //= 3
 
 
 @inlined
-def _double(hashes: ReadInt64, order: WriteInt64, slots: WriteInt64, size: int, table: int) -> int:
+def _double(hashes: ReadInt64, order: WriteInt64, slots: WriteInt64, ranks: WriteInt64, size: int, table: int) -> int:
     """Deal each bin of the table out to two; the number of bins after that.
 
     The keys at the end of a bin that go to one half keep their order, those before them come before in reverse.
     """
     for slot in range(size):
         slots[slot] = slot
-    _sort_as_listed(slots, size, hashes, order, table)
+    _sort_as_listed(slots, ranks, size, hashes, order, table)
     begin = 0
     while begin < size:
         bin_number = hashes[slots[begin]] & (table - 1)
@@ -185,15 +216,13 @@ def _forget(
     buckets: WriteInt64,
     positions: WriteInt64,
     order: WriteInt64,
-    codes: WriteInt64,
     slots: WriteInt64,
 ) -> int:
     """Close the gaps of the keys whose count is 0; how many are left."""
     left = 0
     for slot in range(size):
         if counts[slot] == 0:
-            if codes[slot] >= 0:
-                slots[codes[slot]] = -1
+            slots[keys[slot]] = -1
             continue
         if left < slot:
             keys[left] = keys[slot]
@@ -202,19 +231,17 @@ def _forget(
             buckets[left] = buckets[slot]
             positions[left] = positions[slot]
             order[left] = order[slot]
-            codes[left] = codes[slot]
-            if codes[left] >= 0:
-                slots[codes[left]] = left
+            slots[keys[left]] = left
         left += 1
     return left
 
 
 @kernel
 def _count(
-    row_codes: ReadInt64,
-    distinct: ReadInt64,
-    distinct_hashes: ReadInt64,
+    ids: ReadInt64,
+    id_hashes: ReadInt64,
     most: int,
+    tells_expired: bool,
     size: int,
     table: int,
     came: int,
@@ -223,9 +250,9 @@ def _count(
     counts: WriteInt64,
     positions: WriteInt64,
     order: WriteInt64,
-    codes: WriteInt64,
     slots: WriteInt64,
     work: WriteInt64,
+    ranks: WriteInt64,
     first: int,
     timestamps: ReadInt64,
     now_ms: ReadInt64,
@@ -237,10 +264,10 @@ def _count(
 ) -> tuple[int, int, int, int]:
     """Rows put out; keys held, bins of the table, keys that ever came."""
     out = 0
-    for index in range(len(row_codes)):
+    for index in range(len(ids)):
         position = first + index
-        code = row_codes[index]
-        slot = slots[code]
+        key = ids[index]
+        slot = slots[key]
         if slot >= 0:
             counts[slot] += 1
             positions[slot] = position
@@ -254,25 +281,25 @@ def _count(
                         gone += 1
                 if gone == 0:
                     continue
-                _sort_as_listed(work, gone, hashes, order, table)
-                for place in range(gone):
+                if tells_expired:
+                    _sort_as_listed(work, ranks, gone, hashes, order, table)
+                for place in range(gone if tells_expired else 0):
                     out_positions[out] = positions[work[place]]
                     out_kinds[out] = EXPIRED
                     out_timestamps[out] = now_ms[index]
                     out_chunks[out] = chunks[index]
                     out += 1
-                size = _forget(size, keys, hashes, counts, counts, positions, order, codes, slots)
-            keys[size] = distinct[code]
-            hashes[size] = distinct_hashes[code]
+                size = _forget(size, keys, hashes, counts, counts, positions, order, slots)
+            keys[size] = key
+            hashes[size] = id_hashes[key]
             counts[size] = 1
             positions[size] = position
             order[size] = came
-            codes[size] = code
-            slots[code] = size
+            slots[key] = size
             size += 1
             came += 1
             if 4 * size >= 3 * table:
-                table = _double(hashes, order, work, size, table)
+                table = _double(hashes, order, work, ranks, size, table)
         out_positions[out] = position
         out_kinds[out] = CURRENT
         out_timestamps[out] = timestamps[position]
@@ -283,33 +310,32 @@ def _count(
 
 @kernel
 def _count_lossy(
-    row_codes: ReadInt64, distinct: ReadInt64, distinct_hashes: ReadInt64, threshold: float, width: float,
-    total: int, size: int, table: int, came: int, keys: WriteInt64, hashes: WriteInt64, counts: WriteInt64,
-    buckets: WriteInt64, positions: WriteInt64, order: WriteInt64, codes: WriteInt64, slots: WriteInt64,
-    work: WriteInt64, first: int, timestamps: ReadInt64, now_ms: ReadInt64, chunks: ReadInt64,
+    ids: ReadInt64, id_hashes: ReadInt64, tells_expired: bool, threshold: float, width: float, total: int, size: int,
+    table: int, came: int, keys: WriteInt64, hashes: WriteInt64, counts: WriteInt64, buckets: WriteInt64,
+    positions: WriteInt64, order: WriteInt64, slots: WriteInt64, work: WriteInt64, ranks: WriteInt64,
+    first: int, timestamps: ReadInt64, now_ms: ReadInt64, chunks: ReadInt64,
     out_positions: WriteInt64, out_kinds: WriteUInt8, out_timestamps: WriteInt64, out_chunks: WriteInt64,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Rows put out; keys held, bins of the table, keys that ever came."""
     out = 0
-    for index in range(len(row_codes)):
+    for index in range(len(ids)):
         position = first + index
-        code = row_codes[index]
+        key = ids[index]
         total += 1
         bucket = int(np.ceil(total / width)) if total > 1 else 1
-        slot = slots[code]
+        slot = slots[key]
         if slot < 0:
             slot = size
-            keys[size] = distinct[code]
-            hashes[size] = distinct_hashes[code]
+            keys[size] = key
+            hashes[size] = id_hashes[key]
             counts[size] = 0
             buckets[size] = bucket - 1
             order[size] = came
-            codes[size] = code
-            slots[code] = size
+            slots[key] = size
             size += 1
             came += 1
             if 4 * size >= 3 * table:
-                table = _double(hashes, order, work, size, table)
+                table = _double(hashes, order, work, ranks, size, table)
         counts[slot] += 1
         positions[slot] = position
         if counts[slot] >= threshold * total:
@@ -325,13 +351,15 @@ def _count_lossy(
             if counts[each] + buckets[each] <= bucket:
                 work[gone] = each
                 gone += 1
-        _sort_as_listed(work, gone, hashes, order, table)
+        if tells_expired:
+            _sort_as_listed(work, ranks, gone, hashes, order, table)
         for place in range(gone):
-            out_positions[out] = positions[work[place]]
-            out_kinds[out] = EXPIRED
-            out_timestamps[out] = now_ms[index]
-            out_chunks[out] = chunks[index]
-            out += 1
             counts[work[place]] = 0
-        size = _forget(size, keys, hashes, counts, buckets, positions, order, codes, slots)
+            if tells_expired:
+                out_positions[out] = positions[work[place]]
+                out_kinds[out] = EXPIRED
+                out_timestamps[out] = now_ms[index]
+                out_chunks[out] = chunks[index]
+                out += 1
+        size = _forget(size, keys, hashes, counts, buckets, positions, order, slots)
     return out, size, table, came

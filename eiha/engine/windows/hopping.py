@@ -29,11 +29,18 @@ class HoppingWindow:
 
     __slots__ = (
         "_clock_ms", "_hop_ms", "_left", "_length_ms", "_next_ms", "_playback", "_put_out", "_schema",
-        "_wants_expired", "store",
+        "_tells_resets", "_wants_expired", "store",
     )  # fmt: skip
 
     def __init__(
-        self, schema: Schema, length_ms: int, hop_ms: int, *, playback: bool, wants_expired: bool = True
+        self,
+        schema: Schema,
+        length_ms: int,
+        hop_ms: int,
+        *,
+        playback: bool,
+        wants_expired: bool = True,
+        tells_resets: bool = True,
     ) -> None:
         assert hop_ms > 0
         self._schema = schema
@@ -41,6 +48,7 @@ class HoppingWindow:
         self._hop_ms = hop_ms
         self._playback = playback
         self._wants_expired = wants_expired
+        self._tells_resets = tells_resets
         self.store = RowStore(schema)
         self._next_ms = _NO_TIME
         self._clock_ms = _NO_TIME
@@ -49,7 +57,7 @@ class HoppingWindow:
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """What the hops put out that are due before the rows, or within a chunk of them; without rows by the ticks."""
-        return self.turn(batch, clock).batch(self._schema, self.store)
+        return self.turn(batch, clock).batch(self._schema, self.store, resets=self._tells_resets)
 
     def turn(self, batch: EventBatch, clock: RowClock) -> Turns:
         """See ``TurningWindow``."""
@@ -84,7 +92,7 @@ class HoppingWindow:
         turns = self.fire_turn(now_ms)
         if turns is None:
             return None
-        out = turns.batch(self._schema, self.store)
+        out = turns.batch(self._schema, self.store, resets=self._tells_resets)
         return out if len(out) else None
 
     def fire_turn(self, now_ms: int) -> Turns | None:

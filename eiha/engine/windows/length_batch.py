@@ -22,22 +22,30 @@ class LengthBatchWindow(Untimed):
     Expired rows carry the time at which they left. With a length of 0, each row is a batch that leaves at once.
     """
 
-    __slots__ = ("_expired", "_length", "_schema", "_streams", "_turns", "_wants_expired", "store")
+    __slots__ = ("_expired", "_length", "_schema", "_streams", "_tells_resets", "_turns", "_wants_expired", "store")
 
     def __init__(
-        self, schema: Schema, length: int, *, streams_current: bool, wants_expired: bool, counts_only: bool = False
+        self,
+        schema: Schema,
+        length: int,
+        *,
+        streams_current: bool,
+        wants_expired: bool,
+        tells_resets: bool = True,
+        counts_only: bool = False,
     ) -> None:
         self._schema = schema
         self._length = length
         self._streams = streams_current
         self._wants_expired = wants_expired
+        self._tells_resets = tells_resets
         self.store = RowCount() if counts_only else RowStore(schema)
         self._turns = Turns(0)
         self._expired = 0
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """A chunk for each batch that fills, or for each row with the flag."""
-        return self.turn(batch, clock).batch(self._schema, self.store)
+        return self.turn(batch, clock).batch(self._schema, self.store, resets=self._tells_resets)
 
     def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
         """All rows."""

@@ -33,6 +33,7 @@ class TimeBatchWindow:
         streams_current: the flag.
         playback: a period's end sees the time to which the clock has moved; else the moment at which it was due.
         wants_expired: False if nobody looks at expired rows, which then are not put out.
+        tells_resets: False if nobody looks at resets, which then are not put out.
         counts_only: nobody looks at the rows themselves, either.
     """
 
@@ -45,6 +46,7 @@ class TimeBatchWindow:
         "_schema",
         "_start_ms",
         "_streams",
+        "_tells_resets",
         "_turns",
         "_wants_expired",
         "store",
@@ -59,6 +61,7 @@ class TimeBatchWindow:
         streams_current: bool,
         playback: bool,
         wants_expired: bool,
+        tells_resets: bool = True,
         counts_only: bool = False,
     ) -> None:
         assert length_ms > 0
@@ -68,6 +71,7 @@ class TimeBatchWindow:
         self._streams = streams_current
         self._playback = playback
         self._wants_expired = wants_expired
+        self._tells_resets = tells_resets
         self.store = RowCount() if counts_only else RowStore(schema)
         self._turns = Turns(0)
         self._expired = 0
@@ -76,7 +80,7 @@ class TimeBatchWindow:
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The batches of periods that end, and with the flag the rows themselves; without rows by the ticks."""
-        return self.turn(batch, clock).batch(self._schema, self.store)
+        return self.turn(batch, clock).batch(self._schema, self.store, resets=self._tells_resets)
 
     def accepted(self, batch: EventBatch, clock: RowClock) -> tuple[EventBatch, RowClock]:
         """All rows."""
@@ -101,7 +105,7 @@ class TimeBatchWindow:
         turns = self.fire_turn(now_ms)
         if turns is None:
             return None
-        out = turns.batch(self._schema, self.store)
+        out = turns.batch(self._schema, self.store, resets=self._tells_resets)
         return out if len(out) else None
 
     def fire_turn(self, now_ms: int) -> Turns | None:
