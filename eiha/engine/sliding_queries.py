@@ -15,6 +15,9 @@ from eiha.plan.nodes import Aggregate, OutputEvents, Query, StreamInput, Window
 SUMS: Final = frozenset({"sum", "avg", "count"})
 """Aggregators that a row leaves by a subtraction."""
 
+_OTHERS: Final = frozenset({"stdDev", "min", "max", "distinctCount"})
+"""Aggregators that know how to let a row go without being shown it as an expired one, outside of partitions."""
+
 _WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime"})
 
 
@@ -30,7 +33,7 @@ def slides(query: Query) -> bool:
     return (
         query.output.events is OutputEvents.CURRENT
         and bool(selector.aggregates)
-        and all(map(_is_plain_sum, selector.aggregates))
+        and all(_slides_along(each, query) for each in selector.aggregates)
         and not (cuts or fails or selector.having_aggregates)
     )
 
@@ -44,9 +47,11 @@ def _slides_plainly(window: Window) -> bool:
     return isinstance(rows_max, Literal) and int(rows_max.value) > 0
 
 
-def _is_plain_sum(aggregate: Aggregate) -> bool:
+def _slides_along(aggregate: Aggregate, query: Query) -> bool:
     argument = aggregate.argument
-    if aggregate.name not in SUMS or aggregate.guard is not None:
+    if aggregate.name not in SUMS and (aggregate.name not in _OTHERS or query.partition is not None):
+        return False
+    if aggregate.guard is not None:
         return False
     if argument is None:
         return True

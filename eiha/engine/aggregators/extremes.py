@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,10 +11,14 @@ from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.growth import grown
 from eiha.engine.aggregators.sums import ArrayState
 from eiha.engine.kernels.aggregates import extreme_so_far, extreme_until_it_leaves
-from eiha.engine.kernels.extremes import extreme_in_window
+from eiha.engine.kernels.extremes import extreme_in_window, slide_extremes
 from eiha.engine.operator import OperatorState
 from eiha.events.column import Column, Mask, make_column
 from eiha.events.schema import AttributeType
+
+Longs = npt.NDArray[np.int64]
+
+_ALL_VALID: Final = np.ones(1, dtype=np.bool_)
 
 
 class ExtremeSoFar(ArrayState):
@@ -94,15 +100,7 @@ class ExtremeInWindow:
     def update(self, touched: Touched, argument: Column | None) -> Column:
         """See ``Aggregator``."""
         assert argument is not None
-        before = len(self._groups.reserve(0)["seen"])
-        state = self._groups.reserve(touched.group_count)
-        if len(state["seen"]) > before:
-            state["heads"][before:] = -1
-            state["tails"][before:] = -1
-        room = int(self._pool[1]) + len(touched)
-        self._values = grown(self._values, room)
-        self._next = grown(self._next, room)
-        self._previous = grown(self._previous, room)
+        state = self._room_for(touched.group_count, len(touched))
         out = np.zeros(len(touched), self._type.dtype)
         valid = np.empty(len(touched), np.bool_)
         extreme_in_window(
@@ -123,6 +121,32 @@ class ExtremeInWindow:
             valid,
         )
         return make_column(self._type, out, valid)
+
+    def slide(self, column: Column, groups: Longs, group_count: int, start: int, first: int, oldest: Longs) -> Column:
+        """The value after each new row of a sliding window, see ``kernels.sliding``; rows lie at positions."""
+        state = self._room_for(group_count, len(oldest))
+        state["seen"][:group_count] = 0
+        out = np.zeros(len(oldest), self._type.dtype)
+        valid = np.empty(len(oldest), np.bool_)
+        mask, has_nulls = (_ALL_VALID, False) if column.valid is None else (column.valid, True)
+        nulls = slide_extremes(
+            groups, column.values, mask, has_nulls, start, first, oldest, self._is_max, self._values, self._next,
+            self._previous, state["heads"], state["tails"], self._pool, out, valid,
+        )  # fmt: skip
+        return Column(self._type, out, valid if nulls else None)
+
+    def _room_for(self, group_count: int, rows: int) -> dict[str, npt.NDArray[Any]]:
+        """The arrays by group, with room for a node for each of ``rows`` more."""
+        before = len(self._groups.reserve(0)["seen"])
+        state = self._groups.reserve(group_count)
+        if len(state["seen"]) > before:
+            state["heads"][before:] = -1
+            state["tails"][before:] = -1
+        room = int(self._pool[1]) + rows
+        self._values = grown(self._values, room)
+        self._next = grown(self._next, room)
+        self._previous = grown(self._previous, room)
+        return state
 
     def in_use(self, epoch: int) -> Mask:
         """See ``Aggregator``: a value is in."""

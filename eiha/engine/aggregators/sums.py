@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,14 @@ from eiha.engine.aggregators.aggregator import Touched
 from eiha.engine.aggregators.growth import grown
 from eiha.engine.faults import EngineFault
 from eiha.engine.kernels.aggregates import add_doubles, add_longs, count_rows, deviate
+from eiha.engine.kernels.sliding import slide_deviations
 from eiha.engine.operator import OperatorState
 from eiha.events.column import Column, Mask, make_column
 from eiha.events.schema import AttributeType
+
+Longs = npt.NDArray[np.int64]
+
+_ALL_VALID: Final = np.ones(1, dtype=np.bool_)
 
 NEVER = -1
 """``seen`` of an accumulator that no row has touched."""
@@ -195,6 +200,24 @@ class Deviation(ArrayState):
             out,
             counts,
         )
+        return self._roots(out, counts)
+
+    def slide(self, column: Column, groups: Longs, group_count: int, start: int, first: int, oldest: Longs) -> Column:
+        """The value after each new row of a sliding window, see ``kernels.sliding``; rows lie at positions."""
+        state = self.reserve(group_count)
+        state["seen"][:group_count] = 0
+        out = np.empty(len(oldest), np.float64)
+        counts = np.empty(len(oldest), np.int64)
+        mask, has_nulls = (_ALL_VALID, False) if column.valid is None else (column.valid, True)
+        slide_deviations(
+            groups, column.values, mask, has_nulls, start, first, oldest, state["sums"], state["means"],
+            state["squares"], state["counts"], out, counts,
+        )  # fmt: skip
+        return self._roots(out, counts)
+
+    @staticmethod
+    def _roots(squares: npt.NDArray[np.float64], counts: Longs) -> Column:
+        """The deviations for sums of squares."""
         with np.errstate(all="ignore"):
-            deviation = np.where(counts > 1, np.sqrt(out / counts), 0.0)
+            deviation = np.where(counts > 1, np.sqrt(squares / counts), 0.0)
         return make_column(AttributeType.DOUBLE, deviation, counts != 0)

@@ -70,6 +70,45 @@ def _unlink(
     _free(node, node_next, pool)
 
 
+@inlined
+def _take_in(
+    group: int, value: float, is_max: bool, node_values: WriteNumber, node_next: WriteInt64, node_previous: WriteInt64,
+    heads: WriteInt64, tails: WriteInt64, pool: WriteInt64,
+) -> None:  # fmt: skip
+    """A value comes: it drops the later ones that it beats and joins the end."""
+    last = tails[group]
+    while last != -1 and (node_values[last] < value if is_max else node_values[last] > value):
+        before = node_previous[last]
+        _free(last, node_next, pool)
+        last = before
+    fresh = _new_node(node_next, pool)
+    node_values[fresh] = value
+    node_next[fresh] = -1
+    node_previous[fresh] = last
+    tails[group] = fresh
+    if last == -1:
+        heads[group] = fresh
+    else:
+        node_next[last] = fresh
+
+
+@inlined
+def _let_go(
+    group: int, value: float, node_values: WriteNumber, node_next: WriteInt64, node_previous: WriteInt64,
+    heads: WriteInt64, tails: WriteInt64, pool: WriteInt64,
+) -> None:  # fmt: skip
+    """A value leaves: the first equal one goes."""
+    node = heads[group]
+    # as Java's equals: NaN is equal to itself
+    is_nan = value != value
+    while node != -1 and node_values[node] != value:
+        if is_nan and node_values[node] != node_values[node]:
+            break
+        node = node_next[node]
+    if node != -1:
+        _unlink(group, node, node_next, node_previous, heads, tails, pool)
+
+
 @kernel
 def extreme_in_window(
     groups: ReadInt64,
@@ -99,33 +138,41 @@ def extreme_in_window(
             seen[group] = epochs[row]
             _forget(group, node_next, heads, tails, pool)
         if valid[row]:
-            value = values[row]
             if kinds[row] == 0:
-                last = tails[group]
-                while last != -1 and (node_values[last] < value if is_max else node_values[last] > value):
-                    before = node_previous[last]
-                    _free(last, node_next, pool)
-                    last = before
-                fresh = _new_node(node_next, pool)
-                node_values[fresh] = value
-                node_next[fresh] = -1
-                node_previous[fresh] = last
-                tails[group] = fresh
-                if last == -1:
-                    heads[group] = fresh
-                else:
-                    node_next[last] = fresh
+                _take_in(
+                    group, values[row], is_max, node_values, node_next, node_previous, heads, tails, pool
+                )  # fmt: skip
             else:
-                node = heads[group]
-                # as Java's equals: NaN is equal to itself
-                is_nan = value != value
-                while node != -1 and node_values[node] != value:
-                    if is_nan and node_values[node] != node_values[node]:
-                        break
-                    node = node_next[node]
-                if node != -1:
-                    _unlink(group, node, node_next, node_previous, heads, tails, pool)
+                _let_go(group, values[row], node_values, node_next, node_previous, heads, tails, pool)
         head = heads[group]
         out_valid[row] = head != -1
         if head != -1:
             out[row] = node_values[head]
+
+
+@kernel
+def slide_extremes(
+    groups: ReadInt64, values: ReadNumber, valid: ReadBool, has_nulls: bool, start: int, first: int, oldest: ReadInt64,
+    is_max: bool, node_values: WriteNumber, node_next: WriteInt64, node_previous: WriteInt64, heads: WriteInt64,
+    tails: WriteInt64, pool: WriteInt64, out: WriteNumber, out_valid: WriteBool,
+) -> int:  # fmt: skip
+    """As ``extreme_in_window`` over the rows of a sliding window, see ``sliding``; how many rows have no value."""
+    nulls = 0
+    for row in range(len(oldest)):
+        while start < oldest[row]:
+            if not has_nulls or valid[start]:
+                _let_go(groups[start], values[start], node_values, node_next, node_previous, heads, tails, pool)
+            start += 1
+        position = first + row
+        group = groups[position]
+        if not has_nulls or valid[position]:
+            _take_in(
+                group, values[position], is_max, node_values, node_next, node_previous, heads, tails, pool
+            )  # fmt: skip
+        head = heads[group]
+        out_valid[row] = head != -1
+        if head != -1:
+            out[row] = node_values[head]
+        else:
+            nulls += 1
+    return nulls

@@ -133,3 +133,66 @@ def slide_counts(
         group = groups[first + row]
         counts[group] += 1
         out[row] = counts[group]
+
+
+@kernel
+def slide_deviations(
+    groups: ReadInt64, values: ReadFloat64, valid: ReadBool, has_nulls: bool, start: int, first: int,
+    oldest: ReadInt64, sums: WriteFloat64, means: WriteFloat64, squares: WriteFloat64, counts: WriteInt64,
+    out: WriteFloat64, out_counts: WriteInt64,
+) -> None:  # fmt: skip
+    """Sums of squared deviations, and of how many values, by Welford's method, taken back the same way."""
+    for row in range(len(oldest)):
+        while start < oldest[row]:
+            if not has_nulls or valid[start]:
+                group = groups[start]
+                value = values[start]
+                before = means[group]
+                counts[group] -= 1
+                if counts[group] == 0:
+                    sums[group] = 0.0
+                    means[group] = 0.0
+                    squares[group] = 0.0
+                else:
+                    sums[group] -= value
+                    means[group] = sums[group] / counts[group]
+                    squares[group] -= (value - before) * (value - means[group])
+            start += 1
+        position = first + row
+        group = groups[position]
+        if not has_nulls or valid[position]:
+            value = values[position]
+            before = means[group]
+            counts[group] += 1
+            if counts[group] == 1:
+                sums[group] = value
+                means[group] = value
+                squares[group] = 0.0
+            else:
+                sums[group] += value
+                means[group] = sums[group] / counts[group]
+                squares[group] += (value - before) * (value - means[group])
+        out[row] = squares[group]
+        out_counts[row] = counts[group]
+
+
+@kernel
+def slide_distinct(
+    groups: ReadInt64, pairs: ReadInt64, start: int, first: int, oldest: ReadInt64, counts: WriteInt64,
+    distinct: WriteInt64, out: WriteInt64,
+) -> None:  # fmt: skip
+    """How many different values are in. ``pairs`` numbers (group, value), ``counts`` how often each is in."""
+    for row in range(len(oldest)):
+        while start < oldest[row]:
+            pair = pairs[start]
+            counts[pair] -= 1
+            if counts[pair] == 0:
+                distinct[groups[start]] -= 1
+            start += 1
+        position = first + row
+        group = groups[position]
+        pair = pairs[position]
+        if counts[pair] == 0:
+            distinct[group] += 1
+        counts[pair] += 1
+        out[row] = distinct[group]

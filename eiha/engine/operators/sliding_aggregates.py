@@ -7,8 +7,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from eiha.engine.aggregators.extremes import ExtremeInWindow
 from eiha.engine.aggregators.growth import FORGET_MIN, grown, next_look
 from eiha.engine.aggregators.key_index import GroupIndex
+from eiha.engine.aggregators.sums import Deviation
 from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.kernels.sliding import (
@@ -20,11 +22,13 @@ from eiha.engine.kernels.sliding import (
     slide_longs,
 )
 from eiha.engine.operator import OperatorState, RowClock, Untimed
+from eiha.engine.operators.sliding_accumulators import SlidingAccumulator, SlidingDistinct, SlidingValues
 from eiha.engine.operators.stateless import rows_of
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column, Mask
 from eiha.events.schema import Attribute, AttributeType, Schema
+from eiha.events.strings import StringTable
 from eiha.plan.expressions import AttributeRef, Literal
 from eiha.plan.nodes import Aggregate, Selector, Window
 
@@ -42,7 +46,7 @@ class SlidingAggregates(Untimed):
     Args:
         window: of ``sliding_queries``; the attributes among its arguments are columns of ``schema``.
         schema: of the rows that come in.
-        selector: its aggregates are all in ``SUMS``.
+        selector: its aggregates are those of ``sliding_queries``.
         scope: strings and names.
     """
 
@@ -51,6 +55,7 @@ class SlidingAggregates(Untimed):
         "_externally_timed",
         "_group_index",
         "_group_keys",
+        "_held",
         "_length_ms",
         "_look_at",
         "_rows_max",
@@ -74,10 +79,11 @@ class SlidingAggregates(Untimed):
             for each in selector.aggregates
             if each.argument is not None and each.name != "count"
         ]
-        self._sums = _sums_of(selector.aggregates)
+        self._sums = _accumulators(selector.aggregates, scope.strings)
+        self._held = [each for each in self._sums if each.place is not None]
         held = [
             Attribute("group", AttributeType.LONG),
-            *(Attribute(f"argument{place}", type_) for place, type_ in _held(self._sums)),
+            *(Attribute(f"argument{each.place}", each.type) for each in self._held),
         ]
         self._store = RowStore(Schema(tuple(held)))
         self._look_at = FORGET_MIN
@@ -126,8 +132,11 @@ class SlidingAggregates(Untimed):
             groups = np.zeros(rows.count, dtype=np.int64)
         else:
             groups = self._group_index.find(tuple([key(rows) for key in self._group_keys]))
-        values = [argument(rows) for argument in self._arguments]
-        first = self._store.append_columns(times, [Column(AttributeType.LONG, groups), *values])
+        store = self._store
+        values = [
+            each.hold(store, argument(rows), groups) for each, argument in zip(self._held, self._arguments, strict=True)
+        ]
+        first = store.append_columns(times, [Column(AttributeType.LONG, groups), *values])
         return self._store.start, first
 
     def _forget_groups(self, index: GroupIndex) -> None:
@@ -143,7 +152,7 @@ class SlidingAggregates(Untimed):
             groups = index.keep(kept)
             store.replace(_GROUPS, np.searchsorted(groups, held))
             for each in self._sums:
-                each.keep(groups)
+                each.keep(store, groups)
         self._look_at = next_look(index.count)
 
     def _no_aggregates(self) -> tuple[Column, ...]:
@@ -206,13 +215,17 @@ class _Sum:
             )
         return Column(self.type, out, out_valid if nulls else None)
 
+    def hold(self, store: RowStore, argument: Column, groups: Longs) -> Column:  # noqa: ARG002 - the value it is
+        """See ``SlidingAccumulator``."""
+        return argument
+
     def in_use(self) -> Mask:
         """By group, whether its sum is not as it began."""
         found: Mask = self._counts != 0
         found[: len(self._sums)] |= self._sums[: len(found)] != 0
         return found
 
-    def keep(self, groups: Longs) -> None:
+    def keep(self, store: RowStore, groups: Longs) -> None:  # noqa: ARG002 - values stay
         """Keep these groups (rising), numbered anew from 0."""
         self._counts = self._counts.take(groups[: np.searchsorted(groups, len(self._counts))])
         self._sums = self._sums.take(groups[: np.searchsorted(groups, len(self._sums))])
@@ -226,21 +239,24 @@ class _Sum:
         self._sums, self._counts = np.array(state["sums"]), np.array(state["counts"])
 
 
-def _sums_of(aggregates: tuple[Aggregate, ...]) -> list[_Sum]:
-    sums: list[_Sum] = []
+def _accumulators(aggregates: tuple[Aggregate, ...], strings: StringTable) -> list[SlidingAccumulator]:
+    made: list[SlidingAccumulator] = []
     place = _GROUPS
     for each in aggregates:
         if each.name == "count":
-            sums.append(_Sum(AttributeType.LONG, None, is_mean=False))
+            made.append(_Sum(AttributeType.LONG, None, is_mean=False))
             continue
         assert each.argument is not None
         place += 1
-        is_whole = each.name == "sum" and each.argument.type in _WHOLE
-        type_ = AttributeType.LONG if is_whole else AttributeType.DOUBLE
-        sums.append(_Sum(type_, place, is_mean=each.name == "avg"))
-    return sums
-
-
-def _held(sums: list[_Sum]) -> list[tuple[int, AttributeType]]:
-    """Places and types of the arguments held."""
-    return [(each.place, each.type) for each in sums if each.place is not None]
+        type_ = each.argument.type
+        match each.name:
+            case "distinctCount":
+                made.append(SlidingDistinct(place, type_, strings, each.type))
+            case "stdDev":
+                made.append(SlidingValues(place, AttributeType.DOUBLE, Deviation()))
+            case "min" | "max":
+                made.append(SlidingValues(place, type_, ExtremeInWindow(type_, is_max=each.name == "max")))
+            case _:
+                held = AttributeType.LONG if each.name == "sum" and type_ in _WHOLE else AttributeType.DOUBLE
+                made.append(_Sum(held, place, is_mean=each.name == "avg"))
+    return made

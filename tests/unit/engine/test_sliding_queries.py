@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,9 @@ SELECTS = (
     "k, avg(d) as a, count() as n, sum(d) as s group by k",
     "k, b, sum(i) + sum(t) as a, count(d) as n group by k, b",
     "i, avg(i) as a having a > 1.0",
+    "k, min(d) as a, max(i) as b, stdDev(i) as s group by k",
+    "min(t) as a, stdDev(d) as s, distinctCount(k) as n, sizeOfSet(unionSet(createSet(d))) as m",
+    "k, distinctCount(i) as n, sizeOfSet(unionSet(createSet(b))) as m, sum(t) as s group by k having n > 1",
 )
 
 rows = st.lists(
@@ -100,7 +104,8 @@ def test_sliding_aggregates_give_what_the_window_and_the_select_give(
         "from S#window.timeLength(5, 0) select sum(i) as a insert into Out;",
         "from S#window.length(3) select sum(i) as a insert all events into Out;",
         "from S#window.length(3) select sum(i) as a insert expired events into Out;",
-        "from S#window.length(3) select max(i) as a insert into Out;",
+        "from S#window.length(3) select maxForever(i) as a insert into Out;",
+        "partition with (k of S) begin from S#window.length(3) select max(i) as a insert into Out; end;",
         "from S#window.length(3) select i insert into Out;",
         "from S#window.length(3) select sum(i) as a limit 1 insert into Out;",
         "from S#window.length(3) select sum(i) as a output every 2 events insert into Out;",
@@ -113,9 +118,29 @@ def test_queries_in_which_rows_that_leave_are_seen_keep_their_window(query: str)
     assert not slides(compile_plan(STREAM + query).queries[0])
 
 
-def test_sums_of_a_long_stream_are_those_of_the_window() -> None:
-    text = f"{STREAM} from S#window.length(10) select k, sum(i) as a group by k insert into Out;"
+@pytest.mark.parametrize(
+    "select",
+    ["k, sum(i) as a group by k", "k, min(i) as a, max(d) as b, stdDev(i) as s, distinctCount(t) as n group by k"],
+)
+def test_aggregates_of_a_long_stream_are_those_of_the_window(select: str) -> None:
+    text = f"{STREAM} from S#window.length(10) select {select} insert into Out;"
     events = [("xyz"[row % 3], True, row, 0.5, row) for row in range(5_000)]
     with window_and_select():
         expected = run(text, events, [], playback=True)
     assert run(text, events, [1_000, 1_001, 3_333], playback=True) == expected
+
+
+@pytest.mark.parametrize("group_by", ["", "group by t"])
+def test_values_and_groups_that_left_the_window_are_forgotten(group_by: str) -> None:
+    select = "distinctCount(t) as n, min(i) as a, max(d) as b, stdDev(i) as s, sum(i) as t"
+    plan = Plan(f"{STREAM} from S#window.length(10) select {select} {group_by} insert into Out;", playback=True)
+    for first in range(0, 400_000, 50_000):
+        rows = np.arange(first, first + 50_000)
+        columns = {"k": ["x"] * 50_000, "b": rows % 2 == 0, "i": rows.astype(np.int32), "d": rows / 2, "t": rows}
+        out = plan.send("S", columns, timestamps=rows + 1_000)["Out"]
+        assert tuple(out)[-1] == (
+            (1, first + 49_999, (first + 49_999) / 2, 0.0, first + 49_999)
+            if group_by
+            else (10, first + 49_990, (first + 49_999) / 2, pytest.approx(2.8723, abs=1e-3), 10 * first + 499_945)
+        )
+    assert len(plan.snapshot()) < 20_000_000
