@@ -21,17 +21,18 @@ from eiha.engine.operators.tumbling_aggregates import TumblingAggregates
 from eiha.engine.operators.tumbling_groups import TumblingGroups
 from eiha.engine.partitions.factory import make_queries
 from eiha.engine.partitions.instances import Instances
-from eiha.engine.partitions.keyed_length import KeyedLength
 from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
 from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window
+from eiha.engine.partitions.keyed_tumbling import KeyedTumbling, TumbledEnd
+from eiha.engine.partitions.keyed_windows import KEYED_BATCHES, KEYED_SUMS, make_keyed_batches, make_keyed_window
 from eiha.engine.patterns.factory import PatternMaker, pattern_maker
 from eiha.engine.plan_parts import Listener, TableAction
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.rate_limits.factory import has_window, make_limiter
-from eiha.engine.sliding_queries import slides
+from eiha.engine.sliding_queries import slides, slides_by_rounds
 from eiha.engine.tables.actions import make_table_action
 from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
@@ -146,7 +147,7 @@ def _query(
     match query.input:
         case StreamInput() if query.position < len(plan.windows):
             return _window_query(query, query.input, plan, scope, windows)
-        case StreamInput() if slides(query) or tumbles(query):
+        case StreamInput() if slides(query) or tumbles(query) or slides_by_rounds(query):
             return _fused_query(query, query.input, plan, scope)
         case StreamInput():
             stages, expires, names = _stages(
@@ -194,14 +195,14 @@ def _limited(runtime: QueryRuntime, scope: Scope, wall: WallClock) -> QueryRunti
 
 def _fused_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> QueryRuntime:
     """The window and the aggregates over it in one stage."""
-    before, _, names = _stages(query, source, plan, scope, lambda *_: None)
+    before, _, names = _stages(query, source, plan, scope, _silent_window if slides_by_rounds(query) else _no_window)
     window, schema = source.handlers[-1], source.schema
     assert isinstance(window, Window)
     kept = kept_columns(query, plan.stream(source.stream).schema)
     if kept is not None:
         window, schema = kept.window(window), kept.narrowed()
     stage: Operator
-    if slides(query):
+    if not tumbles(query):
         stage = SlidingAggregates(window, schema, query.selector, names)
     else:
         counts = leaves_once(window)
@@ -229,9 +230,17 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
         return None
     assert isinstance(query.input, StreamInput)
     window = keyed_window(query)
-    if window is not None and slides(query):
+    if window is not None and window.name in KEYED_SUMS and slides(query):
         stages, _, names = _stages(query, query.input, plan, scope, lambda *_: None)
         return KeyedQuery(query, stages, SlidingSelect(query.selector, names, window, instances))
+    if window is not None and window.name in KEYED_BATCHES:
+        before, _, names = _stages(query, query.input, plan, scope, lambda *_: None)
+        schema = plan.stream(query.input.stream).schema
+        kept = kept_columns(query, schema)
+        if kept is not None:
+            window, schema = kept.window(window), kept.narrowed()
+        batches = KeyedTumbling(make_keyed_batches(window, schema), schema, query.selector, names)
+        return KeyedQuery(query, (*before, batches), TumbledEnd(query.selector, names, len(schema)))
     stages, expires, names = _stages(query, query.input, plan, scope, _keyed_window)
     select = KeyedSelect(query.selector, query.output.events, names, expires=expires, instances=instances)
     return KeyedQuery(query, stages, select)
@@ -300,10 +309,19 @@ def _window(
     return operator if tells_expired or window.name not in SLIDING_WINDOWS else None
 
 
+def _no_window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> None:
+    """For a query whose last stage is the window, too."""
+
+
+def _silent_window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator:  # noqa: ARG001
+    """The operator of ``window`` where nobody sees rows leave."""
+    return make_window(
+        window, schema, playback, strings=scope.strings, wants_expired=False, tells_expired=False, tells_resets=False
+    )
+
+
 def _keyed_window(window: Window, query: Query, schema: Schema, playback: bool, scope: Scope) -> Operator | None:
-    known = keyed_window(query)
-    assert known is not None
-    return None if _window(window, query, schema, playback, scope) is None else KeyedLength(schema, known[1])
+    return None if _window(window, query, schema, playback, scope) is None else make_keyed_window(window, schema)
 
 
 def _filters_by_aggregates(query: Query) -> bool:

@@ -14,19 +14,17 @@ from typing import Final, assert_never
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
 from eiha.engine.partition_routes import comes_row_by_row, copies, copies_stay_in_order, one_instance_a_chunk
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_timers
+from eiha.engine.query_expressions import aggregates_of, expressions, handlers_of
 from eiha.engine.sliding_queries import slides
 from eiha.events.schema import AttributeType
 from eiha.plan.attribute_refs import tables_read
-from eiha.plan.expressions import Expression, Literal
+from eiha.plan.expressions import Literal
 from eiha.plan.nodes import (
     ENTRY_MARK,
     AbsentNode,
-    Aggregate,
-    DeleteFrom,
     EveryNode,
     Filter,
-    Handler,
-    InsertInto,
     JoinInput,
     JoinSide,
     LogicalNode,
@@ -42,7 +40,6 @@ from eiha.plan.nodes import (
     StepNode,
     StreamFunction,
     StreamInput,
-    UpdateTable,
     Window,
 )
 from eiha.plan.registry import REGISTRY
@@ -99,13 +96,6 @@ def _brings_rows(side: JoinSide) -> bool:
     return side.kind is SideKind.STREAM or (side.kind is SideKind.WINDOW and side.triggers)
 
 
-def _handlers(query: Query) -> tuple[Handler, ...]:
-    """Filters, functions and windows through which rows come into a query."""
-    if isinstance(query.input, JoinInput):
-        return (*query.input.left.handlers, *query.input.right.handlers)
-    return query.input.handlers if isinstance(query.input, StreamInput) else ()
-
-
 def sets_timers(query: Query) -> bool:
     """Whether a query has a stage that may want to fire."""
     if query.rate is not None and sets_timers_by_rate(query.rate):
@@ -114,7 +104,7 @@ def sets_timers(query: Query) -> bool:
         return _waits(query.input.root)
     if slides(query):
         return False
-    return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in _handlers(query))
+    return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in handlers_of(query))
 
 
 def sets_timers_by_rate(rate: RateLimit) -> bool:
@@ -124,7 +114,16 @@ def sets_timers_by_rate(rate: RateLimit) -> bool:
 
 def timed_queries(plan: Plan) -> frozenset[int]:
     """Positions of the queries that may want to fire, be it to forget idle keys of their partition."""
-    return frozenset(index for index, query in enumerate(plan.queries) if sets_timers(query) or _purges(plan, query))
+    return frozenset(
+        index
+        for index, query in enumerate(plan.queries)
+        if _purges(plan, query) or (keyed_timers(query) if _is_keyed(plan, query) else sets_timers(query))
+    )
+
+
+def _is_keyed(plan: Plan, query: Query) -> bool:
+    """Whether all instances of a query within a partition run as one, which lets their timers fire while rows pass."""
+    return query.partition is not None and is_keyed(query, plan)
 
 
 def may_be_due_at_once(plan: Plan, way: Route, queries: frozenset[int], late_ms: int) -> bool:
@@ -144,7 +143,7 @@ def _shortest_time_ms(plan: Plan, queries: frozenset[int]) -> int:
         (
             argument.value
             for index in sorted(queries)
-            for each in _handlers(plan.queries[index])
+            for each in handlers_of(plan.queries[index])
             if not isinstance(each, Filter)
             for argument in each.arguments
             if isinstance(argument, Literal) and isinstance(argument.value, int) and argument.value > 0
@@ -192,8 +191,13 @@ def subscribers(plan: Plan) -> dict[str, tuple[int, ...]]:
     return {stream: tuple(indices) for stream, indices in found.items()}
 
 
-def route(plan: Plan, source: str, without: frozenset[int] = frozenset()) -> Route:
-    """The way of the rows that enter at ``source``; as if the queries at the positions ``without`` were not there."""
+def route(
+    plan: Plan, source: str, *, without: frozenset[int] = frozenset(), tried: frozenset[int] = frozenset()
+) -> Route:
+    """The way of the rows that enter at ``source``.
+
+    ``without``: positions of queries that are taken to be not there. ``tried``: of those that are known not to fail.
+    """
     found = subscribers(plan)
     readers = {stream: tuple(index for index in found[stream] if index not in without) for stream in found}
     arrivals: dict[str, list[int]] = {}
@@ -201,12 +205,18 @@ def route(plan: Plan, source: str, without: frozenset[int] = frozenset()) -> Rou
     reached = frozenset(query for feeders in arrivals.values() for query in feeders)
     feeders = {stream: tuple(dict.fromkeys(queries)) for stream, queries in arrivals.items()}
     timed = reached & timed_queries(plan)
-    batched = not recursive and all(rule(plan, source, arrivals, readers) for rule in _RULES)
+    batched = (
+        not recursive
+        and not any(fails_by_a_row(plan.queries[index]) for index in reached - tried)
+        and all(rule(plan, source, arrivals, readers) for rule in _RULES)
+    )
     if not batched:
         return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False, delays=False)
     order = _topological(plan, reached, feeders)
     # the timers of a partition are those of its instances, which fire one after the other
-    within = any(plan.queries[index].partition is not None for index in timed)
+    within = any(
+        plan.queries[index].partition is not None and not _is_keyed(plan, plan.queries[index]) for index in timed
+    )
     streams = {source, *feeders}
     splits = any(_splits_chunks(plan, source, index, arrivals, readers) for index in order)
     splits = splits or any(copies(plan, stream, readers) for stream in streams)
@@ -271,13 +281,12 @@ def _no_failing_aggregations(plan: Plan, source: str, arrivals: Mapping[str, lis
     return True
 
 
-def _no_faults(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
-    """No query reached can fail on a row: a fault drops exactly one chunk."""
-    reached = {query for queries in arrivals.values() for query in queries}
+def fails_by_a_row(query: Query) -> bool:
+    """Whether a query can fail on a row: then just that chunk is dropped."""
     return (
-        not any(may_fail(each) for index in reached for each in expressions(plan.queries[index]))
-        and not any(aggregator_may_fail(each) for index in reached for each in _aggregates(plan.queries[index]))
-        and not any(_runs_foreign_stages(plan.queries[index]) for index in reached)
+        any(may_fail(each) for each in expressions(query))
+        or any(aggregator_may_fail(each) for each in aggregates_of(query))
+        or _runs_foreign_stages(query)
     )
 
 
@@ -374,7 +383,6 @@ _RULES: Final[tuple[Rule, ...]] = (
     one_instance_a_chunk,
     copies_stay_in_order,
     _no_interleaving,
-    _no_faults,
     _no_failing_aggregations,
     _no_two_streams_into_one_pattern,
     _no_chunks_that_would_merge,
@@ -476,43 +484,3 @@ def _topological(plan: Plan, reached: frozenset[int], feeders: Mapping[str, tupl
         waiting.remove(ready)
         done.append(ready)
     return tuple(done)
-
-
-def _aggregates(query: Query) -> list[Aggregate]:
-    """Those of the filters, of select and of having."""
-    found: list[Aggregate] = []
-    for handler in _handlers(query):
-        if isinstance(handler, Filter):
-            found += handler.aggregates
-    return [*found, *query.selector.aggregates, *query.selector.having_aggregates]
-
-
-def expressions(query: Query) -> list[Expression]:
-    """All expressions that a query evaluates on rows."""
-    found: list[Expression] = []
-    if isinstance(query.input, PatternInput):
-        found += [step.condition for step in query.input.steps if step.condition is not None]
-    if isinstance(query.input, JoinInput) and query.input.on is not None:
-        found.append(query.input.on)
-    for handler in _handlers(query):
-        match handler:
-            case Filter(condition):
-                found.append(condition)
-            case StreamFunction():
-                found += handler.arguments
-            case Window():
-                pass
-    selector = query.selector
-    found += [each.expression for each in selector.projections]
-    found += [each for aggregate in _aggregates(query) for each in aggregate.expressions]
-    found += selector.group_by
-    if selector.having is not None:
-        found.append(selector.having)
-    match query.output:
-        case DeleteFrom(on=on):
-            found.append(on)
-        case UpdateTable(on=on, sets=sets):
-            found += [on, *(each.value for each in sets)]
-        case InsertInto():
-            pass
-    return found

@@ -80,20 +80,20 @@ def _is_plain(aggregate: Aggregate) -> bool:
     argument = aggregate.argument
     if aggregate.name not in AGGREGATORS or aggregate.guard is not None:
         return False
-    return argument is None or not (may_fail(argument) or aggregate_indices(argument) or not _is_timeless(argument))
+    return argument is None or not (may_fail(argument) or aggregate_indices(argument) or not is_timeless(argument))
 
 
-def _is_timeless(expression: Expression) -> bool:
+def is_timeless(expression: Expression) -> bool:
     """Whether ``expression`` depends on nothing but the row's attributes."""
     match expression:
         case AttributeRef() | Literal():
             return True
         case Arithmetic(_, left, right) | Compare(_, left, right) | Logic(_, left, right):
-            return _is_timeless(left) and _is_timeless(right)
+            return is_timeless(left) and is_timeless(right)
         case Not(operand) | IsNull(operand):
-            return _is_timeless(operand)
+            return is_timeless(operand)
         case Call(function, arguments):
-            return function in _FUNCTIONS and all(map(_is_timeless, arguments))
+            return function in _FUNCTIONS and all(map(is_timeless, arguments))
         case InTable() | EventIsNull() | AggregateRef() | OutputRef():
             return False
         case _:

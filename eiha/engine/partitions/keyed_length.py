@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eiha.engine.operator import OperatorState, RowClock, Untimed
-from eiha.engine.partitions.slot_rows import SlotChains, SlotColumn, Slots
+from eiha.engine.partitions.slot_rows import Slid, SlotChains, SlotColumn, Slots
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType, Schema
@@ -33,34 +33,13 @@ class KeyedLength(Untimed):
         chains = self._chains
         chains.reserve(int(keys.max()) + 1 if len(keys) else 0)
         slid = chains.slide(keys, self._length)
-        slots, gone = slid.slots, slid.left
+        slots = slid.slots
         for held, column in zip(self._columns, batch.columns, strict=True):
             held.reserve(chains.room)
             held.values[slots] = column.values
             held.valid[slots] = column.mask()
-        pushed = np.diff(slid.ends, prepend=0) > 0
-        places = np.arange(len(keys)) + np.cumsum(pushed)  # of the current rows
-        rows = len(keys) + len(gone)
-        kinds = np.full(rows, int(Kind.EXPIRED), dtype=np.uint8)
-        kinds[places] = int(Kind.CURRENT)
-        order = np.empty(rows, dtype=np.int64)
-        order[places] = slots
-        order[(places - 1)[pushed]] = gone
-        causes = np.repeat(np.arange(len(keys)), pushed + 1)
-        timestamps = clock.now_ms.take(causes)
-        timestamps[places] = batch.timestamps
-        out = EventBatch(
-            self._schema,
-            timestamps,
-            tuple(
-                _taken(held, order, attribute.type)
-                for held, attribute in zip(self._columns, self._schema.attributes, strict=True)
-            ),
-            kinds if len(gone) else None,
-            batch.chunk_numbers().take(causes),
-            keys=keys.take(causes),
-        )
-        chains.release(gone)
+        out = moved_rows(self._schema, self._columns, batch, slid, clock)
+        chains.release(slid.left)
         return out
 
     def snapshot(self) -> OperatorState:
@@ -73,6 +52,31 @@ class KeyedLength(Untimed):
         self._chains.restore(state["chains"])
         for held, part in zip(self._columns, state["columns"], strict=True):
             held.restore(part)
+
+
+def moved_rows(schema: Schema, columns: list[SlotColumn], batch: EventBatch, slid: Slid, clock: RowClock) -> EventBatch:
+    """The rows of ``batch``, each behind those that leave before it, which carry the time at which they left."""
+    keys = batch.keys
+    assert keys is not None
+    pushed = np.diff(slid.ends, prepend=0)
+    places = np.arange(len(keys)) + slid.ends  # of the current rows
+    rows = len(keys) + len(slid.left)
+    kinds = np.full(rows, int(Kind.EXPIRED), dtype=np.uint8)
+    kinds[places] = int(Kind.CURRENT)
+    order = np.empty(rows, dtype=np.int64)
+    order[places] = slid.slots
+    order[kinds == int(Kind.EXPIRED)] = slid.left
+    causes = np.repeat(np.arange(len(keys)), pushed + 1)
+    timestamps = clock.now_ms.take(causes)
+    timestamps[places] = batch.timestamps
+    return EventBatch(
+        schema,
+        timestamps,
+        tuple(_taken(held, order, attribute.type) for held, attribute in zip(columns, schema.attributes, strict=True)),
+        kinds,
+        batch.chunk_numbers().take(causes),
+        keys=keys.take(causes),
+    )
 
 
 def _taken(held: SlotColumn, order: Slots, type_: AttributeType) -> Column:

@@ -17,9 +17,10 @@ from eiha.engine.operators.stateless import rows_of
 from eiha.engine.partitions.instances import Instances, Numbers
 from eiha.engine.partitions.sliding_sums import Moves, make_sliding
 from eiha.engine.partitions.slot_rows import Slid, SlotChains
+from eiha.engine.windows.arguments import WindowArguments
 from eiha.events.batch import EventBatch, Kind
 from eiha.events.column import Indices
-from eiha.plan.nodes import OutputEvents, Selector
+from eiha.plan.nodes import OutputEvents, Selector, Window
 
 _KINDS: Final = {OutputEvents.CURRENT: int(Kind.CURRENT), OutputEvents.EXPIRED: int(Kind.EXPIRED)}
 
@@ -154,7 +155,7 @@ class SlidingSelect:
     Args:
         selector: as for ``KeyedSelect``.
         scope: strings and names.
-        window: ``length(n)`` or ``time(t)``, by name and constant, which is 1 or more.
+        window: ``length(n)`` or ``time(t)``, of 1 or more.
         instances: of the partition.
     """
 
@@ -170,10 +171,10 @@ class SlidingSelect:
         "_times",
     )
 
-    def __init__(self, selector: Selector, scope: Scope, window: tuple[str, int], instances: Instances) -> None:
-        name, self._length = window
+    def __init__(self, selector: Selector, scope: Scope, window: Window, instances: Instances) -> None:
+        self._length = WindowArguments(window).duration_ms(0, "the length")
         assert self._length > 0
-        self._by_time = name == "time"
+        self._by_time = window.name == "time"
         self._chains = SlotChains()
         self._groups = InstanceGroups(selector, scope, instances)
         # by slot, each only where it is needed: group, and time of coming in
@@ -236,6 +237,3 @@ class SlidingSelect:
             self._times = np.array(state["times"], dtype=np.int64)
         for each, part in zip(self._aggregates, state["aggregates"], strict=True):
             each.restore(part)
-
-
-KeyedEnd = KeyedSelect | SlidingSelect

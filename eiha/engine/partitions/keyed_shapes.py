@@ -6,12 +6,13 @@ from typing import Final
 
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
-from eiha.engine.routes import expressions
+from eiha.engine.query_expressions import expressions
 from eiha.engine.sliding_queries import slides
+from eiha.engine.tumbling_queries import is_timeless, tumbles
 from eiha.events.schema import AttributeType
-from eiha.plan.expressions import Literal
+from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.keyed_patterns import over_all_keys
-from eiha.plan.nodes import Filter, Plan, Query, StreamFunction, StreamInput, Window
+from eiha.plan.nodes import Filter, OutputEvents, Plan, Query, StreamFunction, StreamInput, Window
 
 _ROW_BY_ROW: Final = frozenset({"log", "pol2Cart"})
 """Stream functions that add columns to rows and keep nothing."""
@@ -20,9 +21,10 @@ _ROW_BY_ROW: Final = frozenset({"log", "pol2Cart"})
 def is_keyed(query: Query, plan: Plan) -> bool:
     """Whether rows of all instances may pass the stages together.
 
-    That holds where stages are filters, functions, ``length(n)``, or ``time(t)`` with sums of current rows, where
-    nothing looks at chunks and nothing can fail. Rows of a named window come with kinds and in batches. Instances that
-    may be forgotten are run one by one, since then their state is one thing that can be dropped.
+    That holds where stages are filters, functions, ``length(n)``, windows of which nobody sees rows leave, or batch
+    windows that put out current rows only; where nothing looks at chunks and nothing can fail. Rows of a named window
+    come with kinds and in batches. Instances that may be forgotten are run one by one, since then their state is one
+    thing that can be dropped.
     """
     assert query.partition is not None
     selector = query.selector
@@ -35,7 +37,10 @@ def is_keyed(query: Query, plan: Plan) -> bool:
         and selector.limit is None
         and selector.offset is None
         and not selector.having_aggregates
-        and all(_is_keyed_handler(handler, query) for handler in query.input.handlers)
+        and (
+            all(_is_keyed_handler(handler, query) for handler in query.input.handlers)
+            or _ends_with_batches(query, query.input)
+        )
         and not any(may_fail(each) for each in expressions(query))
         and not any(aggregator_may_fail(each) for each in selector.aggregates)
     )
@@ -47,28 +52,90 @@ def _is_keyed_handler(handler: Filter | Window | StreamFunction, query: Query) -
             return not handler.aggregates
         case StreamFunction(name):
             return name in _ROW_BY_ROW
-        case Window(name):
-            return _constant(handler) is not None and (name == "length" or (name == "time" and slides(query)))
-
-
-def _constant(window: Window) -> int | None:
-    """The only argument, if it is a whole number, 1 or more."""
-    match window.arguments:
-        case (Literal(int(constant), AttributeType.INT | AttributeType.LONG),) if constant > 0:
-            return constant
+        case Window("length"):
+            return _constants(handler.arguments, 1)
+        case Window("time"):
+            return _constants(handler.arguments, 1) and (slides(query) or _leaves_unseen(query))
+        case Window("timeLength"):
+            return _constants(handler.arguments, 2) and _leaves_unseen(query)
+        case Window("externalTime"):
+            return _is_timestamp(handler) and _constants(handler.arguments[1:], 1) and _leaves_unseen(query)
         case _:
-            return None
+            return False
 
 
-def keyed_window(query: Query) -> tuple[str, int] | None:
-    """Name and constant of the window of a keyed query; None: it has none."""
+def _leaves_unseen(query: Query) -> bool:
+    """Whether a row may leave when the next one of its instance comes: nobody sees it, nor when it is."""
+    return query.output.events is OutputEvents.CURRENT and all(
+        is_timeless(each) for each in expressions(query, without_projections=True)
+    )
+
+
+def _ends_with_batches(query: Query, source: StreamInput) -> bool:
+    """Whether a batch window stands last, of which whole batches of current rows are put out, or their sums."""
+    if not source.handlers or query.output.events is not OutputEvents.CURRENT:
+        return False
+    *before, last = source.handlers
+    selector = query.selector
+    plain = not (selector.aggregates or selector.group_by) and selector.having is None
+    return (
+        isinstance(last, Window)
+        and _is_plain_batch(last)
+        and (plain or tumbles(query))
+        and all(not isinstance(each, Window) and _is_keyed_handler(each, query) for each in before)
+    )
+
+
+def _is_plain_batch(window: Window) -> bool:
+    arguments = window.arguments
+    match window.name:
+        case "lengthBatch":
+            return _constants(arguments, 1)
+        case "timeBatch":
+            return _constants(arguments[:1], 1) and (len(arguments) == 1 or _is_constant(arguments[1:], least=0))
+        case "externalTimeBatch":
+            starts = arguments[2:]
+            return (
+                _is_timestamp(window)
+                and _constants(arguments[1:2], 1)
+                and (not starts or _is_constant(starts, least=0) or (len(starts) == 1 and _is_long(starts[0])))
+            )
+        case _:
+            return False
+
+
+def _is_timestamp(window: Window) -> bool:
+    return len(window.arguments) > 1 and _is_long(window.arguments[0])
+
+
+def _is_long(argument: Expression) -> bool:
+    return isinstance(argument, AttributeRef) and argument.type is AttributeType.LONG
+
+
+def _constants(arguments: tuple[Expression, ...], count: int) -> bool:
+    """Whether the arguments are ``count`` whole numbers, each 1 or more."""
+    return len(arguments) == count and all(_is_constant((each,), least=1) for each in arguments)
+
+
+def _is_constant(arguments: tuple[Expression, ...], *, least: int) -> bool:
+    """Whether there is one argument, a whole number that is ``least`` or more."""
+    match arguments:
+        case (Literal(int(constant), AttributeType.INT | AttributeType.LONG),):
+            return constant >= least
+        case _:
+            return False
+
+
+def keyed_window(query: Query) -> Window | None:
+    """The window of a keyed query; None: it has none."""
     assert isinstance(query.input, StreamInput)
-    for handler in query.input.handlers:
-        if isinstance(handler, Window):
-            constant = _constant(handler)
-            assert constant is not None
-            return handler.name, constant
-    return None
+    return next((handler for handler in query.input.handlers if isinstance(handler, Window)), None)
+
+
+def keyed_timers(query: Query) -> bool:
+    """Whether a keyed query sets timers."""
+    window = keyed_window(query)
+    return window is not None and window.name == "timeBatch"
 
 
 def keyed_pattern(query: Query, plan: Plan) -> Query | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from eiha.engine.jit import ReadInt64, WriteInt64, inlined, kernel
 from eiha.engine.operator import OperatorState
 
 Slots = npt.NDArray[np.int64]
+
+NO_LIMIT: Final = 2**62
+"""More rows than any instance holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +90,20 @@ class SlotChains:
         count = slide_chains(keys, slots, length, self.heads, self.tails, self.counts, self.following, left, ends)
         return Slid(slots, left[:count], ends)
 
-    def slide_by_time(self, keys: Slots, slots: Slots, times: Slots, now_ms: Slots, length_ms: int) -> Slid:
+    def slide_by_time(
+        self, keys: Slots, slots: Slots, times: Slots, now_ms: Slots, length_ms: int, rows_max: int = NO_LIMIT
+    ) -> Slid:
         """The same for rows in claimed ``slots``: what came ``length_ms`` or more before a row leaves its chain.
 
-        ``times``: by slot. A row waits for those of its chain that came before it.
+        ``times``: by slot. A row waits for those of its chain that came before it. Where ``rows_max`` (1 or more) are
+        left then, one more makes room.
         """
         left = np.empty(self._used - self._free_count, dtype=np.int64)  # all that are held, the new ones included
         ends = np.empty(len(keys), dtype=np.int64)
         count = slide_chains_by_time(
-            keys, slots, times, now_ms, length_ms, self.heads, self.tails, self.counts, self.following, left, ends
-        )
+            keys, slots, times, now_ms, length_ms, rows_max,
+            self.heads, self.tails, self.counts, self.following, left, ends,
+        )  # fmt: skip
         return Slid(slots, left[:count], ends)
 
     def in_order(self) -> Slots:
@@ -203,6 +210,7 @@ def slide_chains_by_time(
     times: ReadInt64,
     now_ms: ReadInt64,
     length_ms: int,
+    rows_max: int,
     heads: WriteInt64,
     tails: WriteInt64,
     counts: WriteInt64,
@@ -210,12 +218,19 @@ def slide_chains_by_time(
     left: WriteInt64,
     ends: WriteInt64,
 ) -> int:
-    """Append each slot to the chain of its key, behind what is due to leave by then. How many heads were dropped."""
+    """Append each slot to the chain of its key, behind what is due to leave by then, and one row more where there are
+    ``rows_max`` left. How many heads were dropped.
+    """
     dropped = 0
     for row in range(len(keys)):
         key = keys[row]
-        while counts[key] > 0 and times[heads[key]] + length_ms <= now_ms[row]:
+        is_full = False
+        while counts[key] > 0 and not is_full:
             head = heads[key]
+            if times[head] + length_ms > now_ms[row]:
+                is_full = counts[key] >= rows_max
+                if not is_full:
+                    break
             left[dropped] = head
             dropped += 1
             heads[key] = following[head]

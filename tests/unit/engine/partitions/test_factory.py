@@ -32,6 +32,12 @@ UNTIMED = (
     "from S#window.length(2) select k, n, x insert expired events into Out;",
     "from S#window.length(2) select k, n, x, stdDev(n) as s insert into Out;",
     "from S#window.lengthBatch(2) select k, sum(n) as s insert all events into Out;",
+    "from S[n > 0]#window.lengthBatch(2) select k, n, sum(n) as s, max(x) as m group by n insert into Out;",
+    "from S#window.lengthBatch(3) select k, n, x insert into Out;",
+    (
+        "from S#window.lengthBatch(2) select k, n, count() as c group by n insert into #M;"
+        "from #M#window.lengthBatch(3) select k, sum(n) as s, c insert into Out;"
+    ),
     "from S#window.lengthBatch(3) select k, x, n order by n limit 2 insert into Out;",
     "from S#window.sort(2, n) select k, n insert all events into Out;",
     "from every e1=S -> e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
@@ -60,6 +66,14 @@ TIMED = (
     "from S[n > 0]#window.time(4) select k, sum(x) as s, sum(n) as t group by n insert into Out;",
     "from S#window.timeBatch(5) select k, sum(n) as s insert into Out;",
     "from S#window.timeLength(4, 2) select k, count() as c insert all events into Out;",
+    "from S#window.timeLength(4, 2) select k, count() as c, max(n) as m insert into Out;",
+    "from S#window.time(4)[n > 0] select k, min(x) as m, stdDev(n) as d group by n insert into Out;",
+    "from S[n > 0]#window.timeBatch(5) select k, n, x insert into Out;",
+    "from S#window.timeBatch(3, 1) select k, n, sum(x) as s, count() as c group by n insert into Out;",
+    (
+        "from S#window.timeBatch(2) select k, n, sum(x) as s group by n insert into #M;"
+        "from #M#window.lengthBatch(2) select k, sum(s) as s insert into Out;"
+    ),
     "from S#window.delay(3) select k, n insert into Out;",
     "from S select k, n output last every 5 milliseconds insert into Out;",
     "from not S[n > 3] for 3 milliseconds -> e2=R select e2.k as k, e2.n as n insert into Out;",

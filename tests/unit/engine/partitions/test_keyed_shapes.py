@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_timers
 from eiha.plan.compilation import compile_plan
 from eiha.plan.nodes import PatternInput, Plan
 
-HEAD = "define stream S (k string, n int, x double); define stream R (k string, n int); define table T (k string); "
+HEAD = (
+    "define stream S (k string, n int, x double, t long); define stream R (k string, n int); "
+    "define table T (k string); "
+)
 
 
 def plan_of(query: str, keys: str = "k of S, k of R", note: str = "") -> Plan:
@@ -19,6 +22,12 @@ def plan_of(query: str, keys: str = "k of S, k of R", note: str = "") -> Plan:
         "from S[n > 2] select k, count() as c insert into Out;",
         "from S#window.length(2) select k, max(n) as m group by n having m > 2 insert all events into Out;",
         "from R#pol2Cart(0.5, 1.0)#log('seen') select k insert into Out;",
+        "from S#window.time(2)[n > 1] select max(n) as m group by x insert into Out;",
+        "from S#window.timeLength(2 sec, 2) select distinctCount(n) as c insert into Out;",
+        "from S#window.externalTime(t, 2 sec) select avg(n) as a insert into Out;",
+        "from S[n > 1]#window.lengthBatch(2) select k insert into Out;",
+        "from S#window.timeBatch(2 sec, 0) select k, sum(n) as s group by k insert into Out;",
+        "from S#window.externalTimeBatch(t, 2 sec, t) select max(x) as m insert into Out;",
     ],
 )
 def test_rows_of_all_instances_may_pass_together(query: str) -> None:
@@ -29,8 +38,13 @@ def test_rows_of_all_instances_may_pass_together(query: str) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "from S#window.lengthBatch(2) select k insert into Out;",
-        "from S#window.time(2) select k insert into Out;",
+        "from S#window.lengthBatch(2) select k insert all events into Out;",
+        "from S#window.lengthBatch(2, true) select k insert into Out;",
+        "from S#window.lengthBatch(2) select k, sum(n) as s having s > 2L insert into Out;",
+        "from S#window.time(2) select k insert all events into Out;",
+        "from S#window.time(2)[n > currentTimeMillis()] select max(n) as m insert into Out;",
+        "from S#window.externalTimeBatch(t, 2, 0L, 5) select k insert into Out;",
+        "from S#window.sort(2, n) select k insert into Out;",
         "from S#window.length(0) select k insert into Out;",
         "from S select k order by k insert into Out;",
         "from S select k limit 1 insert into Out;",
@@ -52,7 +66,12 @@ def test_an_instance_that_may_be_forgotten_is_run_by_itself() -> None:
 def test_sums_of_current_rows_over_time_need_no_timer() -> None:
     plan = plan_of("from S#window.time(2 sec) select sum(n) as s insert into Out;")
     assert is_keyed(plan.queries[0], plan)
-    assert keyed_window(plan.queries[0]) == ("time", 2_000)
+    assert not keyed_timers(plan.queries[0])
+
+
+def test_ends_of_periods_are_timers() -> None:
+    plan = plan_of("from S#window.timeBatch(2 sec) select sum(n) as s insert into Out;")
+    assert keyed_timers(plan.queries[0])
 
 
 CHAIN = "from every e1=S -> e2=R[n > e1.n] select e1.k as k insert into Out;"
