@@ -143,6 +143,19 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return function
 
 
+def compiled_as(make: Callable[[Any, Callable[P, R]], bool]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """As ``inlined``, but what is compiled into kernels is something of its own, which does the same.
+
+    ``make`` gets Numba and the function, and tells Numba what to take for it; False: the function is taken as it is.
+    """
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        _MAKERS[function] = make
+        return inlined(function)
+
+    return mark
+
+
 def choose(setting: str | None) -> None:
     """Set the mode from the value of ``EIHA_JIT``: None, empty or ``1`` compiles, ``0`` interprets.
 
@@ -218,6 +231,7 @@ class _Mode:
 
 _KERNELS: Final[list[Kernel[Any, Any]]] = []
 _INLINED: Final[list[Callable[..., Any]]] = []
+_MAKERS: Final[dict[Callable[..., Any], Callable[[Any, Any], bool]]] = {}
 _mode: Final = _Mode()
 
 
@@ -232,7 +246,10 @@ def _register_inlined(numba: Any) -> None:
     import numba.extending
 
     while _mode.registered < len(_INLINED):
-        numba.extending.register_jitable(_INLINED[_mode.registered])
+        function = _INLINED[_mode.registered]
+        make = _MAKERS.get(function)
+        if make is None or not make(numba, function):
+            numba.extending.register_jitable(function)
         _mode.registered += 1
 
 

@@ -68,23 +68,21 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.timestamps)
 
-    def take(self, indices: Indices, chunks: Chunks | None = None) -> EventBatch:
-        """The rows at ``indices``, which must not decrease in chunk number.
-
-        ``chunks``: their numbers, from whoever knows them already; only where every row is a chunk of its own.
-        """
-        assert chunks is None or self.chunks is None
-        if chunks is None:
-            chunks = indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices)
+    def take(self, indices: Indices) -> EventBatch:
+        """The rows at ``indices``, which must not decrease in chunk number."""
         return EventBatch(
             self.schema,
             taken(self.timestamps, indices),
             tuple([column.take(indices) for column in self.columns]),
             None if self.kinds is None else self.kinds.take(indices),
-            chunks,
+            indices * CHUNK_STRIDE if self.chunks is None else self.chunks.take(indices),
             self.collapses,
             None if self.keys is None else self.keys.take(indices),
         )
+
+    def of_columns(self, schema: Schema, columns: tuple[Column, ...]) -> EventBatch:
+        """What a query makes of these rows, row by row, all of them current: the same chunks, no partition's."""
+        return EventBatch(schema, self.timestamps, columns, None, self.chunks)
 
     def chunk_numbers(self) -> Chunks:
         """``chunks`` as an array, also when every row is its own; not to be written to."""

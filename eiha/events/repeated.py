@@ -36,9 +36,14 @@ def repeated(value: int, rows: int) -> Longs:
     return array[:rows]
 
 
+def is_repeated(array: Longs) -> bool:
+    """Whether ``array`` was made by ``repeated``, and not long ago: then any part of it is as good as any other."""
+    return array.base is _latest.made[1]
+
+
 def taken(array: Longs, indices: Longs | npt.NDArray[np.int32]) -> Longs:
     """``array`` at ``indices``; nothing is gathered where it holds one number over and over."""
-    if array.base is _latest.made[1] and len(indices) <= len(array):
+    if is_repeated(array) and len(indices) <= len(array):
         return array[: len(indices)]
     return array.take(indices)
 

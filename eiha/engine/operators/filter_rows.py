@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from eiha.engine.column_pruning import KeepColumns, KeptColumns
 from eiha.engine.expressions.compile_expression import compile_condition
 from eiha.engine.expressions.rows import Scope
-from eiha.engine.kernels.kept_rows import gather, kept_rows
 from eiha.engine.operator import RowClock
+from eiha.engine.operators.kept_rows import kept_rows
 from eiha.engine.operators.stateless import Stateless, rows_of
-from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch
-from eiha.events.column import Column, Values
-from eiha.events.repeated import taken
-from eiha.events.schema import AttributeType
+from eiha.events.batch import EventBatch
 from eiha.plan.expressions import Expression
-
-Positions = npt.NDArray[np.int32]
-
-_NOT_NUMBERS = frozenset({AttributeType.BOOL, AttributeType.OBJECT})
 
 
 class FilterRows(Stateless):
@@ -50,40 +42,13 @@ class FilterRows(Stateless):
             return batch
         if isinstance(passes, bool):
             return self._none_of(batch)
-        room = len(passes)
-        rows, chunks = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
-        count = kept_rows(passes, CHUNK_STRIDE, rows, chunks)
-        if count == room:
+        count = int(np.count_nonzero(passes))
+        if count == len(passes):
             return batch
-        if not count:
-            return self._none_of(batch)
-        return _at(batch, rows[:count], chunks[:count])
+        return kept_rows(batch, passes, count) if count else self._none_of(batch)
 
     def _none_of(self, batch: EventBatch) -> EventBatch:
         """A batch without rows, made once: most filters drop most single events."""
         if self._nothing is None:
             self._nothing = batch.take(np.empty(0, dtype=np.int64))
         return self._nothing
-
-
-def _at(batch: EventBatch, rows: Positions, chunks: Chunks) -> EventBatch:
-    """The rows at these positions; ``chunks``: their numbers if each is a chunk of its own."""
-    return EventBatch(
-        batch.schema,
-        taken(batch.timestamps, rows),
-        tuple([_column_at(column, rows) for column in batch.columns]),
-        None if batch.kinds is None else batch.kinds.take(rows),
-        chunks if batch.chunks is None else batch.chunks.take(rows),
-        batch.collapses,
-        None if batch.keys is None else batch.keys.take(rows),
-    )
-
-
-def _column_at(column: Column, rows: Positions) -> Column:
-    values: Values = column.values
-    if column.type in _NOT_NUMBERS:
-        out = values.take(rows)
-    else:
-        out = np.empty(len(rows), dtype=values.dtype)
-        gather(values, rows, out)
-    return Column(column.type, out, None if column.valid is None else column.valid.take(rows))

@@ -215,7 +215,7 @@ class Select:
         rows = Rows(len(batch.timestamps), (batch.columns,), batch.timestamps, clock.now_ms, aggregates)
         self.turned_ms = None
         columns = tuple([projection(rows) for projection in self._projections])
-        return EventBatch(self._selector.schema, batch.timestamps, columns, None, batch.chunks)
+        return batch.of_columns(self._selector.schema, columns)
 
     def _without_resets(self, batch: EventBatch, clock: RowClock) -> tuple[_Rows, Numbers | None]:
         """Current and expired rows, and for each how many resets came before it, ever."""
@@ -264,7 +264,12 @@ class Select:
         return self._having(rows)
 
     def _each_row_in_turn(self, left: _Rows, epochs: Numbers | None) -> Rows:
-        """Where a projection may fail: row by row, column by column, so that what came before is aggregated."""
+        """Where a projection may fail: row by row, column by column, so that what came before is aggregated.
+
+        Rows that are not put out are evaluated, too: a failure of theirs counts.
+        """
+        if not len(self._aggregates):
+            return left.rows.with_outputs(tuple(projection(left.rows) for projection in self._projections))
         parts: list[tuple[Column, ...]] = []
         for row in range(left.rows.count):
             index = np.array([row], dtype=np.int64)
