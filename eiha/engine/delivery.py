@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,8 @@ _DEPTH_MAX: Final = 128
 
 _FAULTS_MAX: Final = 16
 """Faults of one entry that are told in words: a bad batch must not make a list as long as itself."""
+
+NOTHING_TRIED: Final[Mapping[int, EventBatch | None]] = MappingProxyType({})
 
 _NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
 
@@ -116,8 +119,8 @@ class Delivery:
             self._quiet_routes[stream] = quiet_route(self._plan, stream)
         return self._quiet_routes[stream]
 
-    def rows_before_a_write(self, quiet: QuietRoute, rows: EventBatch, clock: ChunkClock) -> int:
-        """How many rows come before the first that changes a table, as tables are now. ``rows``: a chunk each."""
+    def look_ahead(self, quiet: QuietRoute, stream: str, rows: EventBatch, clock: ChunkClock) -> Ahead:
+        """How far ``rows``, a chunk each, may go together, as tables are now."""
         count = len(rows)
         for index in quiet.writers:
             writer = self._queries[index]
@@ -125,7 +128,13 @@ class Delivery:
             passing = writer.let_pass(plain_rows(rows, 0, count), clock)
             if len(passing):
                 count = 0 if passing.chunks is None else int(passing.chunks[0]) // CHUNK_STRIDE
-        return count
+        rows, tried = plain_rows(rows, 0, count), dict[int, EventBatch | None]()
+        for index in quiet.tried if count else ():
+            try:
+                tried[index] = self._queries[index].receive(stream, rows, clock)
+            except EngineFault:
+                return Ahead(0, {})
+        return Ahead(count, tried)
 
     def take_outputs(self) -> dict[str, EventBatch]:
         """What the kept streams got since the last call, in order of arrival."""
@@ -253,8 +262,18 @@ class Delivery:
         """Rows as those get them who read where ``query`` puts them: out of a named window with their kinds."""
         return as_batch(rows) if query.position < self._entries else as_current(rows)
 
-    def deliver_whole(self, source: str, batch: EventBatch, clock: ChunkClock, route: Route) -> None:
-        """Many chunks, query by query; only where ``route``, one of this plan's, says that nobody can tell."""
+    def deliver_whole(
+        self,
+        source: str,
+        batch: EventBatch,
+        clock: ChunkClock,
+        route: Route,
+        tried: Mapping[int, EventBatch | None] = NOTHING_TRIED,
+    ) -> None:
+        """Many chunks, query by query; only where ``route``, one of this plan's, says that nobody can tell.
+
+        ``tried``: what queries put out that were given the batch already.
+        """
         way = self._ways.get(id(route)) or self._way(source, route)
         feeders = way.feeders
         pieces: dict[int, EventBatch] = {}
@@ -265,6 +284,8 @@ class Delivery:
             rows = merged[stream] if stream in merged else merged_rows(stream, merged, pieces, feeders)
             if rows is None:
                 out = runtime.pass_time(clock) if step.is_timed else None
+            elif step.index in tried:
+                out = tried[step.index]
             else:
                 if partition is not None and rows.keys is None:
                     if (partition, stream) not in entered:
@@ -311,6 +332,14 @@ class Delivery:
             tuple(stream for stream in self._keep if stream == source or stream in route.feeders),
         )
         return way
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """``count`` rows may be fed whole; ``tried``: what queries that may fail put out for them."""
+
+    count: int
+    tried: Mapping[int, EventBatch | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import numpy as np
 from eiha.engine.aggregations.aggregation import IncrementalAggregation
 from eiha.engine.alarms import Alarms
 from eiha.engine.answer import Answer
-from eiha.engine.between_writes import feed_between_writes
 from eiha.engine.chunk_clock import ChunkClock, Longs
 from eiha.engine.chunk_rows import plain_rows
 from eiha.engine.deduplicate import Deduplicator
@@ -26,6 +25,7 @@ from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.plan_state import plan_state_parts
+from eiha.engine.quiet_rows import feed_quiet_rows
 from eiha.engine.routes import may_be_due_at_once, timed_queries, wall_driven_queries
 from eiha.engine.state_part import StatePart
 from eiha.engine.triggers import Triggers
@@ -385,7 +385,7 @@ class PlanRuntime:
         elif len(batch) == 1 or batch.chunks is not None:
             self._delivery.deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
         elif is_plain and (quiet := self._delivery.quiet_route(stream)) is not None:
-            feed_between_writes(self._delivery, quiet, stream, batch, now_ms)
+            feed_quiet_rows(self._delivery, quiet, stream, batch, now_ms)
         else:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Final, assert_never
 
 from eiha.plan.expressions import (
     AggregateRef,
@@ -21,43 +21,39 @@ from eiha.plan.expressions import (
     OutputRef,
 )
 
-
-def attribute_refs(expression: Expression) -> Iterator[AttributeRef]:
-    """Every reference to an input column, in order of the text; within ``in`` those to the table's row, too."""
-    match expression:
-        case AttributeRef():
-            yield expression
-        case Literal() | EventIsNull() | AggregateRef() | OutputRef():
-            pass
-        case Arithmetic(_, left, right) | Compare(_, left, right) | Logic(_, left, right):
-            yield from attribute_refs(left)
-            yield from attribute_refs(right)
-        case Not(operand) | IsNull(operand):
-            yield from attribute_refs(operand)
-        case Call(_, arguments):
-            for argument in arguments:
-                yield from attribute_refs(argument)
-        case InTable(condition):
-            yield from attribute_refs(condition)
-        case _:
-            assert_never(expression)
+_DRAWING: Final = frozenset({"UUID", "math:rand"})
 
 
-def tables_read(expression: Expression) -> Iterator[str]:
-    """The tables that an expression asks with ``in``, in order of the text."""
+def parts(expression: Expression) -> Iterator[Expression]:
+    """The expression and all within it, in order of the text."""
+    yield expression
     match expression:
         case AttributeRef() | Literal() | EventIsNull() | AggregateRef() | OutputRef():
             pass
         case Arithmetic(_, left, right) | Compare(_, left, right) | Logic(_, left, right):
-            yield from tables_read(left)
-            yield from tables_read(right)
+            yield from parts(left)
+            yield from parts(right)
         case Not(operand) | IsNull(operand):
-            yield from tables_read(operand)
+            yield from parts(operand)
         case Call(_, arguments):
             for argument in arguments:
-                yield from tables_read(argument)
-        case InTable(condition, table):
-            yield table
-            yield from tables_read(condition)
+                yield from parts(argument)
+        case InTable(condition):
+            yield from parts(condition)
         case _:
             assert_never(expression)
+
+
+def attribute_refs(expression: Expression) -> Iterator[AttributeRef]:
+    """Every reference to an input column, in order of the text; within ``in`` those to the table's row, too."""
+    return (part for part in parts(expression) if isinstance(part, AttributeRef))
+
+
+def tables_read(expression: Expression) -> Iterator[str]:
+    """The tables that an expression asks with ``in``, in order of the text."""
+    return (part.table for part in parts(expression) if isinstance(part, InTable))
+
+
+def draws_on_entry(expression: Expression) -> bool:
+    """Whether it reads a count that goes on with each row that is evaluated, so that trying it is seen."""
+    return any(isinstance(part, Call) and part.function in _DRAWING for part in parts(expression))

@@ -17,6 +17,7 @@ from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.expressions.values import Constant, Value, column_of, lifted, lifted_one
 from eiha.events.column import Column, Mask, make_column
 from eiha.events.schema import AttributeType
+from eiha.plan.attribute_refs import parts
 from eiha.plan.expressions import (
     AggregateRef,
     Arithmetic,
@@ -124,21 +125,7 @@ def may_fail(expression: Expression) -> bool:
 
 def aggregate_indices(expression: Expression) -> tuple[int, ...]:
     """The aggregates that ``expression`` reads, each once, in order of the text."""
-    match expression:
-        case AggregateRef(index):
-            return (index,)
-        case Literal() | AttributeRef() | OutputRef() | EventIsNull():
-            return ()
-        case Arithmetic(_, left, right) | Compare(_, left, right) | Logic(_, left, right):
-            return tuple(dict.fromkeys((*aggregate_indices(left), *aggregate_indices(right))))
-        case Not(operand) | IsNull(operand):
-            return aggregate_indices(operand)
-        case Call(_, arguments):
-            return tuple(dict.fromkeys(index for argument in arguments for index in aggregate_indices(argument)))
-        case InTable(condition):
-            return aggregate_indices(condition)
-        case _:
-            assert_never(expression)
+    return tuple(dict.fromkeys(part.index for part in parts(expression) if isinstance(part, AggregateRef)))
 
 
 def _literal(literal: Literal, scope: Scope) -> Evaluate:

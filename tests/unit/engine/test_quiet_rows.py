@@ -1,4 +1,4 @@
-"""Rows of a stream whose queries change tables that others look into: whole between changes, as if one by one."""
+"""Streams whose rows may change tables that others look into, or fail: fed whole as far as they do neither."""
 
 from __future__ import annotations
 
@@ -30,6 +30,30 @@ PLANS = {
         "from S select k, sum(n) as s group by k insert into Mid; from Mid[T.k == k in T] select k, s insert into Out;"
     ),
 }
+HALF = """
+define function half[python] return int {
+    if data[0] > 7:
+        raise ValueError(data[0])
+    return data[0] // 2
+};
+"""
+FAILING = {
+    "code that raises": "from S select k, half(n) as h insert into Out;",
+    "beside what keeps state": """
+        from S#window.length(3) select k, sum(n) as h insert into Out;
+        from S[half(n) > 1] select k, n as h insert into Mid;
+        from Mid#window.lengthBatch(2) select k, sum(h) as h insert into Out2;
+    """,
+    "with readers before and behind": """
+        from S select k, count() as h insert into Out; from S[half(n) >= 0] select k, half(n) as h insert into Out2;
+        from S select k, sum(n) as h insert into Out3;
+    """,
+    "and tables": """
+        from S[T.k == k in T] select k, half(n) as h insert into Out; from S[n > 4] select k, n insert into T;
+        from S select k, half(n) as h insert into Mid; from Mid select k, count() as h insert into Out2;
+    """,
+}
+FAULTY = "@OnError(action='stream') define stream S (k string, n int);"
 ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d", None]), st.integers(0, 9)), max_size=80)
 
 
@@ -39,6 +63,29 @@ ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d", None]), st.intege
 def test_nobody_can_tell_that_rows_were_fed_together(name: str, rows: list[tuple[str | None, int]]) -> None:
     timed = tuple((1_000 + number // 3, row) for number, row in enumerate(rows))
     assert difference_of(HEAD + PLANS[name], Entry(1_000, "S", timed)) is None
+
+
+@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("head", [HEAD, f"@app:playback {FAULTY} {HEAD.partition('int);')[2]}"])
+@settings(max_examples=6, deadline=None)
+@given(rows=ROWS)
+def test_a_row_that_fails_is_dropped_alone(head: str, name: str, rows: list[tuple[str | None, int]]) -> None:
+    timed = tuple((1_000 + number // 3, row) for number, row in enumerate(rows))
+    assert difference_of(head + HALF + FAILING[name], Entry(1_000, "S", timed)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("from S#window.length(2) select half(n) as h insert into Out;", "rows that leave are evaluated, too"),
+        ("from S select sum(half(n)) as h insert into Out;", "what was tried would be summed"),
+        ("from S select half(n) as h, UUID() as u insert into Out;", "to try would take an identifier"),
+        ("from S select half(n) as h order by h insert into Out;", "the chunk is told"),
+        ("from S select n insert into Mid; from Mid select half(n) as h insert into Out;", "it comes later"),
+    ],
+)
+def test_where_trying_would_be_seen_rows_that_may_fail_are_fed_one_by_one(text: str, why: str) -> None:
+    assert quiet_route(compile_plan(f"{HEAD} {HALF} {text}", name="p"), "S") is None, why
 
 
 @pytest.mark.parametrize("name", PLANS)

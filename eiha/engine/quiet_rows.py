@@ -1,4 +1,4 @@
-"""Feeds rows whole as far as they change no table, and alone where they do; see ``quiet_routes``."""
+"""Feeds rows whole as far as they change no table and do not fail, and alone where they do; see ``quiet_routes``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ _ALONE_MAX: Final = 64
 """Rows that are fed without trying where row after row writes: what trying them in vain would cost is small then."""
 
 
-def feed_between_writes(
-    delivery: Delivery, quiet: QuietRoute, stream: str, batch: EventBatch, now_ms: int | Longs
-) -> None:
+def feed_quiet_rows(delivery: Delivery, quiet: QuietRoute, stream: str, batch: EventBatch, now_ms: int | Longs) -> None:
     """Feed the rows of ``batch``, a chunk each, as if one by one.
 
     How far is looked ahead follows how far it was of use: twice as far after a stretch without a change.
@@ -32,10 +30,11 @@ def feed_between_writes(
     while start < len(batch):
         stop = min(start + reach, len(batch))
         rows, times = plain_rows(batch, start, stop), _part(now_ms, start, stop)
-        count = delivery.rows_before_a_write(quiet, rows, ChunkClock(times))
+        ahead = delivery.look_ahead(quiet, stream, rows, ChunkClock(times))
+        count = ahead.count
         if count:
             clock = ChunkClock(_part(times, 0, count))
-            delivery.deliver_whole(stream, plain_rows(rows, 0, count), clock, quiet.way)
+            delivery.deliver_whole(stream, plain_rows(rows, 0, count), clock, quiet.way, ahead.tried)
         start += count
         if start == stop:
             reach, alone = 2 * reach, 0
