@@ -21,17 +21,37 @@ _OTHERS: Final = frozenset({"stdDev", "min", "max", "distinctCount"})
 _WINDOWS: Final = frozenset({"length", "time", "timeLength", "externalTime"})
 
 
+ROUNDS: Final = "cron"
+"""The window whose rows are in from the end of one round to the end of the next."""
+
+
 def slides(query: Query) -> bool:
     """Whether ``query`` runs as sliding aggregates."""
-    if not isinstance(query.input, StreamInput) or query.rate is not None:
-        return False
-    handlers, selector = query.input.handlers, query.selector
-    if not handlers or not isinstance(handlers[-1], Window) or not _slides_plainly(handlers[-1]):
-        return False
+    window = _last_window(query)
+    return window is not None and _slides_plainly(window) and _aggregates_alone(query)
+
+
+def slides_by_rounds(query: Query) -> bool:
+    """Whether ``query`` runs as sliding aggregates behind its window, which decides when rows come."""
+    window = _last_window(query)
+    return window is not None and window.name == ROUNDS and _aggregates_alone(query)
+
+
+def _last_window(query: Query) -> Window | None:
+    if not isinstance(query.input, StreamInput) or not query.input.handlers:
+        return None
+    last = query.input.handlers[-1]
+    return last if isinstance(last, Window) else None
+
+
+def _aggregates_alone(query: Query) -> bool:
+    """Whether nobody but aggregates that let rows go by themselves would see rows leave."""
+    selector = query.selector
     cuts = selector.order_by or selector.limit is not None or selector.offset is not None
     fails = any(may_fail(each.expression) for each in selector.projections)
     return (
-        query.output.events is OutputEvents.CURRENT
+        query.rate is None
+        and query.output.events is OutputEvents.CURRENT
         and bool(selector.aggregates)
         and all(_slides_along(each, query) for each in selector.aggregates)
         and not (cuts or fails or selector.having_aggregates)

@@ -32,6 +32,17 @@ def oldest_by_time(
 
 
 @kernel
+def oldest_by_chunk(chunks: ReadInt64, first: int, oldest: WriteInt64) -> int:
+    """The rows of a chunk are in together, until the next one comes; the oldest position that stays."""
+    start = first
+    for row in range(len(oldest)):
+        if row > 0 and chunks[row] != chunks[row - 1]:
+            start = first + row
+        oldest[row] = start
+    return start
+
+
+@kernel
 def oldest_by_time_and_length(
     times: ReadInt64, start: int, first: int, now_ms: ReadInt64, length_ms: int, rows_max: int, oldest: WriteInt64
 ) -> int:

@@ -14,6 +14,7 @@ from eiha.engine.aggregators.sums import Deviation
 from eiha.engine.expressions.compile_expression import compile_column
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.kernels.sliding import (
+    oldest_by_chunk,
     oldest_by_length,
     oldest_by_time,
     oldest_by_time_and_length,
@@ -24,6 +25,7 @@ from eiha.engine.kernels.sliding import (
 from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.operators.sliding_accumulators import SlidingAccumulator, SlidingDistinct, SlidingValues
 from eiha.engine.operators.stateless import rows_of
+from eiha.engine.sliding_queries import ROUNDS
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column, Mask
@@ -52,6 +54,7 @@ class SlidingAggregates(Untimed):
 
     __slots__ = (
         "_arguments",
+        "_by_rounds",
         "_externally_timed",
         "_group_index",
         "_group_keys",
@@ -65,7 +68,10 @@ class SlidingAggregates(Untimed):
     )
 
     def __init__(self, window: Window, schema: Schema, selector: Selector, scope: Scope) -> None:
-        numbers = [int(each.value) for each in window.arguments if isinstance(each, Literal)]
+        self._by_rounds = window.name == ROUNDS
+        numbers = (
+            [0] if self._by_rounds else [int(each.value) for each in window.arguments if isinstance(each, Literal)]
+        )
         self._length_ms = None if window.name == "length" else numbers[0]
         self._rows_max = numbers[-1] if window.name in ("length", "timeLength") else None
         external = window.arguments[0]
@@ -107,7 +113,10 @@ class SlidingAggregates(Untimed):
             self._forget_groups(self._group_index)
         start, first = self._hold(rows_of(batch, clock), times)
         oldest = np.empty(len(batch), dtype=np.int64)
-        stays = self._oldest(start, first, now_ms, oldest)
+        if self._by_rounds:
+            stays = oldest_by_chunk(batch.chunk_numbers(), first, oldest)
+        else:
+            stays = self._oldest(start, first, now_ms, oldest)
         group_count = 1 if self._group_index is None else self._group_index.count
         groups = store.column(_GROUPS)
         added = [each.slide(store, groups, group_count, start, first, oldest) for each in self._sums]

@@ -28,14 +28,20 @@ class CronWindow:
         schema: of the rows.
         schedule: the moments.
         by_wall_clock: in playback: ``pass_wall_time`` makes rounds end, no timer of the event clock.
+        tells_expired: False if nobody sees rows leave: then those that were put out are not held, either.
     """
 
-    __slots__ = ("_by_wall_clock", "_next_ms", "_put_out", "_schedule", "_schema", "_store", "_wall_ms")
+    __slots__ = (
+        "_by_wall_clock", "_next_ms", "_put_out", "_schedule", "_schema", "_store", "_tells_expired", "_wall_ms",
+    )  # fmt: skip
 
-    def __init__(self, schema: Schema, schedule: CronSchedule, *, by_wall_clock: bool) -> None:
+    def __init__(
+        self, schema: Schema, schedule: CronSchedule, *, by_wall_clock: bool, tells_expired: bool = True
+    ) -> None:
         self._schema = schema
         self._schedule = schedule
         self._by_wall_clock = by_wall_clock
+        self._tells_expired = tells_expired
         self._store = RowStore(schema)
         self._put_out = 0  # of the rows held, those of the round before
         self._next_ms: int | None = None
@@ -111,6 +117,11 @@ class CronWindow:
     def _turn(self, at_ms: int, number: int) -> EventBatch:
         """End the round: the rows put out last as expired ones, then those that waited, as chunk ``number``."""
         store, put_out = self._store, self._put_out
+        self._next_ms = None
+        if not self._tells_expired:
+            out = store.copied(number)
+            store.drop(len(store))
+            return out
         emission = Emission(len(store))
         emission.positions[:] = np.arange(store.start, store.stop)
         emission.kinds[:put_out] = EXPIRED
@@ -121,7 +132,6 @@ class CronWindow:
         out = emission.batch(len(store), self._schema, store)
         store.drop(put_out)
         self._put_out = len(store)
-        self._next_ms = None
         return out
 
 

@@ -60,7 +60,7 @@ def make_window(
         wants_expired: False if the query puts out current rows only. Batch windows then leave expired rows out, which
             changes nothing for the aggregates, since a reset follows them; sliding windows put them out regardless.
             Batch windows have a ``content`` only if it is True.
-        tells_expired: False if nobody sees rows leave, aggregates neither: windows of counted keys then leave them out.
+        tells_expired: False if nobody sees rows leave, aggregates neither: ``cron`` and counted keys leave them out.
         tells_resets: False if nobody asks where batches begin anew: then batch windows put out no resets.
         counts_only: nobody looks at the rows of a batch window themselves (``turns.CountingWindow``).
 
@@ -112,7 +112,9 @@ def make_window(
         case "cron":
             arguments = WindowArguments(window, *forms(window.name))
             arguments.require_count(1, 1)
-            return CronWindow(schema, parse_cron(arguments.text(0)), by_wall_clock=playback)
+            return CronWindow(
+                schema, parse_cron(arguments.text(0)), by_wall_clock=playback, tells_expired=tells_expired
+            )
         case _:
             made = make_extension_window(
                 window, schema, playback, strings, wants_expired=wants_expired, tells_resets=tells_resets

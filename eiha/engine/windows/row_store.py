@@ -114,6 +114,15 @@ class RowStore:
         """The rows at ``positions``, in that order, as copies."""
         return EventBatch(self.schema, self.timestamps.take(positions), self.take(positions))
 
+    def copied(self, chunk: int) -> EventBatch:
+        """All rows, as copies, as one chunk of this number."""
+        held = self.rows(self.start, self.stop)
+        columns = tuple(
+            Column(each.type, each.values.copy(), None if each.valid is None or each.valid.all() else each.valid.copy())
+            for each in held.columns
+        )
+        return EventBatch(self.schema, held.timestamps.copy(), columns, None, np.full(len(held), chunk, dtype=np.int64))
+
     def keep(self, positions: Indices) -> None:
         """Hold exactly the rows at ``positions``, in that order, from position 0 on."""
         kept = self.gathered(positions)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from eiha import Plan
 from eiha.engine import jit, lower, routes
-from eiha.engine.sliding_queries import slides
+from eiha.engine.sliding_queries import slides, slides_by_rounds
 from eiha.plan.compilation import compile_plan
 
 STREAM = "define stream S (k string, b bool, i int, d double, t long);"
@@ -56,10 +56,19 @@ def window_and_select() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lower, "slides", lambda _query: False)
         patch.setattr(routes, "slides", lambda _query: False)
+        patch.setattr(lower, "slides_by_rounds", lambda _query: False)
         yield
 
 
-def run(text: str, events: list[tuple[Any, ...]], cuts: list[int], *, playback: bool, restores: bool = False) -> Any:
+def run(
+    text: str,
+    events: list[tuple[Any, ...]],
+    cuts: list[int],
+    *,
+    playback: bool,
+    restores: bool = False,
+    step_ms: int = 3,
+) -> Any:
     plan = Plan(text, playback=playback)
     found = []
     bounds = [0, *sorted({min(cut, len(events)) for cut in cuts}), len(events)]
@@ -68,8 +77,8 @@ def run(text: str, events: list[tuple[Any, ...]], cuts: list[int], *, playback: 
             saved = plan.snapshot()
             plan = Plan(text, playback=playback)
             plan.restore(saved)
-        stamps = [1_000 + 3 * row for row in range(first, stop)]
-        out = plan.send("S", events[first:stop], timestamps=stamps, now_ms=1_000 + 3 * first)
+        stamps = [1_000 + step_ms * row for row in range(first, stop)]
+        out = plan.send("S", events[first:stop], timestamps=stamps, now_ms=1_000 + step_ms * first)
         found += [(*row, stamp) for each in out.values() for row, stamp in zip(each, each.timestamps, strict=True)]
     return found
 
@@ -95,6 +104,26 @@ def test_sliding_aggregates_give_what_the_window_and_the_select_give(
         if playback:  # in a live plan all rows of a call have one time
             assert run(text, events, [], playback=playback) == expected
         assert run(text, events, cuts, playback=playback, restores=True) == expected
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "interpreted"])
+@given(
+    select=st.sampled_from(SELECTS),
+    events=rows,
+    cuts=st.lists(st.integers(0, 30), max_size=6),
+    playback=st.booleans(),
+)
+@settings(deadline=None)
+def test_rounds_of_cron_give_what_the_window_and_the_select_give(
+    compiled: bool, select: str, events: list[tuple[Any, ...]], cuts: list[int], playback: bool
+) -> None:
+    text = f"{STREAM} from S[i != 5]#window.cron('*/1 * * * * ?') select {select} insert into Out;"
+    assert slides_by_rounds(compile_plan(text).queries[0])
+    with nullcontext() if compiled else jit.interpreted():
+        with window_and_select():
+            expected = run(text, events, cuts, playback=playback, step_ms=300)
+        assert run(text, events, cuts, playback=playback, step_ms=300) == expected
+        assert run(text, events, cuts, playback=playback, step_ms=300, restores=True) == expected
 
 
 @pytest.mark.parametrize(
