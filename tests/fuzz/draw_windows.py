@@ -75,7 +75,9 @@ def window(random: Random, attributes: tuple[Attribute, ...], kinds: tuple[str, 
         case "batch":
             return "batch()"
         case "session":
-            return random.choice((f"session({time})", f"session({time}, {key})"))
+            return random.choice(
+                (f"session({time})", f"session({time}, {key})", f"session({time}, {key}, 40 milliseconds)")
+            )
         case "sort":
             numbers = [each.ref for each in attributes_of(attributes, *NUMBERS)] or refs[:1]
             return f"sort({count}, {random.choice(numbers)}{random.choice(('', ', {}'.format(_quoted('desc'))))})"
@@ -102,7 +104,8 @@ def _bounds(random: Random, attributes: tuple[Attribute, ...]) -> str:
     choices = [f"count() <= {random.randint(1, 5)}", "eventTimestamp(last) - eventTimestamp(first) < 1000"]
     if numbers:
         one = random.choice(numbers)
-        choices += [f"sum({one}) < 20", f"last.{one} >= first.{one}"]
+        choices += [f"sum({one}) < 20", f"last.{one} >= first.{one}", f"max({one}) - min({one}) <= 3 or count() < 2"]
+        choices.append(f"({one} + last.{one}) % 5 > 0 and avg({one}) < 10")  # looked at row by row
     return random.choice(choices)
 
 
@@ -119,5 +122,7 @@ def _unique(random: Random, key: str, time: str, count: int, times: list[str]) -
         f"unique:timeLengthBatch({key}, {time}, {count})",
     ]
     if times:
-        choices.append(f"unique:externalTimeBatch({key}, {times[0]}, {time})")
+        choices += [
+            f"unique:externalTimeBatch({key}, {times[0]}, {time}{more})" for more in ("", ", 0, 300 milliseconds")
+        ]
     return random.choice(choices)
