@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -34,7 +33,7 @@ _DEPTH_MAX: Final = 128
 _FAULTS_MAX: Final = 16
 """Faults of one entry that are told in words: a bad batch must not make a list as long as itself."""
 
-NOTHING_TRIED: Final[Mapping[int, EventBatch | None]] = MappingProxyType({})
+NOTHING_TRIED: Final[Mapping[int, EventBatch | None]] = {}
 
 _NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
 
