@@ -43,23 +43,41 @@ def hashable(value: Any) -> Any:
 
 
 class UnionSet(Counted):
-    """``unionSet(set)``: all that is in any of the sets that are in."""
+    """``unionSet(set)``: all that is in any of the sets that are in. The same set is given until it is another one."""
 
-    __slots__ = ()
+    __slots__ = ("_union",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._union: frozenset[Any] | None = None
 
     def add(self, members: Any) -> None:
         """A set comes; null adds nothing."""
+        counts = self.counts
+        before = len(counts)
         for member in _members(members):
-            self.take_in(member)
+            counts[member] = counts.get(member, 0) + 1
+        if len(counts) != before:
+            self._union = None
 
     def remove(self, members: Any) -> None:
         """A set leaves."""
+        before = len(self.counts)
         for member in _members(members):
             self.give_back(member)
+        if len(self.counts) != before:
+            self._union = None
 
     def value(self) -> Any:
         """The union; an empty set while nothing is in."""
-        return frozenset(self.counts)
+        if self._union is None:
+            self._union = frozenset(self.counts)
+        return self._union
+
+    def restore(self, state: Any) -> None:
+        """Take over what ``snapshot`` gave."""
+        super().restore(state)
+        self._union = None
 
 
 def _members(value: Any) -> frozenset[Any]:

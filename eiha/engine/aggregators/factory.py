@@ -75,7 +75,8 @@ def make_aggregator(aggregate: Aggregate, scope: Scope, *, expires: bool) -> Agg
         case "and" | "or":
             return Truth(every=aggregate.name == "and")
         case name if name in _ROW_WISE:
-            return RowWise(_ROW_WISE[name], aggregate.type, scope.strings, has_several=_has_several(aggregate))
+            several, is_union = _has_several(aggregate), name == "unionSet"
+            return RowWise(_ROW_WISE[name], aggregate.type, scope.strings, has_several=several, gives_plain=is_union)
         case name if name in REGISTRY.aggregators:
             made = REGISTRY.aggregators[name].make
             return RowWise(made, aggregate.type, scope.strings, has_several=_has_several(aggregate), foreign=name)

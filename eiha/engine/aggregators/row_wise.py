@@ -48,9 +48,10 @@ class RowWise:
         strings: the plan's.
         has_several: the argument is a tuple of the arguments.
         foreign: the name under which errors of the code are told; None: our own.
+        gives_plain: values are objects as they are held, and are given away for good.
     """
 
-    __slots__ = ("_epochs", "_foreign", "_has_several", "_make", "_states", "_strings", "_type")
+    __slots__ = ("_epochs", "_foreign", "_gives_plain", "_has_several", "_make", "_states", "_strings", "_type")
 
     def __init__(
         self,
@@ -60,7 +61,9 @@ class RowWise:
         *,
         has_several: bool,
         foreign: str | None = None,
+        gives_plain: bool = False,
     ) -> None:
+        self._gives_plain = gives_plain
         self._make = make
         self._type = type_
         self._strings = strings
@@ -95,6 +98,10 @@ class RowWise:
             if self._foreign is None:
                 raise
             raise EngineFault(f"aggregator {self._foreign} failed: {cause!r}") from cause
+        if self._gives_plain:
+            objects = np.empty(len(found), dtype=np.object_)
+            objects[:] = found
+            return Column(self._type, objects)
         return unboxed(self._type, found, self._strings, self._foreign or "an aggregator")
 
     def in_use(self, epoch: int) -> Mask:
