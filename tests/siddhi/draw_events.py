@@ -51,7 +51,11 @@ def _pause(random: Random, quickness: int) -> int:
     drawn = random.random()
     if drawn < 0.25:
         return 0
-    return random.choice((1, quickness, quickness, 3 * quickness)) if drawn < 0.95 else random.choice((1_000, 1_500, 6_000))
+    return (
+        random.choice((1, quickness, quickness, 3 * quickness))
+        if drawn < 0.95
+        else random.choice((1_000, 1_500, 6_000))
+    )
 
 
 def _values(random: Random, attributes: tuple[Attribute, ...], at_ms: int, nulls: float, wide: float) -> list[Any]:

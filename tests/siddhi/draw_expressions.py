@@ -106,7 +106,9 @@ def aggregate(random: Random, attributes: Attributes) -> tuple[str, str]:
     argument = one.ref if random.random() < 0.75 else expression(random, attributes, one.type, 1)
     if "eventTimestamp" in argument:  # of a row that leaves it is another one
         argument = one.ref
-    name = random.choice(("sum", "sum", "avg", "min", "max", "distinctCount", "stdDev", "minForever", "maxForever", "count"))
+    name = random.choice(
+        ("sum", "sum", "avg", "min", "max", "distinctCount", "stdDev", "minForever", "maxForever", "count")
+    )
     match name:
         case "min" | "max" | "minForever" | "maxForever":
             return f"{name}({argument})", one.type

@@ -105,9 +105,13 @@ class PlanDrawing:
         kinds: tuple[str, ...] = KINDS,
     ) -> list[Clause]:
         random = self.random
-        by = [each for each in attributes_of(attributes, "string", "int", "bool") if each.ref.replace(".", "").isalnum()]
+        by = [
+            each for each in attributes_of(attributes, "string", "int", "bool") if each.ref.replace(".", "").isalnum()
+        ]
         grouped = random.choice(by) if by and random.random() < group else None
-        share = aggregates if aggregates is not None else random.choice((0.0, 0.6, 1.0) if grouped is None else (0.7, 1.0))
+        share = (
+            aggregates if aggregates is not None else random.choice((0.0, 0.6, 1.0) if grouped is None else (0.7, 1.0))
+        )
         items, shown = self.items(attributes, aggregates=share)
         if grouped is not None and random.random() < 0.8:
             items.insert(0, f"{grouped.ref} as g")
@@ -142,7 +146,9 @@ class PlanDrawing:
 
     def filter_(self) -> None:
         name, attributes = self.source()
-        self.add(Clause(f"from {name}"), self.filter(attributes, 1.0), *self.select(attributes, aggregates=0.1, group=0.1))
+        self.add(
+            Clause(f"from {name}"), self.filter(attributes, 1.0), *self.select(attributes, aggregates=0.1, group=0.1)
+        )
 
     def aggregate(self) -> None:
         name, attributes = self.source()
@@ -155,7 +161,9 @@ class PlanDrawing:
     def batch(self) -> None:
         name, attributes = self.source()
         kinds = ("lengthBatch", "timeBatch", "batch", "externalTimeBatch", "timeBatch", "lengthBatch", "cron")
-        self.add(Clause(f"from {name}"), self.window(attributes, *kinds), *self.select(attributes, order=0.25, limit=0.2))
+        self.add(
+            Clause(f"from {name}"), self.window(attributes, *kinds), *self.select(attributes, order=0.25, limit=0.2)
+        )
 
     def handlers(self) -> None:
         name, attributes = self.source()

@@ -11,7 +11,17 @@ from tests.siddhi.draw_plans import ITEM, TIMES, Attributes, PlanDrawing, qualif
 from tests.siddhi.draw_windows import window
 
 JOINED = ("length", "time", "timeLength", "lengthBatch", "timeBatch", "batch", "sort", "externalTime", "length", "time")
-NAMED = ("length", "time", "timeLength", "lengthBatch", "timeBatch", "batch", "externalTime", "externalTimeBatch", "sort")
+NAMED = (
+    "length",
+    "time",
+    "timeLength",
+    "lengthBatch",
+    "timeBatch",
+    "batch",
+    "externalTime",
+    "externalTimeBatch",
+    "sort",
+)
 
 
 class WholeDrawing(PlanDrawing):
@@ -149,7 +159,9 @@ class WholeDrawing(PlanDrawing):
         for name in self.base:
             one = random.choice(("k", "k", "n"))
             if random.random() < 0.2:
-                one = random.choice(("n < 4 as 'low' or n >= 4 as 'high'", "n > 1 as 'some'", "n < 5 as 'a' or n > 2 as 'b'"))
+                one = random.choice(
+                    ("n < 4 as 'low' or n >= 4 as 'high'", "n > 1 as 'some'", "n < 5 as 'a' or n > 2 as 'b'")
+                )
             found.append(f"{one} of {name}")
         return f"partition with ({', '.join(found)})"
 
@@ -166,7 +178,9 @@ class WholeDrawing(PlanDrawing):
             name, attributes = self.source(*self.base)
             windowed = [self.window(attributes, *kinds)] if self.random.random() < 0.6 else []
             head = Clause(f"from {name}")
-            statements.append(self.query(head, self.filter(attributes, 0.3), *windowed, *self.select(attributes, rate=0.1)))
+            statements.append(
+                self.query(head, self.filter(attributes, 0.3), *windowed, *self.select(attributes, rate=0.1))
+            )
         self._within_keys(*statements)
 
     def partition_inner(self) -> None:
@@ -194,7 +208,9 @@ class WholeDrawing(PlanDrawing):
         self.add(
             Clause(f"from {name}"),
             self.filter(attributes, 0.3),
-            Clause(f"select k, n, {self.random.choice(('d', 'd', expression(self.random, attributes, 'double', 1)))} as d"),
+            Clause(
+                f"select k, n, {self.random.choice(('d', 'd', expression(self.random, attributes, 'double', 1)))} as d"
+            ),
             Clause(f"insert into {target}"),
         )
 
@@ -204,7 +220,9 @@ class WholeDrawing(PlanDrawing):
         sets = ["set T.d = d"]
         if not self._is_keyed:  # a key that is changed to another row's is then there twice
             sets += ["set T.n = n", "set T.d = d, T.n = n", "set T.n = T.n + 1", "set T.d = T.d + d", ""]
-        on = random.choice(("T.k == k", "T.k == k", "T.k == k and T.n <= n", "T.n == n", "T.d > d", "T.n > n and T.k != k"))
+        on = random.choice(
+            ("T.k == k", "T.k == k", "T.k == k and T.n <= n", "T.n == n", "T.d > d", "T.n > n and T.k != k")
+        )
         head = (Clause(f"from {name}"), self.filter(attributes, 0.3), Clause("select k, n, d"))
         match random.choice(kinds):
             case "delete":
@@ -287,7 +305,15 @@ class WholeDrawing(PlanDrawing):
         random = self.random
         source = random.choice(list(self.base))
         by = " by ts" if source != "S3" and random.random() < 0.6 else ""
-        columns = ["sum(d) as s", "count() as c", "avg(d) as a", "min(n) as lo", "max(d) as hi", "n as n", "sum(n) as sn"]
+        columns = [
+            "sum(d) as s",
+            "count() as c",
+            "avg(d) as a",
+            "min(n) as lo",
+            "max(d) as hi",
+            "n as n",
+            "sum(n) as sn",
+        ]
         chosen = random.sample(columns, random.randint(1, 4))
         head, group = ("k, ", " group by k") if random.random() < 0.7 else ("", "")
         spans = random.choice(("sec...hour", "sec...year", "sec, min", "min...day"))
@@ -308,7 +334,9 @@ class WholeDrawing(PlanDrawing):
                 Clause(f"from {name} as a join A as b"),
                 Clause("on a.k == b.k" if group else "", optional=True),
                 Clause("within '2022-**-** **:**:**' per 'minutes'"),
-                Clause(f"select a.n as n, b.AGG_TIMESTAMP as began, b.{first} as v insert into {self.target(ITEM[1:2])}"),
+                Clause(
+                    f"select a.n as n, b.AGG_TIMESTAMP as began, b.{first} as v insert into {self.target(ITEM[1:2])}"
+                ),
             )
             self.outputs.pop()
 
@@ -317,4 +345,3 @@ def draw_plan(random: Random, family: str) -> tuple[PlanText, PlanDrawing]:
     """A random plan of ``family``, and what else is to be known of it."""
     drawing = WholeDrawing(random, family)
     return drawing.plan(), drawing
-

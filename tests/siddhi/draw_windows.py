@@ -30,7 +30,9 @@ def window(random: Random, attributes: tuple[Attribute, ...], kinds: tuple[str, 
         case "time" | "delay":
             return f"{kind}({time})"
         case "timeBatch":
-            return random.choice((f"timeBatch({time})", f"timeBatch({time})", f"timeBatch({time}, 0)", f"timeBatch({time}, true)"))
+            return random.choice(
+                (f"timeBatch({time})", f"timeBatch({time})", f"timeBatch({time}, 0)", f"timeBatch({time}, true)")
+            )
         case "timeLength":
             return f"timeLength({time}, {count})"
         case "externalTime":

@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** One case at work. What it records is put together as it happens. */
@@ -34,6 +35,9 @@ final class CaseRun {
     private static final SiddhiManager MANAGER = new SiddhiManager();
     private static final int EVENTS_MAX = 200_000;
     private static final int ASYNC_PAUSE_MS = 50;
+
+    /** An app without a name of its own is given another one each time. */
+    private static final Pattern NAME = Pattern.compile("\\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\b");
 
     private final JsonObject given;
     private final boolean playback;
@@ -106,7 +110,7 @@ final class CaseRun {
         found.addProperty("ok", false);
         found.addProperty("phase", phase);
         found.addProperty("error_class", refusal.getClass().getSimpleName());
-        found.addProperty("error", String.valueOf(refusal.getMessage()));
+        found.addProperty("error", NAME.matcher(String.valueOf(refusal.getMessage())).replaceAll("SiddhiApp"));
         return found;
     }
 
