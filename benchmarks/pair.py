@@ -1,6 +1,6 @@
 """The pair: events per second acknowledged as replicated, and latency, with client and both nodes on this machine.
 
-    python -m benchmarks.pair [--seconds 5] [--quick] [--json FILE]
+    python -m benchmarks.pair [--seconds 5] [--quick | --singles] [--json FILE]
 
 Three ways in: columns, msgpack rows, HTTP NDJSON; each through a plan with a filter and a window, for a fixed time, as
 fast as the nodes take them, and then at 10, 50 and 90 % of the rate that this gave. Those are open loops: publications
@@ -223,6 +223,8 @@ async def measure(arguments: argparse.Namespace, console: Console) -> dict[str, 
         for name, pause_s in (("single events, one every 5 ms", 0.005), ("single events, one after the other", 0.0)):
             console.print(f"… {name}", style="dim")
             results[name] = await single_events(pair, count, pause_s)
+        if arguments.singles:
+            return results
         for name, way_in in (
             ("columns, batches of 8,192", columns(pair, 8_192)),
             ("msgpack rows, batches of 1,000", rows(pair, 1_000)),
@@ -302,6 +304,8 @@ def show(results: dict[str, Any], console: Console) -> None:
                 name, f"{rate:,}" if rate else "", str(values.get("p50_ms", "")), str(values.get("p99_ms", ""))
             )
     console.print(table)
+    if "cpu_ns_per_event" not in results:
+        return
     costs = Table(title="CPU time of the nodes' threads at the highest rate, ns per event")
     for heading in ("way in", "node", "thread", "ns"):
         costs.add_column(heading, justify="right" if heading == "ns" else "left")
@@ -319,6 +323,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pair", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="for each way in")
     parser.add_argument("--quick", action="store_true", help="everything once and shortly: does it run at all?")
+    parser.add_argument("--singles", action="store_true", help="only single events, and the bare echo beside them")
     parser.add_argument("--millions", type=int, default=8, help="millions of events over which memory is watched")
     parser.add_argument("--directory", type=Path, default=Path("var/pair"))
     parser.add_argument("--json", type=Path)

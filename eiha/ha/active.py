@@ -266,16 +266,28 @@ class Active:
 
     def ask_switchover(self, *, stop_after: bool) -> bool:
         """Begin a planned change of the active. False: it cannot be; a fact says why."""
-        if self.switchover.under_way:
+        if self.switchover.step is not Step.NONE:
             self.switchover.stop_after = self.switchover.stop_after or stop_after
             return True
         if self.membership.state != "synced":
             self._ctx.fact("switchover_refused", f"the pair is {self.membership.state}, not synced", "warning")
             return False
-        self.switchover.begin(self._ctx.monotonic_ms, stop_after=stop_after)
-        self._ctx.fact("switchover_begins", f"log ends at {self._replica.log.end.sequence}")
-        self._flush = True
+        self.switchover.approach(self._ctx.monotonic_ms, stop_after=stop_after)
+        self._approach_switchover()
         return True
+
+    def _approach_switchover(self) -> None:
+        """Close the intake for it as soon as what clients wait for then is short."""
+        progress, log, switchover = self.service.progress, self._replica.log, self.switchover
+        theirs = BEFORE_FIRST if progress is None else progress.applied_through
+        behind = log.end.sequence - min(self._replica.applied_through, theirs)
+        if not switchover.approached(
+            behind=behind > self._ctx.policy.switchover_behind_entries, now_ms=self._ctx.monotonic_ms
+        ):
+            return
+        switchover.begin(self._ctx.monotonic_ms, stop_after=switchover.stop_after)
+        self._ctx.fact("switchover_begins", f"log ends at {log.end.sequence}, {behind} entries are to be applied")
+        self._flush = True
 
     def _drive_switchover(self) -> None:
         switchover, replica, ctx = self.switchover, self._replica, self._ctx
@@ -334,6 +346,7 @@ class Active:
         self._ticked_ms = now_ms
         self.service.tick_transfer(late=now_ms - before_ms > LATE_TICKS * self._ctx.policy.tick_ms)
         self.fire_timers()
+        self._approach_switchover()
         self._flush = self._flush or len(self._pending) > 0
         self._replica.trim_memory(self.service.keep_after)
         self.service.tell_applied()

@@ -54,6 +54,11 @@ class Policy:
     witness_probe_ms: int = 5_000
     """How often a synced or active node looks at it, so that the status tells whether a failover is covered."""
     switchover_timeout_ms: int = 3_000
+    switchover_behind_entries: int = 64
+    """A switchover leaves the intake open while either engine has more than so many entries to apply: clients would
+    wait for that. (What is told once a tick is as old as some of them.)"""
+    switchover_approach_ms: int = 1_000
+    """So long at most: under a load that an engine cannot take it catches up only when the intake is closed."""
     switchover_drain_ms: int = 500
     """How long a switchover waits for writes to sinks that are under way."""
     forward_retry_ms: int = 300

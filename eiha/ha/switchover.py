@@ -17,6 +17,7 @@ class Step(enum.Enum):
     """Where the active stands in a switchover."""
 
     NONE = "none"
+    APPROACHING = "approaching"
     DRAINING = "draining"
     PROPOSED = "proposed"
     HANDED_OVER = "handed over"
@@ -36,17 +37,30 @@ class Switchover:
 
     @property
     def under_way(self) -> bool:
-        """Whether one is."""
-        return self.step is not Step.NONE
+        """Whether clients are not served for it any more."""
+        return self.step is not Step.NONE and self.step is not Step.APPROACHING
 
     @property
     def log_is_frozen(self) -> bool:
         """Whether nothing may be added to the log: the peer was told where it ends."""
         return self.step in (Step.PROPOSED, Step.HANDED_OVER)
 
+    def approach(self, now_ms: MonotonicMs, *, stop_after: bool) -> None:
+        """An engine is behind: clients are served while it catches up, since nothing else would be won meanwhile."""
+        assert self.step is Step.NONE
+        self.step = Step.APPROACHING
+        self.began_ms = now_ms
+        self.stop_after = stop_after
+
+    def approached(self, *, behind: bool, now_ms: MonotonicMs) -> bool:
+        """Whether to close the intake now. Under a load that an engine cannot take it catches up only after that."""
+        if self.step is not Step.APPROACHING:
+            return False
+        return not behind or now_ms - self.began_ms >= self._policy.switchover_approach_ms
+
     def begin(self, now_ms: MonotonicMs, *, stop_after: bool) -> None:
         """Close the intake and drain."""
-        assert self.step is Step.NONE
+        assert not self.under_way
         self.step = Step.DRAINING
         self.began_ms = now_ms
         self.stop_after = stop_after

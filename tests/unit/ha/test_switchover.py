@@ -30,6 +30,21 @@ def test_writes_to_sinks_are_waited_for_only_a_while() -> None:
     assert made.drained(pending=False, all_committed=True, publishing=True, now_ms=at(200))
 
 
+def test_clients_are_served_while_an_engine_is_behind_and_not_for_ever() -> None:
+    made = Switchover(Policy(switchover_approach_ms=500))
+    assert not made.approached(behind=False, now_ms=at(0))
+    made.approach(at(0), stop_after=True)
+    assert not made.under_way
+    assert not made.approached(behind=True, now_ms=at(499))
+    assert made.approached(behind=False, now_ms=at(1))
+    assert made.approached(behind=True, now_ms=at(500))
+    assert not made.overdue(at(10_000))
+    made.begin(at(500), stop_after=made.stop_after)
+    assert made.under_way
+    assert not made.approached(behind=False, now_ms=at(501))
+    assert made.end()
+
+
 def test_the_steps_in_order() -> None:
     made = begun()
     assert not made.log_is_frozen
