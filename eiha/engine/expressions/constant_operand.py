@@ -9,6 +9,7 @@ import numpy as np
 
 from eiha.engine.expressions.numeric import COMPARISONS, OPERATIONS, as_number, compared_as, truncated_quotient
 from eiha.engine.expressions.values import Constant, result
+from eiha.engine.kernels.whole_division import factor_and_shift, quotients, remainders
 from eiha.events.column import Column, Values
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import ArithmeticOp, CompareOp
@@ -29,7 +30,9 @@ def arithmetic_by(op: ArithmeticOp, type_: AttributeType, constant: Constant) ->
     if divides and not b[0]:
         return None
     apply: Callable[[Any, Any], Any] = OPERATIONS[op]
-    if type_ in _WHOLE and op is ArithmeticOp.DIVIDE:
+    if type_ is AttributeType.INT and divides and b[0] > 0:
+        apply = _divided(op, int(b[0]))
+    elif type_ in _WHOLE and op is ArithmeticOp.DIVIDE:
         apply = truncated_quotient
     elif type_ in _WHOLE and op is ArithmeticOp.MODULO and b[0] > 0:
         apply = _remainder
@@ -57,6 +60,22 @@ def comparison_by(op: CompareOp, left: AttributeType, constant: Constant) -> Cal
         return Column(AttributeType.BOOL, values)
 
     return run
+
+
+def _divided(op: ArithmeticOp, divisor: int) -> Callable[[Values, Values], Values]:
+    factor, shift = factor_and_shift(divisor)
+
+    def quotient(a: Values, _b: Values) -> Values:
+        out = np.empty_like(a)
+        quotients(a, factor, shift, out)
+        return out
+
+    def remainder(a: Values, _b: Values) -> Values:
+        out = np.empty_like(a)
+        remainders(a, divisor, factor, shift, out)
+        return out
+
+    return quotient if op is ArithmeticOp.DIVIDE else remainder
 
 
 def _remainder(a: Values, b: Values) -> Values:

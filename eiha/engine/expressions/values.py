@@ -93,7 +93,7 @@ def lifted_one(operation: Callable[[Column], Column], operand: Value) -> Value:
 def result(type_: AttributeType, values: Values, valid: Mask | None) -> Column:
     """A computed column in canonical form."""
     if valid is None:
-        return Column(type_, values.astype(type_.dtype, copy=False))
+        return Column(type_, values if values.dtype is type_.dtype else values.astype(type_.dtype, copy=False))
     if len(valid) != len(values):
         valid = np.broadcast_to(valid, values.shape)
     return make_column(type_, values, valid)
