@@ -75,6 +75,56 @@ _INT_MASK: Final = (1 << 32) - 1
 
 
 @inlined
+def _calculate(
+    operation: int, to: int, a: int, b: int, wholes: WriteInt64, fractions: WriteFloat64, nulls: WriteBool
+) -> None:
+    """Arithmetic: of a null is null, and so is what is divided by zero."""
+    nulls[to] = nulls[a] or nulls[b]
+    if operation == ADD_WHOLE:
+        wholes[to] = wholes[a] + wholes[b]
+    elif operation == SUBTRACT_WHOLE:
+        wholes[to] = wholes[a] - wholes[b]
+    elif operation == MULTIPLY_WHOLE:
+        wholes[to] = wholes[a] * wholes[b]
+    elif operation == ADD:
+        fractions[to] = fractions[a] + fractions[b]
+    elif operation == SUBTRACT:
+        fractions[to] = fractions[a] - fractions[b]
+    elif operation == MULTIPLY:
+        fractions[to] = fractions[a] * fractions[b]
+    elif fractions[b] == 0.0:
+        nulls[to] = True
+    else:
+        fractions[to] = fractions[a] / fractions[b]
+
+
+@inlined
+def _compare(
+    operation: int, to: int, a: int, b: int, wholes: WriteInt64, fractions: ReadFloat64, nulls: WriteBool
+) -> None:
+    """A comparison, which is never null."""
+    nulls[to] = False
+    if nulls[a] or nulls[b]:
+        wholes[to] = operation in (NOT_EQUAL_WHOLE, NOT_EQUAL)
+    elif operation == EQUAL_WHOLE:
+        wholes[to] = wholes[a] == wholes[b]
+    elif operation == NOT_EQUAL_WHOLE:
+        wholes[to] = wholes[a] != wholes[b]
+    elif operation == LESS_WHOLE:
+        wholes[to] = wholes[a] < wholes[b]
+    elif operation == LESS_EQUAL_WHOLE:
+        wholes[to] = wholes[a] <= wholes[b]
+    elif operation == EQUAL:
+        wholes[to] = fractions[a] == fractions[b]
+    elif operation == NOT_EQUAL:
+        wholes[to] = fractions[a] != fractions[b]
+    elif operation == LESS:
+        wholes[to] = fractions[a] < fractions[b]
+    else:
+        wholes[to] = fractions[a] <= fractions[b]
+
+
+@inlined
 def _holds(
     code: ReadInt64, result: int, wholes: WriteInt64, fractions: WriteFloat64, nulls: WriteBool,
     operand_wholes: ReadInt64, operand_fractions: ReadFloat64, operand_nulls: ReadBool, width: int, row: int,
@@ -104,43 +154,9 @@ def _holds(
             nulls[to] = nulls[a]
             wholes[to] = ((wholes[a] + _INT_HALF) & _INT_MASK) - _INT_HALF
         elif operation < EQUAL_WHOLE:
-            nulls[to] = nulls[a] or nulls[b]
-            if operation == ADD_WHOLE:
-                wholes[to] = wholes[a] + wholes[b]
-            elif operation == SUBTRACT_WHOLE:
-                wholes[to] = wholes[a] - wholes[b]
-            elif operation == MULTIPLY_WHOLE:
-                wholes[to] = wholes[a] * wholes[b]
-            elif operation == ADD:
-                fractions[to] = fractions[a] + fractions[b]
-            elif operation == SUBTRACT:
-                fractions[to] = fractions[a] - fractions[b]
-            elif operation == MULTIPLY:
-                fractions[to] = fractions[a] * fractions[b]
-            elif fractions[b] == 0.0:
-                nulls[to] = True
-            else:
-                fractions[to] = fractions[a] / fractions[b]
+            _calculate(operation, to, a, b, wholes, fractions, nulls)
         elif operation <= LESS_EQUAL:
-            nulls[to] = False
-            if nulls[a] or nulls[b]:
-                wholes[to] = operation in (NOT_EQUAL_WHOLE, NOT_EQUAL)
-            elif operation == EQUAL_WHOLE:
-                wholes[to] = wholes[a] == wholes[b]
-            elif operation == NOT_EQUAL_WHOLE:
-                wholes[to] = wholes[a] != wholes[b]
-            elif operation == LESS_WHOLE:
-                wholes[to] = wholes[a] < wholes[b]
-            elif operation == LESS_EQUAL_WHOLE:
-                wholes[to] = wholes[a] <= wholes[b]
-            elif operation == EQUAL:
-                wholes[to] = fractions[a] == fractions[b]
-            elif operation == NOT_EQUAL:
-                wholes[to] = fractions[a] != fractions[b]
-            elif operation == LESS:
-                wholes[to] = fractions[a] < fractions[b]
-            else:
-                wholes[to] = fractions[a] <= fractions[b]
+            _compare(operation, to, a, b, wholes, fractions, nulls)
         else:
             nulls[to] = False
             left = wholes[a] != 0 and not nulls[a]
