@@ -94,8 +94,8 @@ class Policy:
     snapshot_interval_ms: int = 60_000
     snapshot_interval_bytes: int = 1 << 30
     """A snapshot is due when either has passed since the last and something was applied. 0 ms: only by bytes."""
-    snapshot_interval_entries: int = 2_000
-    """It is also due when a start would have to replay so many entries (about a second's worth), but not within
+    snapshot_interval_entries: int = 1_000
+    """It is also due when a start would have to replay so many entries (half a second or more), but not within
     ``snapshot_early_ms``, and not so that snapshots take more than a twentieth of the time: a node that restarts more
     often than the interval would otherwise replay more each time."""
     snapshot_early_ms: int = 2_000

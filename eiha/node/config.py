@@ -187,7 +187,7 @@ class PersistenceSection:
     interval_s: int = key(
         60,
         "Time between two snapshots; 0: only on demand and at an orderly stop. A node that starts replays what came "
-        "after the newest one: if that is more than 2,000 entries, one is due sooner, as long as snapshots take no "
+        "after the newest one: if that is more than 1,000 entries, one is due sooner, as long as snapshots take no "
         "more than a twentieth of the time.",
         minimum=0,
         maximum=604_800,
