@@ -21,10 +21,11 @@ from eiha.engine.operators.tumbling_aggregates import TumblingAggregates
 from eiha.engine.operators.tumbling_groups import TumblingGroups
 from eiha.engine.partitions.factory import make_queries
 from eiha.engine.partitions.instances import Instances
+from eiha.engine.partitions.keyed_consecutive import KeyedConsecutive
 from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
-from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window, may_be_in_a_row
 from eiha.engine.partitions.keyed_tumbling import KeyedTumbling, TumbledEnd
 from eiha.engine.partitions.keyed_windows import KEYED_BATCHES, KEYED_SUMS, make_keyed_batches, make_keyed_window
 from eiha.engine.patterns.factory import PatternMaker, pattern_maker
@@ -223,9 +224,9 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
     if isinstance(query.input, PatternInput):
         whole = keyed_pattern(query, plan)
         if whole is None:
-            return None
+            return _in_a_row(query, query.input, plan, scope)
         assert isinstance(whole.input, PatternInput)
-        return KeyedPattern(query, _pattern_query(whole, whole.input, scope, {}))
+        return KeyedPattern(query, _pattern_query(whole, whole.input, scope, {}, over_all_keys=True))
     if not is_keyed(query, plan):
         return None
     assert isinstance(query.input, StreamInput)
@@ -244,6 +245,18 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
     stages, expires, names = _stages(query, query.input, plan, scope, _keyed_window)
     select = KeyedSelect(query.selector, query.output.events, names, expires=expires, instances=instances)
     return KeyedQuery(query, stages, select)
+
+
+def _in_a_row(query: Query, source: PatternInput, plan: Plan, scope: Scope) -> KeyedPattern | None:
+    """A sequence within a partition for all instances at once; None if it must be run one by one."""
+    if not source.is_sequence or not may_be_in_a_row(query, plan):
+        return None
+    maker = pattern_maker(source, query.selector, scope)
+    if maker.in_a_row is None:
+        return None
+    select = Select(query.selector, query.output.events, maker.scope, expires=False)
+    runtime = QueryRuntime(query, KeyedConsecutive(maker.in_a_row), (), select)
+    return KeyedPattern(query, runtime, reads_keys=True)
 
 
 MakeWindow = Callable[[Window, Query, Schema, bool, Scope], Operator | None]
@@ -330,10 +343,18 @@ def _filters_by_aggregates(query: Query) -> bool:
     return any(isinstance(each, Filter) and bool(each.aggregates) for each in query.input.handlers)
 
 
-def _pattern_query(query: Query, source: PatternInput, scope: Scope, patterns: dict[int, PatternMaker]) -> QueryRuntime:
+def _pattern_query(
+    query: Query,
+    source: PatternInput,
+    scope: Scope,
+    patterns: dict[int, PatternMaker],
+    *,
+    over_all_keys: bool = False,
+) -> QueryRuntime:
     """``patterns``: what is compiled once for all instances of a query, by the query's position."""
     maker = patterns.get(query.position)
     if maker is None:
-        maker = patterns[query.position] = pattern_maker(source, query.selector, scope)
+        maker = pattern_maker(source, query.selector, scope, over_all_keys=over_all_keys)
+        patterns[query.position] = maker
     select = Select(query.selector, query.output.events, maker.scope, expires=False, rate=query.rate)
     return QueryRuntime(query, maker.make(), (), select)

@@ -68,7 +68,11 @@ class QueryRuntime:
 
     def pass_time(self, clock: ChunkClock) -> EventBatch | None:
         """What timers of the stages put out while rows pass that do not reach the query."""
-        return self._run(_NO_ROWS, 0, clock) if clock.reaches(self.next_timer_ms()) else None
+        if not clock.reaches(self.next_timer_ms()):
+            return None
+        if self.pattern is not None and isinstance(self.query.input, PatternInput):
+            return self._run(self.pattern.receive("", _NO_ROWS, clock.of(_NO_ROWS)), 0, clock)
+        return self._run(_NO_ROWS, 0, clock)
 
     def next_timer_ms(self) -> int | None:
         """The earliest timer of any stage."""

@@ -15,6 +15,7 @@ from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
 from eiha.engine.partition_routes import comes_row_by_row, copies, copies_stay_in_order, one_instance_a_chunk
 from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_timers
+from eiha.engine.pattern_routes import may_mistake_the_time, waits_of
 from eiha.engine.query_expressions import aggregates_of, expressions, handlers_of
 from eiha.engine.sliding_queries import slides
 from eiha.events.schema import AttributeType
@@ -22,22 +23,17 @@ from eiha.plan.attribute_refs import tables_read
 from eiha.plan.expressions import Literal
 from eiha.plan.nodes import (
     ENTRY_MARK,
-    AbsentNode,
-    EveryNode,
     Filter,
     JoinInput,
     JoinSide,
-    LogicalNode,
-    NextNode,
     OutputEvents,
     PatternInput,
-    PatternNode,
     Plan,
+    Purge,
     Query,
     RateKind,
     RateLimit,
     SideKind,
-    StepNode,
     StreamFunction,
     StreamInput,
     Window,
@@ -66,7 +62,7 @@ class Route:
 
     ``batched``: whole batches may be fed. ``queries``: positions of the queries reached, in topological order, each
     with the stream by which the rows reach it. ``feeders``: for each stream reached, the queries that fill it, in the
-    order in which their rows for one chunk come. ``timed``: the queries reached that set timers.
+    order in which their rows for one chunk come. ``timed``: the queries reached that set timers of their own.
 
     ``fires_inside``: in playback, timers of ``timed`` may fire inside the operators while a batch passes, by the clock
     of its rows; else batches are cut where time moves. ``fires_inside_live``: the same for a live plan, whose timers
@@ -101,7 +97,7 @@ def sets_timers(query: Query) -> bool:
     if query.rate is not None and sets_timers_by_rate(query.rate):
         return True
     if isinstance(query.input, PatternInput):
-        return _waits(query.input.root)
+        return bool(waits_of(query.input.root))
     if slides(query):
         return False
     return any(isinstance(each, Window) and each.name not in UNTIMED_WINDOWS for each in handlers_of(query))
@@ -114,11 +110,22 @@ def sets_timers_by_rate(rate: RateLimit) -> bool:
 
 def timed_queries(plan: Plan) -> frozenset[int]:
     """Positions of the queries that may want to fire, be it to forget idle keys of their partition."""
+    purging = (index for index, query in enumerate(plan.queries) if _purge(plan, query) is not None)
+    return waiting_queries(plan) | frozenset(purging)
+
+
+def waiting_queries(plan: Plan) -> frozenset[int]:
+    """Positions of the queries that set timers of their own."""
     return frozenset(
         index
         for index, query in enumerate(plan.queries)
-        if _purges(plan, query) or (keyed_timers(query) if _is_keyed(plan, query) else sets_timers(query))
+        if (keyed_timers(query) if _is_keyed(plan, query) else sets_timers(query))
     )
+
+
+def shortest_idle_ms(plan: Plan) -> int:
+    """How long keys of partitions are kept at least."""
+    return min((each.purge.idle_ms for each in plan.partitions if each.purge is not None), default=_NEVER_DUE_MS)
 
 
 def _is_keyed(plan: Plan, query: Query) -> bool:
@@ -138,7 +145,12 @@ def may_be_due_at_once(plan: Plan, way: Route, queries: frozenset[int], late_ms:
 
 
 def _shortest_time_ms(plan: Plan, queries: frozenset[int]) -> int:
-    """The least time constant of windows and functions in ``queries``: no row that is less late is due at once."""
+    """The least time constant of what sets timers in ``queries``: no row that is less late is due at once."""
+    inputs = (plan.queries[index].input for index in sorted(queries))
+    least_wait_ms = min(
+        (wait_ms for each in inputs if isinstance(each, PatternInput) for wait_ms in waits_of(each.root)),
+        default=_NEVER_DUE_MS,
+    )
     return min(
         (
             argument.value
@@ -148,28 +160,12 @@ def _shortest_time_ms(plan: Plan, queries: frozenset[int]) -> int:
             for argument in each.arguments
             if isinstance(argument, Literal) and isinstance(argument.value, int) and argument.value > 0
         ),
-        default=_NEVER_DUE_MS,
+        default=least_wait_ms,
     )
 
 
-def _purges(plan: Plan, query: Query) -> bool:
-    return query.partition is not None and plan.partitions[query.partition].purge is not None
-
-
-def _waits(node: PatternNode) -> bool:
-    match node:
-        case StepNode():
-            return False
-        case NextNode(elements):
-            return any(_waits(element) for element in elements)
-        case EveryNode(element):
-            return _waits(element)
-        case LogicalNode(_, left, right):
-            return _waits(left) or _waits(right)
-        case AbsentNode(_, wait_ms):
-            return wait_ms is not None
-        case _:
-            assert_never(node)
+def _purge(plan: Plan, query: Query) -> Purge | None:
+    return None if query.partition is None else plan.partitions[query.partition].purge
 
 
 def wall_driven_queries(plan: Plan) -> tuple[int, ...]:
@@ -204,7 +200,7 @@ def route(
     recursive = not _walk(plan, readers, source, arrivals)
     reached = frozenset(query for feeders in arrivals.values() for query in feeders)
     feeders = {stream: tuple(dict.fromkeys(queries)) for stream, queries in arrivals.items()}
-    timed = reached & timed_queries(plan)
+    timed = reached & waiting_queries(plan)
     batched = (
         not recursive
         and not any(fails_by_a_row(plan.queries[index]) for index in reached - tried)
@@ -367,7 +363,7 @@ def _rounds_within_a_row(plan: Plan, source: str, arrivals: Mapping[str, list[in
 
 def _lets_pass_row_by_row(plan: Plan, source: str, query: Query, arrivals: Mapping[str, list[int]]) -> bool:
     assert query.rate is not None
-    if query.partition is not None or isinstance(query.input, JoinInput):
+    if isinstance(query.input, JoinInput) or (query.partition is not None and query.rate.every_ms is not None):
         return False
     if query.rate.every_ms is not None or query.rate.kind is RateKind.FIRST:
         return True
@@ -400,7 +396,9 @@ def _tells_chunks(query: Query) -> bool:
 
 def _fires_at_its_times(query: Query) -> bool:
     """Whether the timers of a query may fire inside it while a live plan's clock moves past several of them."""
-    return not _tells_chunks(query) and (query.rate is None or not sets_timers_by_rate(query.rate))
+    if isinstance(query.input, PatternInput) or _tells_chunks(query):
+        return False
+    return query.rate is None or not sets_timers_by_rate(query.rate)
 
 
 def _timers_keep_order(
@@ -438,6 +436,8 @@ def _splits_chunks(
     The numbers behind a chunk's own may as well be those of timers, which belong to the chunk that comes next.
     """
     query = plan.queries[index]
+    if isinstance(query.input, PatternInput):
+        return may_mistake_the_time(plan, query, readers, expressions, sets_timers)
     if query.output.target not in readers:
         return False
     return not isinstance(query.input, StreamInput) or not comes_row_by_row(plan, source, query.input.stream, arrivals)
@@ -453,7 +453,7 @@ def _fires_by_its_rows(query: Query) -> bool:
     """
     match query.input:
         case PatternInput():
-            return False
+            return True
         case JoinInput():
             selector = query.selector
             unseen = query.output.events is OutputEvents.CURRENT and not (

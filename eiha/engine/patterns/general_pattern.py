@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.expressions.rows import Rows, Scope
-from eiha.engine.operator import AT_ONCE, FIRED_CHUNK, OperatorState, RowClock
+from eiha.engine.operator import AT_ONCE, FIRED_CHUNK, NO_TICKS, OperatorState, RowClock
 from eiha.engine.patterns.captured import Event, PartialMatch
 from eiha.engine.patterns.machine import Machine
 from eiha.engine.patterns.match_columns import MatchColumns
@@ -56,6 +56,7 @@ class PatternProgram:
         self.kept = kept
         self.served = {stream: self._served(stream) for stream in kept}
         self.waits_at_start = any(state.starts and state.wait_ms is not None for state in self.states)
+        self.waits = any(state.wait_ms is not None for state in self.states)
         self.lingers = any(state.kind is StateKind.COUNTED or state.partner >= 0 for state in self.states)
         self.idles_at = self._idles_at()
         self.puts_out_one = frozenset(state.position for state in self.states if self._puts_out_one(state))
@@ -121,20 +122,25 @@ class GeneralPattern:
         Raises:
             EngineFault: a condition cannot be computed.
         """
-        if not len(batch):
-            return self._put_out([], [])
-        if not self._started:
-            self._start(int(clock.now_ms[0]))
         program = self._program
+        ticks_ms = clock.ticks_ms if program.waits else NO_TICKS
+        if not self._started and (len(batch) or len(ticks_ms)):
+            self._start(int(ticks_ms[0] if len(ticks_ms) else clock.now_ms[0]))
+        if not len(batch):
+            notes = _Notes(self._machine)
+            _Alarms(self._machine, ticks_ms, notes).go_off(len(ticks_ms) - 1)
+            return self._put_out(notes.found, notes.chunks)
         served = program.served[stream]
         rows = Rows(len(batch), (batch.columns,), batch.timestamps, clock.now_ms)
         masks: Masks = [program.checks[position].mask(rows) for position in served]
         visit = _Visit(self._machine, stream, program, masks, batch, clock.now_ms)
-        if program.source.is_sequence:
+        if len(ticks_ms):
+            self._visit_with_alarms(visit, _events(batch, program.kept[stream], None), ticks_ms)
+        elif program.source.is_sequence:
             self._visit_sequence(visit, _events(batch, program.kept[stream], None))
         else:
             self._visit_pattern(visit, batch, masks, program.kept[stream])
-        return self._put_out(visit.found, visit.chunks)
+        return self._put_out(visit.notes.found, visit.notes.chunks)
 
     def fire(self, now_ms: int) -> EventBatch | None:
         """See ``Operator``."""
@@ -173,6 +179,14 @@ class GeneralPattern:
         program = self._program
         source = program.source
         return Machine(program.states, program.checks, source.within_ms, is_sequence=source.is_sequence)
+
+    def _visit_with_alarms(self, visit: _Visit, events: list[Event], ticks_ms: Longs) -> None:
+        """Row by row, and before each the alarms that are due by then."""
+        alarms = _Alarms(self._machine, ticks_ms, visit.notes)
+        for row, event in enumerate(events):
+            alarms.go_off(visit.chunk(row) // CHUNK_STRIDE)
+            visit.row(row, event)
+        alarms.go_off(len(ticks_ms) - 1)
 
     def _visit_sequence(self, visit: _Visit, events: list[Event]) -> None:
         """Row by row; while nothing has begun, from one row that may begin something to the next."""
@@ -226,7 +240,7 @@ class GeneralPattern:
 
 
 class _Visit:
-    """One batch on its way through the machine, and the matches found on it with their chunk numbers."""
+    """One batch on its way through the machine."""
 
     def __init__(
         self, machine: Machine, stream: str, program: PatternProgram, masks: Masks, batch: EventBatch, now_ms: Longs
@@ -239,9 +253,7 @@ class _Visit:
         self._numbers = batch.chunks
         self._count = len(batch)
         self._now_ms = now_ms
-        self._last = -1
-        self.found: list[PartialMatch] = []
-        self.chunks: list[int] = []
+        self.notes = _Notes(machine)
 
     def rows_for(self, position: int) -> list[int] | None:
         """The rows that the step may take; None if it may take all, or is fed by another stream."""
@@ -263,17 +275,53 @@ class _Visit:
             if machine.found:
                 if position in self._puts_out_one:
                     del machine.found[1:]
-                self._note(row * CHUNK_STRIDE if self._numbers is None else int(self._numbers[row]))
+                self.notes.add(self.chunk(row), shares=len(self._served) > 1)
 
-    def _note(self, chunk: int) -> None:
-        """Number what a step found. Where one stream feeds several steps it is one chunk."""
+    def chunk(self, row: int) -> int:
+        """The number of the chunk that a row is."""
+        return row * CHUNK_STRIDE if self._numbers is None else int(self._numbers[row])
+
+
+class _Notes:
+    """Matches found while a batch passes, with their chunk numbers."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._last = -CHUNK_STRIDE
+        self.found: list[PartialMatch] = []
+        self.chunks: list[int] = []
+
+    def add(self, chunk: int, *, shares: bool) -> None:
+        """Number what the machine found; ``shares``: it is one chunk, since one stream feeds several steps."""
         end = chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1
         for place, match in enumerate(self._machine.found):
-            if place == 0 or len(self._served) == 1:
+            if place == 0 or not shares:
                 self._last = chunk if chunk > self._last else min(self._last + 1, end)
             self.found.append(match)
             self.chunks.append(self._last)
         self._machine.found = []
+
+
+class _Alarms:
+    """The alarms of a batch, each at the first of ``ticks_ms`` at which it is due, and what they put out."""
+
+    def __init__(self, machine: Machine, ticks_ms: Longs, notes: _Notes) -> None:
+        self._machine = machine
+        self._ticks_ms: list[int] = ticks_ms.tolist()
+        self._place = 0
+        self._notes = notes
+
+    def go_off(self, last: int) -> None:
+        """Let go off what is due by the moment at place ``last``."""
+        last = min(last, len(self._ticks_ms) - 1)
+        while self._place <= last:
+            alarm = self._machine.next_alarm()
+            if alarm is None or alarm[0] > self._ticks_ms[last]:
+                break
+            self._place = bisect_left(self._ticks_ms, alarm[0], self._place, last)
+            self._machine.fire(self._ticks_ms[self._place])
+            self._notes.add((self._place - 1) * CHUNK_STRIDE + 1, shares=False)
+        self._place = max(self._place, last + 1)
 
 
 def _any(masks: Masks, count: int) -> Longs:

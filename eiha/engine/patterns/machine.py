@@ -183,7 +183,7 @@ class Machine:
             }
             for each in self.held
         ]
-        return {"held": held, **table.state()}
+        return {"held": held, "found": table.numbers(self.found), **table.state()}
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
@@ -195,7 +195,7 @@ class Machine:
             each.begun, each.active, each.renew = saved["flags"]
             each.wait_until_ms, each.arrived_ms = saved["times"]
             each.alarms = list(saved["alarms"])
-        self.found = []
+        self.found = [matches[number] for number in state["found"]]
 
     # --- matches begin and wait
 

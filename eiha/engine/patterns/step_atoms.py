@@ -61,7 +61,8 @@ class Term:
 class Atom:
     """``outcomes``: how the captured term may stand to the arriving one; ``if_missing``: what holds without event.
 
-    ``source`` -1: no captured event; then ``outcomes`` is 1 if the arriving term must be true, else 0.
+    ``source`` -1: no captured event; then ``outcomes`` is 1 if the arriving term must be true, else 0. ``compares``:
+    the terms are values of the two events, and not whether something is true of the captured one.
     """
 
     source: int
@@ -70,6 +71,7 @@ class Atom:
     arriving: int
     outcomes: int
     if_missing: bool
+    compares: bool = True
 
 
 Clauses = list[tuple[Atom, ...]]
@@ -128,7 +130,7 @@ class AtomTable:
             source, index = captured[0]
             truth = self._truth_when_missing(part)
             term = self._captured(part, source, AttributeType.BOOL)
-            return Atom(source, index, term, self._always(position), SAME, truth)
+            return Atom(source, index, term, self._always(position), SAME, truth, compares=False)
         if len(captured) > 1 or not isinstance(part, Compare):
             return None
         return self._comparison(part, position)

@@ -1,41 +1,50 @@
-"""Where things lie in the arrays of the compiled machine (``stepping``).
-
-Compiled code holds these numbers: who changes them must change ``stepping`` too, by whose date its cache is judged.
-"""
+"""Where things lie in the array of the compiled machine (``stepping``)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-DONE, NEEDS_SLOTS, NEEDS_OUTPUT, NEEDS_CELLS = range(4)
+DONE, NEEDS_SLOTS, NEEDS_OUTPUT, NEEDS_CELLS, NEEDS_ALARMS = range(5)
 """Why ``step`` returned: all rows are done; or there may be too little room for the row, of one kind or another."""
 
 (
     STATES, STRIDE, WITHIN, IS_SEQUENCE, IDLES_AT, CAPACITY, RING, FREE, FOUND, FOUND_ROOM, CELLS, CELLS_ROOM,
-    LAST_CHUNK, RINGS, SLOTS, FREE_LIST, CHAIN, MATCHES, WORLD,
-) = range(19)  # fmt: skip
+    LAST_CHUNK, ALARM_ROOM, TICK, TERMS, RINGS, SLOTS, FREE_LIST, CHAIN, ALARM_RINGS, LINKS, BUCKETS, MATCHES, WORLD,
+) = range(25)  # fmt: skip
 """All is in one array, which begins with: number of states, length of a slot, ``within`` or -1, whether a sequence, the
 start without which nothing happens or -1; slots, room of a ring (a power of two), free slots, matches found and room
-for them, cells and room for them, number of the chunk put out last; where the rings (of each state one of matches that
-wait and one of fresh ones), the slots, the list of free ones, the cells and the matches found begin. Then come the
-states."""
+for them, cells and room for them, number of the chunk put out last, alarms for which a state has room, the first moment
+of the batch at which none went off yet, terms of a captured event; where the rings (of each state one of matches that
+wait and one of fresh ones), the slots, the list of free ones, the cells, the rings of alarms, the links and buckets of
+keyed states and the matches found begin. Then come the states."""
 
 (
     KIND, LEAST, MOST, PARTNER, STARTS, IS_LAST, EMITS, FOLLOWER, AGAIN, RENEWED_AT, SKIPS, IS_AND, LEADS,
-    REPEATS, COPIES, FINDS, LISTED, PUTS_OUT_ONE, ORDERED, ELEMENT, TABLE,
-) = range(21)  # fmt: skip
+    REPEATS, COPIES, FINDS, LISTED, PUTS_OUT_ONE, ORDERED, ELEMENT, WAIT_MS, BY_TIME, CAN_BE_SERVED, KEYED_AS,
+    KEY_SOURCE, KEY_INDEX, KEY_TERM, KEY_ARRIVING, TABLE,
+) = range(29)  # fmt: skip
 """What a state is: see ``State``. ``COPIES``: new matches that an event taken may cause; ``FINDS``: whether it may
 complete one; ``LISTED``: whether all its events are kept in cells. ``ORDERED``, ``ELEMENT``: the i-th state in the
-order of the text, and the i-th element's leading one, or -1."""
+order of the text, and the i-th element's leading one, or -1. ``BY_TIME``: whether the times of matches at an absent
+step stay as they are while they wait; ``CAN_BE_SERVED``: whether a match that waits may get on by another way.
+``KEYED_AS``: -1, or the state's number among those whose waiting matches are found by a key: the captured ``KEY_TERM``
+of the event at ``KEY_INDEX`` of ``KEY_SOURCE``, which must equal the arriving term ``KEY_ARRIVING``."""
 
-SINGLE, COUNTED, PAIRED, PAIRED_ABSENT = range(4)
+SINGLE, COUNTED, PAIRED, PAIRED_ABSENT, ABSENT = range(5)
 
 (
     WAIT_HEAD, WAITING, FRESH_HEAD, FRESH, FRESH_OLDEST, FRESH_NEWEST, FRESH_LAST, FRESH_RISES, BEGUN, RENEW,
-    ARRIVED, SWEEP_FROM, STATE,
-) = range(TABLE, TABLE + 13)  # fmt: skip
-"""What a state holds: where its rings begin and how long they are; bounds of the first times of fresh matches, that of
-the last one, whether they rise; and flags as in ``Waiting``."""
+    ARRIVED, SWEEP_FROM, HOLES, WAIT_RISES, IS_OFF, WAIT_UNTIL, ALARM_HEAD, ALARMS, STATE,
+) = range(TABLE, TABLE + 19)  # fmt: skip
+"""What a state holds: where its rings begin and how many matches are in them; bounds of the first times of fresh
+matches, that of the last one, whether they rise; flags as in ``Waiting``; holes that matches left in the ring of a
+keyed state (the first place is none), whether those that wait rise by the times of their last events, whether an absent
+start is over, and alarms."""
+
+PLACE, NEXT, BEFORE, BUCKET, LINK = range(5)
+"""Of a match that waits at a keyed state: its place in the ring, its neighbours in a bucket (slot + 1; 0: none), and
+the bucket, -1 for none. Behind the buckets of keys comes one of matches that got on by another way, which the state
+forgets when the next event is shown to it. A bucket is its first and its last slot + 1."""
 
 REFERENCES, TIME, LAPSED, OLDEST, NEWEST, SLOT = range(6)
 COUNT, FIRST, LAST, CELL, STEP = range(5)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.patterns import step_layout as s
+from eiha.engine.patterns.conditions import SAME
 from eiha.engine.patterns.general_pattern import PatternProgram
 from eiha.engine.patterns.state_table import NONE, State, StateKind
 from eiha.engine.patterns.step_atoms import AtomTable
@@ -23,6 +24,7 @@ _KINDS: Final = {
     StateKind.COUNTED: s.COUNTED,
     StateKind.PAIRED: s.PAIRED,
     StateKind.PAIRED_ABSENT: s.PAIRED_ABSENT,
+    StateKind.ABSENT: s.ABSENT,
 }
 
 
@@ -53,6 +55,8 @@ class StepProgram:
             state.kind is StateKind.COUNTED and _reads_inside(program, atoms, state.position) for state in states
         )
         self.table = _table(program, self.listed)
+        self.keyed = _note_keys(program, atoms, self.table)
+        self.waits = program.waits
         sizes = [len(clauses) for clauses in atoms.clauses]
         self.clauses_of = _starts(sizes)
         self.atoms_of = _starts(len(clause) for clauses in atoms.clauses for clause in clauses)
@@ -72,12 +76,9 @@ class StepProgram:
 def step_program(program: PatternProgram, scope: Scope) -> StepProgram | None:
     """The arrays of a pattern that the compiled machine can run; None for one that it cannot.
 
-    It sets no alarms, needs some event, and its conditions are clauses of atoms.
+    It needs some event, and its conditions are clauses of atoms.
     """
-    states = program.states
-    if any(state.kind is StateKind.ABSENT or state.wait_ms is not None for state in states):
-        return None
-    if all(state.least == 0 for state in states):
+    if all(state.least == 0 for state in program.states):
         return None
     atoms = AtomTable(program.source.steps, scope)
     for position, check in enumerate(program.checks):
@@ -148,11 +149,37 @@ def _table(program: PatternProgram, listed: tuple[bool, ...]) -> Longs:
         row[s.FINDS] = any(each.is_last for each in behind)
         row[s.LISTED] = listed[state.position]
         row[s.PUTS_OUT_ONE] = state.position in program.puts_out_one
+        row[s.WAIT_MS] = NONE if state.wait_ms is None else state.wait_ms
+        before = [each for each in states if each.follower == state.position]
+        row[s.BY_TIME] = state.kind is StateKind.ABSENT and all(each.kind is StateKind.SINGLE for each in before)
+        row[s.CAN_BE_SERVED] = state.kind is StateKind.COUNTED or (state.partner != NONE and not state.is_and)
     for place, state in enumerate(_ordered(states)):
         table[place, s.ORDERED] = state.position
     for place, state in enumerate(_elements(states)):
         table[place, s.ELEMENT] = state.position
     return table
+
+
+def _note_keys(program: PatternProgram, atoms: AtomTable, table: Longs) -> int:
+    """Note at which states matches are found by key: those whose condition demands ``value == e1.value``, say, of an
+    event that cannot change while they wait. How many.
+    """
+    states, keyed = program.states, 0
+    for state, clauses in zip(states, atoms.clauses, strict=True):
+        if program.source.is_sequence or len(clauses) != 1:
+            continue
+        for atom in clauses[0]:
+            if atom.source < 0 or not atom.compares or atom.outcomes != SAME:
+                continue
+            source = states[atom.source]
+            is_fixed = source.kind is not StateKind.COUNTED or (atom.index == 0 and source.least > 0)
+            if is_fixed and source.element != state.element and atom.index in (0, LAST_EVENT):
+                row = table[state.position]
+                row[s.KEYED_AS], row[s.KEY_SOURCE], row[s.KEY_INDEX] = keyed, atom.source, atom.index
+                row[s.KEY_TERM], row[s.KEY_ARRIVING] = atom.term, atom.arriving
+                keyed += 1
+                break
+    return keyed
 
 
 def _behind(states: tuple[State, ...], state: State) -> list[State]:

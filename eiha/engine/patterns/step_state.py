@@ -11,7 +11,7 @@ from eiha.engine.expressions.rows import Rows
 from eiha.engine.operator import OperatorState
 from eiha.engine.patterns import step_layout as s
 from eiha.engine.patterns.step_program import StepProgram
-from eiha.engine.patterns.stepping import begin
+from eiha.engine.patterns.stepping import begin, link_again
 from eiha.engine.windows.row_store import RowStore
 from eiha.events.batch import EventBatch
 from eiha.events.column import Column
@@ -19,6 +19,7 @@ from eiha.events.column import Column
 Longs = npt.NDArray[np.int64]
 
 _SLOTS_MIN: Final = 16
+_ALARMS_MIN: Final = 256
 _COMPACT_ABOVE: Final = 256
 
 
@@ -135,11 +136,14 @@ class StepState:
         world = self.world
         world[s.STATES], world[s.STRIDE], world[s.WITHIN] = steps, program.stride, program.within_ms
         world[s.IS_SEQUENCE], world[s.IDLES_AT] = program.is_sequence, program.idles_at
+        world[s.TERMS] = len(program.captured)
         self.states[:, : s.TABLE] = program.table
         self.states[:, s.SWEEP_FROM] = s.SWEEP_MIN
         self.restless: Longs = np.ones(len(program.streams), dtype=np.int64)
         self.events = CapturedEvents(program)
         self._compact_above = _COMPACT_ABOVE
+        if program.waits:
+            self.grow_alarms()
         self.grow()
         begin(self.memory)
 
@@ -149,6 +153,10 @@ class StepState:
         while capacity < (self._program.steps + 2) ** 3:
             capacity *= 2
         self._resize(capacity=capacity)
+
+    def grow_alarms(self) -> None:
+        """Room for twice as many alarms."""
+        self._resize(alarm_room=2 * int(self.world[s.ALARM_ROOM]) or _ALARMS_MIN)
 
     def make_output(self, wanted: int) -> None:
         """Room for ``wanted`` matches; those found are gone."""
@@ -170,29 +178,47 @@ class StepState:
         """The slots in a ring: ``2 * state`` those that wait, ``2 * state + 1`` fresh ones."""
         at, room = (s.FRESH_HEAD if number % 2 else s.WAIT_HEAD), int(self.world[s.RING])
         head, length = self.states[number // 2, at : at + 2].tolist()
+        if not number % 2:
+            length += int(self.states[number // 2, s.HOLES])
         slots: Longs = self.rings[number].take((head + np.arange(length, dtype=np.int64)) & (room - 1))
-        return slots
+        return slots[slots >= 0]
+
+    def alarms_of(self, state: int) -> Longs:
+        """The alarms of a state."""
+        head, length = self.states[state, s.ALARM_HEAD : s.ALARM_HEAD + 2].tolist()
+        room = int(self.world[s.ALARM_ROOM])
+        moments: Longs = self.alarms[state].take((head + np.arange(length, dtype=np.int64)) & (room - 1))
+        return moments
+
+    def _link(self) -> None:
+        """Find anew by key what waits at keyed states."""
+        if self._program.keyed:
+            link_again(self.events.terms, self.events.terms_valid, self.memory)
 
     def _view(self) -> None:
         memory, steps = self.memory, self._program.steps
         self.world = memory[: s.WORLD]
         self.states = memory[s.WORLD : s.WORLD + steps * s.STATE].reshape(steps, s.STATE)
-        rings, slots, free, cells, found = self.world[s.RINGS : s.MATCHES + 1].tolist()
+        rings, slots, free, cells, alarms, links, _, _ = self.world[s.RINGS : s.MATCHES + 1].tolist()
         self.rings = memory[rings:slots].reshape(2 * steps, -1) if rings else memory[:0].reshape(2 * steps, 0)
         self.slots = memory[slots:free].reshape(-1, self._program.stride)
         self.free = memory[free:cells]
-        self.cells = memory[cells:found]
+        self.cells = memory[cells:alarms]
+        self.alarms = memory[alarms:links].reshape(steps, -1) if rings else memory[:0].reshape(steps, 0)
 
-    def _resize(self, capacity: int = 0, cells_room: int = 0, found_room: int = 0) -> None:
+    def _resize(self, capacity: int = 0, cells_room: int = 0, found_room: int = 0, alarm_room: int = 0) -> None:
         """Another array, with room for more; 0: as much as before."""
         before, steps, stride = self.world, self._program.steps, self._program.stride
         held = [self.ring(number) for number in range(2 * steps)]
+        alarms = [self.alarms_of(state) for state in range(steps)]
         states, slots, free, cells = self.states, self.slots, self.free, self.cells
         capacity = capacity or int(before[s.CAPACITY])
         cells_room = cells_room or int(before[s.CELLS_ROOM])
         found_room = found_room or int(before[s.FOUND_ROOM])
-        ring, width = 4 * capacity, stride - s.SLOT + 2
+        alarm_room = alarm_room or int(before[s.ALARM_ROOM])
+        ring, width, keyed = 4 * capacity, stride - s.SLOT + 2, self._program.keyed
         sizes = [s.WORLD + steps * s.STATE, 2 * steps * ring, capacity * stride, capacity, 2 * cells_room]
+        sizes += [steps * alarm_room, keyed * capacity * s.LINK, 2 * keyed * (capacity + 1)]
         assert len(sizes) == s.MATCHES - s.RINGS + 1
         self.memory = np.zeros(sum(sizes) + found_room * width, dtype=np.int64)
         self.memory[: s.WORLD] = before
@@ -209,8 +235,11 @@ class StepState:
         self.cells[: min(len(cells), 2 * cells_room)] = cells[: 2 * cells_room]
         world = self.world
         world[s.CAPACITY], world[s.RING], world[s.CELLS_ROOM] = capacity, ring, cells_room
-        world[s.FOUND_ROOM] = found_room
+        world[s.FOUND_ROOM], world[s.ALARM_ROOM] = found_room, alarm_room
         world[s.FREE] += len(fresh)
+        for state, moments in enumerate(alarms):
+            self._fill_alarms(state, moments)
+        self._link()
 
     def make_cells(self, wanted: int) -> None:
         """Forget cells that no match holds; room for ``wanted`` more."""
@@ -231,7 +260,7 @@ class StepState:
         rings = [self.ring(number) for number in range(2 * self._program.steps)]
         slots, order = _in_order_of_sight(rings)
         held = self.states[:, s.TABLE :].copy()
-        held[:, [s.WAIT_HEAD - s.TABLE, s.FRESH_HEAD - s.TABLE]] = 0
+        held[:, [each - s.TABLE for each in (s.WAIT_HEAD, s.FRESH_HEAD, s.ALARM_HEAD, s.HOLES)]] = 0
         held[held[:, s.FRESH - s.TABLE] == 0, s.FRESH_OLDEST - s.TABLE : s.FRESH_RISES + 1 - s.TABLE] = 0
         matches = self.slots.take(slots, axis=0)
         taken = matches[:, s.SLOT :].reshape(-1, s.STEP)
@@ -241,6 +270,7 @@ class StepState:
             "held": held.ravel(),
             "restless": self.restless.copy(),
             "rings": [order.take(ring) if len(ring) else ring for ring in rings],
+            "alarms": [self.alarms_of(state) for state in range(self._program.steps)],
             "slots": matches.ravel(),
             "cells": self.cells[: 2 * int(self.world[s.CELLS])].copy(),
             "events": self.events.snapshot(),
@@ -254,23 +284,34 @@ class StepState:
             self.grow()
         if self.world[s.CELLS_ROOM] < cells:
             self._resize(cells_room=cells)
+        while self.world[s.ALARM_ROOM] < max((len(each) for each in state["alarms"]), default=0):
+            self.grow_alarms()
         world, capacity = self.world, int(self.world[s.CAPACITY])
         self.states[:, s.TABLE :] = state["held"].reshape(self._program.steps, -1)
         self.restless = state["restless"].copy()
         self.slots[:count] = state["slots"].reshape(count, stride)
         for number, ring in enumerate(state["rings"]):
             self._fill(number, ring)
+        for place, moments in enumerate(state["alarms"]):
+            self._fill_alarms(place, moments)
         world[s.FREE] = capacity - count
         self.free[: capacity - count] = np.arange(capacity - 1, count - 1, -1, dtype=np.int64)
         self.cells[: 2 * cells] = state["cells"]
         world[s.CELLS] = cells
         self.events.restore(state["events"])
+        self._link()
         self._compact_above = max(_COMPACT_ABOVE, 2 * self.events.count)
 
     def _fill(self, number: int, slots: Longs) -> None:
         at = s.FRESH_HEAD if number % 2 else s.WAIT_HEAD
         self.rings[number, : len(slots)] = slots
         self.states[number // 2, at : at + 2] = 0, len(slots)
+        if not number % 2:
+            self.states[number // 2, s.HOLES] = 0
+
+    def _fill_alarms(self, state: int, moments: Longs) -> None:
+        self.alarms[state, : len(moments)] = moments
+        self.states[state, s.ALARM_HEAD : s.ALARM_HEAD + 2] = 0, len(moments)
 
     def _live(self) -> Longs:
         return np.flatnonzero(self.slots[:, s.REFERENCES] > 0)
@@ -306,7 +347,7 @@ class StepState:
         holders = []
         for at in columns:
             taken = at - s.FIRST if (at - s.SLOT) % s.STEP == s.FIRST else at - s.LAST
-            holders.append((live[rows[live, taken + s.COUNT] > 0], at))
+            holders.append((live[(rows[live, taken + s.COUNT] > 0) & (rows[live, at] >= 0)], at))
         for mine, at in holders:
             used[rows[mine, at]] = True
         used[self.cells[: 2 * count : 2]] = True

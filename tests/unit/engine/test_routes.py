@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eiha.engine.routes import route
+from eiha.engine.routes import may_be_due_at_once, route
 from eiha.plan.compilation import compile_plan
 
 S = "define stream S (a int, b int, o object);\n"
@@ -126,3 +126,23 @@ def test_a_table_that_two_queries_change_is_fed_one_by_one() -> None:
 
 def test_a_table_whose_assignment_may_fail_is_fed_one_by_one() -> None:
     assert not way(TABLE + "from S update T set T.b = b + o on T.a == a;").batched
+
+
+WAITS = "from every e1=S -> not S[a == e1.a] for 5 sec select e1.a as a{} insert into U;"
+
+
+def test_alarms_of_a_pattern_fire_inside_unless_someone_behind_asks_for_the_time() -> None:
+    assert way(WAITS.format("")).fires_inside
+    assert not way(WAITS.format("")).fires_inside_live
+    assert not way(WAITS.format(", currentTimeMillis() as t")).fires_inside
+    behind = WAITS.format("") + "from U{} select a{} insert into V;"
+    assert way(behind.format("[a > 1]#window.length(3)", "")).fires_inside
+    assert not way(behind.format("#window.time(5)", "")).fires_inside
+    assert not way(behind.format("", ", currentTimeMillis() as t")).fires_inside
+
+
+def test_a_row_as_late_as_a_pattern_waits_is_due_at_once() -> None:
+    plan = compile_plan(S + WAITS.format(""), name="p")
+    queries = frozenset({0})
+    assert not may_be_due_at_once(plan, route(plan, "S"), queries, 4_999)
+    assert may_be_due_at_once(plan, route(plan, "S"), queries, 5_000)

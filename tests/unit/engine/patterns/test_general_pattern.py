@@ -340,7 +340,14 @@ def pieces(events: list[Event], cuts: frozenset[int]) -> list[list[Event]]:
     return [events[first:last] for first, last in pairwise([0, *places, len(events)]) if first < last]
 
 
-def run(query: str, events: list[Event], cuts: frozenset[int] = frozenset(), *, carry: bool = False) -> list[Found]:
+def run(
+    query: str,
+    events: list[Event],
+    cuts: frozenset[int] = frozenset(),
+    *,
+    carry: bool = False,
+    after_all_ms: int = AFTER_ALL_MS,
+) -> list[Found]:
     strings = StringTable()
     runtime = start(query, strings)
     out: list[Found] = []
@@ -351,7 +358,7 @@ def run(query: str, events: list[Event], cuts: frozenset[int] = frozenset(), *, 
             state = encode_state(runtime.snapshot())
             runtime = start(query, strings)
             runtime.restore(decode_state(state))
-    runtime.advance(AFTER_ALL_MS)
+    runtime.advance(after_all_ms)
     assert runtime.take_faults() == ()
     return out + taken(runtime)
 

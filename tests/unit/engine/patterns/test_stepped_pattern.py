@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from unittest.mock import patch
 
 import pytest
@@ -35,6 +36,8 @@ REFERRING = (
     "[{first}.n + 1 > n and {first}.k is null]",
 )
 QUANTIFIERS = ("", "", "<2>", "<1:3>", "<2:>", "<0:2>")
+SOON_MS = 2_500
+"""Behind all events and what waits for them; a step that waits at the start looks again and again."""
 GREEDY = ("", "", "+", "*", "?", "<1:2>")
 
 
@@ -43,21 +46,28 @@ def queries(draw: st.DrawFn) -> str:
     is_sequence = draw(st.booleans())
     steps = []
     first = ""
+    absent: set[int] = set()
     count = draw(st.integers(2, 3))
     for place in range(1, count + 1):
         stream = draw(st.sampled_from(PIECES)) if place == 1 else draw(st.sampled_from("AABC"))
-        condition = "" if place == 1 else draw(st.sampled_from(REFERRING)).format(first=first)
-        form = draw(st.sampled_from(["step", "step", "count", "pair", "absent"]))
-        if place == 1:
-            first = "e1[0]" if form == "count" else "e1"
+        condition = "" if not first else draw(st.sampled_from(REFERRING)).format(first=first)
+        form = draw(st.sampled_from(["step", "step", "count", "pair", "absent", "wait"]))
         if form == "pair":
             word, other = draw(st.sampled_from(["and", "or"])), draw(st.sampled_from(PIECES))
             steps.append(f"e{place}={stream}{condition} {word} f{place}={other}")
         elif form == "absent" and place > 1:
             steps.append(f"not {draw(st.sampled_from(PIECES))} and e{place}={stream}{condition}")
+        elif form == "wait" and (first or place < count) and not any("not" in each for each in steps[-1:]):
+            wait = f"not {stream}{condition} for {draw(st.sampled_from([4, 11, 30]))} milliseconds"
+            word = draw(st.sampled_from(["and", "or"]))
+            steps.append(draw(st.sampled_from([wait, f"{wait} {word} e{place}={draw(st.sampled_from(PIECES))}"])))
+            if steps[-1] == wait:
+                absent.add(place)
         else:
             quantifier = draw(st.sampled_from(GREEDY if is_sequence else QUANTIFIERS)) if form == "count" else ""
             steps.append(f"e{place}={stream}{condition}{quantifier}")
+        if not first and place not in absent:
+            first = f"e{place}[0]" if form == "count" else f"e{place}"
     every = draw(st.sampled_from(["every ", "every ", ""]))
     within = draw(st.sampled_from(["", " within 20 milliseconds"]))
     chain = (", " if is_sequence else " -> ").join(steps)
@@ -66,13 +76,17 @@ def queries(draw: st.DrawFn) -> str:
         f"e{place}[0].n as a{place}, e{place}[last].n as b{place}, e{place}[1].k as c{place}, "
         f"e{place}[last - 1].k as d{place}"
         for place in range(1, count + 1)
+        if place not in absent
     )
     return f"{every}{chain}{within} select {reads}"
 
 
 def by_objects(query: str, events: list[Event]) -> list[Found]:
-    with patch.object(factory, "step_program", lambda _program, _scope: None):
-        return run(query, events)
+    with (
+        patch.object(factory, "step_program", lambda _program, _scope: None),
+        patch.object(factory, "is_chain", lambda _source: False),
+    ):
+        return run(query, events, after_all_ms=SOON_MS)
 
 
 def pattern_of(query: str) -> object:
@@ -85,11 +99,11 @@ def test_the_compiled_machine_finds_what_the_other_one_finds(
     query: str, events: list[Event], cuts: frozenset[int]
 ) -> None:
     expectation = by_objects(query, events)
-    assert run(query, events) == expectation
-    assert run(query, events, cuts) == expectation
-    assert run(query, events, cuts, carry=True) == expectation
+    assert run(query, events, after_all_ms=SOON_MS) == expectation
+    assert run(query, events, cuts, after_all_ms=SOON_MS) == expectation
+    assert run(query, events, cuts, carry=True, after_all_ms=SOON_MS) == expectation
     with jit.interpreted():
-        assert run(query, events, cuts) == expectation
+        assert run(query, events, cuts, after_all_ms=SOON_MS) == expectation
 
 
 LISTS = (
@@ -117,7 +131,7 @@ def test_lists_of_events_are_kept_as_the_other_machine_keeps_them(
         ("every e1=A+, e2=B select e2.n as b", SteppedPattern),
         ("every e1=A -> e2=B[n > e1.n] and e3=C select e2.n as b", SteppedPattern),
         ("every e1=A -> not B and e2=C select e2.n as b", SteppedPattern),
-        ("every e1=A -> not B for 1 sec select e1.n as b", GeneralPattern),
+        ("every e1=A -> not B for 1 sec select e1.n as b", SteppedPattern),
         ("every e1=A<2> -> e2=B -> e3=C[n > e1[0].n + e2.n] select e3.n as b", GeneralPattern),
         ("e1=A*, e2=B* select e1.n as b", GeneralPattern),
     ],
@@ -126,6 +140,34 @@ def test_what_sets_no_alarm_and_compares_pairs_of_events_is_compiled(query: str,
     source = compile_plan(f"{DEFINITIONS} from {query} insert into Out;", name="p").queries[0].input
     assert isinstance(source, PatternInput)
     assert isinstance(pattern_of(query), kind)
+
+
+KEYED = (
+    "every e1=A -> e2=B[k == e1.k] select e1.n as a, e2.n as b",
+    "every e1=A -> e2=B[k == e1.k and n > e1.n] -> e3=A[k == e2.k] within 300 milliseconds select e1.n as a, e3.n as b",
+    "every e1=A -> e2=B[k == e1.k]<2:3> -> e3=A[k == e1.k] within 300 milliseconds select e1.n as a, e2[1].n as b",
+    "every e1=A -> e2=B[k == e1.k] or e3=A[k == e1.k and n > 2] select e1.n as a, e2.n as b, e3.n as c",
+    "every e1=A -> e2=B[k == e1.k] and e3=A[k == e1.k and n > 2] select e1.n as a, e2.n as b, e3.n as c",
+    "every e1=A -> not B[k == e1.k] and e2=A[k == e1.k] select e1.n as a, e2.n as b",
+    "every e1=A -> not B[k == e1.k] for 90 milliseconds select e1.n as a, e1.k as b",
+    "every e1=A -> not B[k == e1.k] for 90 milliseconds and e2=A[k == e1.k] select e1.n as a, e2.k as b",
+)
+
+
+@pytest.mark.parametrize("query", KEYED)
+def test_matches_found_by_key_are_those_that_a_pass_over_all_finds(query: str) -> None:
+    some = Random(7)
+    events = [
+        Event(1_000 + place, some.choice("AAAB"), some.choice([None, *range(60)]), some.randrange(5))
+        for place in range(900)
+    ]
+    expectation = by_objects(query, events)
+    assert expectation
+    pattern = pattern_of(query)
+    assert isinstance(pattern, SteppedPattern)
+    assert pattern._program.keyed
+    cuts = frozenset(some.randrange(900) for _ in range(9))
+    assert run(query, events, cuts, carry=True, after_all_ms=SOON_MS) == expectation
 
 
 def test_rings_and_cells_grow_while_rows_come() -> None:
