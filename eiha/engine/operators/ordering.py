@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from eiha.events.batch import Chunks, Kind, Kinds
+from eiha.engine.kernels.limits import rows_within
+from eiha.events.batch import Chunks, Kinds
 from eiha.events.column import Column, Indices
 from eiha.events.schema import AttributeType
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import OrderKey
 
 Numbers = npt.NDArray[np.int64]
+
+_NO_LIMIT: Final = 1 << 62
 
 
 def ordered(
@@ -26,25 +30,33 @@ def ordered(
     Siddhi orders runs: as a rule the expired rows of a chunk and then the current ones, but with group by over batches
     a current row that took the place of an expired one keeps it.
     """
-    columns: list[npt.NDArray[np.generic]] = []
+    columns: list[npt.NDArray[Any]] = []
     for key, column in reversed(list(zip(keys, values, strict=True))):
-        ranks = _ranks(column, strings)
-        columns.append(-ranks if key.descending else ranks)
-        columns.append(~column.mask())
+        columns.append(_sort_key(column, strings, is_descending=key.descending))
+        if column.valid is not None:
+            columns.append(~column.valid)
     changes = (chunks[1:] != chunks[:-1]) | (kinds[1:] != kinds[:-1])
-    columns.append(np.concatenate(([0], np.cumsum(changes))))
+    if changes.any():
+        columns.append(np.concatenate(([0], np.cumsum(changes))))
     return np.lexsort(columns).astype(np.int64, copy=False)
 
 
 def within_limits(limit: int | None, offset: int | None, chunks: Chunks, kinds: Kinds) -> Indices:
     """Rows that stay: offset drops the first of a chunk of either kind; limit counts both and drops current ones."""
-    starts = np.flatnonzero(np.concatenate(([True], chunks[1:] != chunks[:-1])))
-    lengths = np.diff(np.append(starts, len(chunks)))
-    ranks = np.arange(len(chunks)) - np.repeat(starts, lengths) - (offset or 0)
-    stays = ranks >= 0
-    if limit is not None:
-        stays &= (ranks < limit) | (kinds != Kind.CURRENT)
-    return np.flatnonzero(stays)
+    rows = np.empty(len(chunks), dtype=np.int64)
+    count = rows_within(chunks, kinds, offset or 0, _NO_LIMIT if limit is None else limit, rows)
+    return rows[:count]
+
+
+def _sort_key(column: Column, strings: StringTable, *, is_descending: bool) -> npt.NDArray[Any]:
+    """Numbers that order as the values do, or the other way round."""
+    values: npt.NDArray[Any] = column.values
+    kind = values.dtype.kind
+    if column.type is AttributeType.STRING or kind not in "if" or (kind == "f" and bool(np.isnan(values).any())):
+        values = _ranks(column, strings)
+    if not is_descending:
+        return values
+    return -values if values.dtype.kind == "f" else ~values  # minus the least of all ints is no int
 
 
 def _ranks(column: Column, strings: StringTable) -> Numbers:

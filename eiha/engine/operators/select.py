@@ -20,6 +20,7 @@ from eiha.engine.expressions.compile_expression import (
 )
 from eiha.engine.expressions.rows import Rows, Scope, TakenColumns
 from eiha.engine.kernels.collapse import last_of_groups
+from eiha.engine.kernels.without_resets import rows_between_resets
 from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.operators.ordering import ordered, within_limits
 from eiha.engine.operators.running_aggregates import RunningAggregates, with_what_they_read
@@ -226,22 +227,22 @@ class Select:
         self.turned_ms = None
         if batch.kinds is None or not batch.collapses:  # only batch windows reset
             return left, None
-        is_reset = kinds == _RESET
-        if not is_reset.any():
+        kept, epochs = np.empty(len(kinds), dtype=np.int64), np.empty(len(kinds), dtype=np.int64)
+        count, epoch = rows_between_resets(kinds, self._epoch, kept, epochs)
+        if count == len(kinds):
             return left, None
-        kept = np.flatnonzero(~is_reset)
-        epochs = self._epoch + np.cumsum(is_reset)
-        self._epoch = int(epochs[-1])
+        kept, epochs = kept[:count], epochs[:count]
+        self._epoch = int(epoch)
         left = left.take(kept)
         if not self._collapses:
-            resets = np.flatnonzero(is_reset)
+            resets = np.flatnonzero(kinds == _RESET)
             self.turned_ms = int(batch.timestamps[resets[-1]])
             if self._limited and not self._selector.group_by:
                 self._resets = Resets(
                     np.zeros_like(resets), batch.timestamps.take(resets), batch.chunk_numbers().take(resets)
                 )
-                left.epochs = epochs.take(kept)
-        return left, epochs.take(kept)
+                left.epochs = epochs
+        return left, epochs
 
     def _aggregate(self, left: _Rows, epochs: Numbers | None) -> Rows:
         rows = left.rows

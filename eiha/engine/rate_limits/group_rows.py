@@ -24,7 +24,10 @@ _ONE_GROUP: Final[Numbers] = np.zeros(1, dtype=np.int64)
 class GroupRows:
     """Arrays by group number. They grow with the highest number and never shrink, as the groups of the select."""
 
-    __slots__ = ("_columns", "_count", "_kinds", "_order", "_present", "_schema", "_timestamps", "_valid")
+    __slots__ = (
+        "_columns", "_count", "_kinds", "_order", "_places", "_present", "_schema", "_stamp", "_stamps", "_timestamps",
+        "_valid",
+    )  # fmt: skip
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -35,6 +38,10 @@ class GroupRows:
         self._present: npt.NDArray[np.uint8] = np.zeros(1, dtype=np.uint8)
         self._order: Numbers = np.zeros(1, dtype=np.int64)
         self._count = 0
+        # scratch: what is in it does not outlive a call
+        self._stamps: Numbers = np.zeros(1, dtype=np.int64)
+        self._places: Numbers = np.zeros(1, dtype=np.int64)
+        self._stamp = 0
 
     def __len__(self) -> int:
         return self._count
@@ -44,16 +51,20 @@ class GroupRows:
         """The groups that have a row, in order."""
         return self._order[: self._count]
 
-    def put(self, batch: EventBatch, groups: Numbers, group_count: int) -> None:
-        """Each row takes the place of its group's."""
+    def put(self, batch: EventBatch, groups: Numbers, group_count: int, first: int = 0) -> None:
+        """The rows of ``batch`` from ``first`` on, one for each of ``groups``, replace those that these had."""
         if group_count > len(self._present):
             self._grow(group_count)
+        found, rows = np.empty(len(groups), dtype=np.int64), np.empty(len(groups), dtype=np.int64)
+        self._stamp += 1
+        count = _latest(groups, first, self._stamps, self._places, self._stamp, found, rows)
+        found, rows = found[:count], rows[:count]
         for values, valid, column in zip(self._columns, self._valid, batch.columns, strict=True):
-            values[groups] = column.values  # of rows of one group the last one stays
-            valid[groups] = True if column.valid is None else column.valid
-        self._timestamps[groups] = batch.timestamps
-        self._kinds[groups] = 0 if batch.kinds is None else batch.kinds
-        self._count = _note(groups, self._present, self._order, self._count)
+            values[found] = column.values.take(rows)
+            valid[found] = True if column.valid is None else column.valid.take(rows)
+        self._timestamps[found] = batch.timestamps.take(rows)
+        self._kinds[found] = 0 if batch.kinds is None else batch.kinds.take(rows)
+        self._count = _note(found, self._present, self._order, self._count)
 
     def take_in(self, selected: Selected, first: int, stop: int) -> None:
         """``put`` rows ``first`` to ``stop`` of a select; without group by all are one group."""
@@ -61,11 +72,9 @@ class GroupRows:
             return
         rows, groups = selected.rows, selected.groups
         if groups is None:
-            self.put(rows.take(np.array([stop - 1])), _ONE_GROUP, 1)
-        elif stop - first == len(rows):
-            self.put(rows, groups, selected.group_count)
+            self.put(rows, _ONE_GROUP, 1, stop - 1)
         else:
-            self.put(rows.take(np.arange(first, stop)), groups[first:stop], selected.group_count)
+            self.put(rows, groups[first:stop], selected.group_count, first)
 
     def rows(self) -> EventBatch:
         """The rows, in the order of their groups; without chunk numbers."""
@@ -108,6 +117,34 @@ class GroupRows:
         self._kinds = grown(self._kinds, groups)
         self._present = grown(self._present, groups)
         self._order = grown(self._order, groups)
+        self._stamps = grown(self._stamps, groups)
+        self._places = grown(self._places, groups)
+
+
+@kernel
+def _latest(
+    groups: ReadInt64,
+    first: int,
+    stamps: WriteInt64,
+    places: WriteInt64,
+    stamp: int,
+    out_groups: WriteInt64,
+    out_rows: WriteInt64,
+) -> int:
+    """Each group once, in order of appearance, and its last row, rows counted from ``first``; how many there are.
+
+    ``stamps`` and ``places`` have an entry a group; ``stamp`` was never used.
+    """
+    count = 0
+    for row in range(len(groups)):
+        group = groups[row]
+        if stamps[group] != stamp:
+            stamps[group] = stamp
+            places[group] = count
+            out_groups[count] = group
+            count += 1
+        out_rows[places[group]] = first + row
+    return count
 
 
 @kernel

@@ -29,6 +29,8 @@ Numbers = npt.NDArray[np.int64]
 
 _NOBODY: Final = -1
 _CLUTTER_MIN: Final = 256
+_CALLS_KEPT: Final = 8
+"""Rows of so many calls are held, in or out, before it is looked which ones are: looking costs more than a row."""
 
 
 class WindowSnapshot(PeriodicLimiter):
@@ -115,7 +117,8 @@ class WindowSnapshot(PeriodicLimiter):
         else:
             groups = groups[first:stop]
         self._follow(rows, groups, places, selected.group_count)
-        if len(self._store) > 2 * self._count_alive() + _CLUTTER_MIN:
+        room = _CLUTTER_MIN + _CALLS_KEPT * (stop - first)
+        if len(self._store) > room and len(self._store) > room + 2 * self._count_alive():
             self._clear_away()
 
     def _resets_until(self, selected: Selected, stop: int) -> Numbers:
