@@ -1,4 +1,4 @@
-"""A pattern within a partition that has the key in its conditions: one runtime for all instances."""
+"""A pattern within a partition that is run for all instances by one runtime."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from eiha.plan.nodes import Query
 
 
 class KeyedPattern:
-    """See ``QueryProcess``. Instances are never told apart by their numbers, so there is nothing to begin.
+    """See ``QueryProcess``. The first event of a key begins, so there is nothing to begin before.
 
     Args:
         query: as it stands in the partition.
         runtime: of the same query over all keys (``plan.keyed_patterns``); it sets no timers.
+        reads_keys: whether it tells instances apart by ``EventBatch.keys``, not by its conditions.
     """
 
-    __slots__ = ("_runtime", "query")
+    __slots__ = ("_reads_keys", "_runtime", "query")
 
-    def __init__(self, query: Query, runtime: QueryProcess) -> None:
+    def __init__(self, query: Query, runtime: QueryProcess, *, reads_keys: bool = False) -> None:
         self.query = query
+        self._reads_keys = reads_keys
         self._runtime = runtime
 
     @property
@@ -39,7 +41,9 @@ class KeyedPattern:
 
     def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         """The matches that the rows complete."""
-        return self._runtime.receive(stream, replace(batch, keys=None), clock) if len(batch) else None
+        if not len(batch):
+            return None
+        return self._runtime.receive(stream, batch if self._reads_keys else replace(batch, keys=None), clock)
 
     def pass_time(self, clock: ChunkClock) -> EventBatch | None:  # noqa: ARG002 - no timers
         """Nothing."""

@@ -12,7 +12,17 @@ from eiha.engine.tumbling_queries import is_timeless, tumbles
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import AttributeRef, Expression, Literal
 from eiha.plan.keyed_patterns import over_all_keys
-from eiha.plan.nodes import Filter, OutputEvents, Plan, Query, StreamFunction, StreamInput, Window
+from eiha.plan.nodes import (
+    INNER_MARK,
+    Filter,
+    OutputEvents,
+    PatternInput,
+    Plan,
+    Query,
+    StreamFunction,
+    StreamInput,
+    Window,
+)
 
 _ROW_BY_ROW: Final = frozenset({"log", "pol2Cart"})
 """Stream functions that add columns to rows and keep nothing."""
@@ -142,3 +152,22 @@ def keyed_pattern(query: Query, plan: Plan) -> Query | None:
     """A pattern of a partition as one over all keys; None if it is not the same, or can fail on rows of other keys."""
     whole = over_all_keys(query, plan)
     return None if whole is None or any(map(may_fail, expressions(whole))) else whole
+
+
+def may_be_in_a_row(query: Query, plan: Plan) -> bool:
+    """Whether a sequence of a partition may run for all instances at once if its matches are rows one after the other.
+
+    Its matches are not told apart by instance any more, so nothing may read them by instance.
+    """
+    source, selector = query.input, query.selector
+    assert query.partition is not None and isinstance(source, PatternInput)
+    return (
+        plan.partitions[query.partition].purge is None
+        and len(source.steps) > 1
+        and not selector.aggregates
+        and not selector.having_aggregates
+        and query.rate is None
+        and not query.output.target.startswith(INNER_MARK)
+        and source.steps[0].stream not in {window.name for window in plan.windows}
+        and plan.partitions[query.partition].key(source.steps[0].stream) is not None
+    )

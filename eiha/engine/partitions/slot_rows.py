@@ -84,7 +84,10 @@ class SlotChains:
 
         The slots pushed out stay as they are until they are released.
         """
-        slots = self.claim(len(keys))
+        return self.slide_claimed(keys, self.claim(len(keys)), length)
+
+    def slide_claimed(self, keys: Slots, slots: Slots, length: int) -> Slid:
+        """The same for rows in claimed ``slots``."""
         left = np.empty(len(keys), dtype=np.int64)
         ends = np.empty(len(keys), dtype=np.int64)
         count = slide_chains(keys, slots, length, self.heads, self.tails, self.counts, self.following, left, ends)

@@ -70,7 +70,8 @@ class ConsecutiveProgram:
         self.within_ms = source.within_ms
         self.columns = columns
         self.checks = tuple(_check(step.condition, scope) for step in source.steps)
-        self.tail_schema = Schema((*source.steps[0].schema.attributes, _CLOCK))
+        self.row_schema = source.steps[0].schema
+        self.tail_schema = Schema((*self.row_schema.attributes, _CLOCK))
 
 
 def _check(condition: Expression | None, scope: Scope) -> Check | None:
@@ -98,9 +99,13 @@ class ConsecutivePattern(Untimed):
         timestamps = np.concatenate([tail.timestamps, batch.timestamps]) if held else batch.timestamps
         now_ms = np.concatenate([tail.columns[-1].values, clock.now_ms]) if held else clock.now_ms
         self._keep_tail(columns, timestamps, now_ms)
-        ends = self._ends(columns, timestamps, now_ms, held)
+        last = self._program.steps - 1
+        # a row that begins a match must leave room for the others, and the last one must be new
+        first = np.arange(max(0, held - last), max(0, len(timestamps) - last), dtype=np.int64)
+        ends = those_in_a_row(self._program, first, columns, timestamps, now_ms)
         chunks = batch.chunk_numbers().take(ends - held)
-        return self._put_out(columns, timestamps, ends, _apart(chunks) if batch.chunks is not None else chunks)
+        chunks = numbers_apart(chunks) if batch.chunks is not None else chunks
+        return matches_of(self._program, columns, timestamps, ends, chunks)
 
     def snapshot(self) -> OperatorState:
         """The last rows."""
@@ -116,30 +121,6 @@ class ConsecutivePattern(Untimed):
         everything = np.arange(store.start, store.stop, dtype=np.int64)
         self._tail = EventBatch(schema, store.timestamps.take(everything), store.take(everything))
 
-    def _ends(self, columns: tuple[Column, ...], timestamps: Longs, now_ms: Longs, held: int) -> Longs:
-        """The rows behind the first ``held`` that end a match."""
-        program, count = self._program, len(timestamps)
-        last = program.steps - 1
-        # a row that begins a match must leave room for the others, and the last one must be new
-        first = np.arange(max(0, held - last), max(0, count - last), dtype=np.int64)
-        for step, check in enumerate(program.checks):
-            if step and program.within_ms is not None:
-                first = first[np.abs(timestamps.take(first + step) - timestamps.take(first)) <= program.within_ms]
-            if check is None or not len(first):
-                continue
-            rows = Rows(
-                len(first),
-                tuple([TakenColumns(columns, first + each) for each in range(step + 1)]),
-                timestamps.take(first + step),
-                now_ms.take(first + step),
-            )
-            mask: Any = check(rows)
-            if isinstance(mask, bool):
-                first = first if mask else first[:0]
-            else:
-                first = first[mask]
-        return first + last
-
     def _keep_tail(self, columns: tuple[Column, ...], timestamps: Longs, now_ms: Longs) -> None:
         start, stop = max(0, len(timestamps) - self._program.steps + 1), len(timestamps)
         kept = np.arange(start, stop, dtype=np.int64)
@@ -150,26 +131,53 @@ class ConsecutivePattern(Untimed):
             (*(column.take(kept) for column in columns), clock),
         )
 
-    def _put_out(self, columns: tuple[Column, ...], timestamps: Longs, ends: Longs, chunks: Longs) -> EventBatch:
-        program, count = self._program, len(ends)
-        out: list[Column] = []
-        for each in program.columns.values:
-            if each.event_index in ONLY_EVENT:
-                out.append(columns[each.attribute].take(ends - (program.steps - 1 - each.source)))
-            else:
-                zeros = (
-                    np.zeros(count, dtype=each.type.dtype)
-                    if each.type is not AttributeType.OBJECT
-                    else (np.full(count, None, dtype=np.object_))
-                )
-                out.append(Column(each.type, zeros, np.zeros(count, dtype=np.bool_)))
-        for flag in program.columns.events:
-            missing = np.full(count, flag.event_index not in ONLY_EVENT, dtype=np.bool_)
-            out.append(Column(AttributeType.BOOL, missing))
-        return EventBatch(program.columns.schema, timestamps.take(ends), tuple(out), chunks=chunks)
+
+def those_in_a_row(
+    program: ConsecutiveProgram, first: Longs, columns: tuple[Column, ...], timestamps: Longs, now_ms: Longs
+) -> Longs:
+    """Of matches that might begin at the rows ``first``, the last rows of those that are matches."""
+    for step, check in enumerate(program.checks):
+        if step and program.within_ms is not None:
+            first = first[np.abs(timestamps.take(first + step) - timestamps.take(first)) <= program.within_ms]
+        if check is None or not len(first):
+            continue
+        rows = Rows(
+            len(first),
+            tuple([TakenColumns(columns, first + each) for each in range(step + 1)]),
+            timestamps.take(first + step),
+            now_ms.take(first + step),
+        )
+        mask: Any = check(rows)
+        if isinstance(mask, bool):
+            first = first if mask else first[:0]
+        else:
+            first = first[mask]
+    return first + program.steps - 1
 
 
-def _apart(chunks: Longs) -> Longs:
+def matches_of(
+    program: ConsecutiveProgram, columns: tuple[Column, ...], timestamps: Longs, ends: Longs, chunks: Longs
+) -> EventBatch:
+    """The matches that end at the rows ``ends``, by their chunks."""
+    count = len(ends)
+    out: list[Column] = []
+    for each in program.columns.values:
+        if each.event_index in ONLY_EVENT:
+            out.append(columns[each.attribute].take(ends - (program.steps - 1 - each.source)))
+        else:
+            zeros = (
+                np.zeros(count, dtype=each.type.dtype)
+                if each.type is not AttributeType.OBJECT
+                else (np.full(count, None, dtype=np.object_))
+            )
+            out.append(Column(each.type, zeros, np.zeros(count, dtype=np.bool_)))
+    for flag in program.columns.events:
+        missing = np.full(count, flag.event_index not in ONLY_EVENT, dtype=np.bool_)
+        out.append(Column(AttributeType.BOOL, missing))
+    return EventBatch(program.columns.schema, timestamps.take(ends), tuple(out), chunks=chunks)
+
+
+def numbers_apart(chunks: Longs) -> Longs:
     """Numbers of their own for matches that rows of one chunk complete, as near as there is room."""
     if len(chunks) < 2 or bool((chunks[1:] > chunks[:-1]).all()):
         return chunks
