@@ -26,7 +26,7 @@ from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.plan_state import plan_state_parts
 from eiha.engine.quiet_rows import feed_quiet_rows
-from eiha.engine.routes import may_be_due_at_once, timed_queries, wall_driven_queries
+from eiha.engine.routes import may_be_due_at_once, shortest_idle_ms, timed_queries, wall_driven_queries
 from eiha.engine.state_part import StatePart
 from eiha.engine.triggers import Triggers
 from eiha.engine.wall_clock import WallClock
@@ -83,6 +83,7 @@ class PlanRuntime:
             plan, queries, keep, listener, actions=actions or {}, gates=gates, aggregations=aggregations
         )
         self._timed = timed_queries(plan)
+        self._idle_ms = shortest_idle_ms(plan)
         self._has_timers = bool(self._timed or plan.triggers)
         self._wall_driven = wall_driven_queries(plan)
         self._deduplicators = {each.stream: Deduplicator(each) for each in plan.deduplicated}
@@ -353,7 +354,9 @@ class PlanRuntime:
                     late_ms = int((now_ms[start:stop] - batch.timestamps[start:stop]).max())
                     if stop > start + 1 and may_be_due_at_once(self.plan, way, outside, late_ms):
                         stop = start + 1
-                elif due is not None:
+                else:  # rows put off when keys of theirs are forgotten, and new keys are not so soon
+                    idle_ms = int(now_ms[start]) + self._idle_ms
+                    due = idle_ms if due is None else min(due, idle_ms)
                     stop = max(start + 1, int(np.searchsorted(now_ms, due, side="left")))
             self._feed(stream, plain_rows(batch, start, stop), now_ms[start:stop], fires_inside=fires_inside)
             self._clock_ms = max(self._clock_ms, int(now_ms[stop - 1]))

@@ -57,3 +57,23 @@ def test_copies_whose_numbers_would_not_tell_the_order_are_fed_one_by_one(text: 
 @pytest.mark.parametrize("text", [*WHOLE, *ONE_BY_ONE])
 def test_rows_in_several_instances_give_the_same_however_they_are_fed(text: str) -> None:
     assert difference_of(f"@app:playback {HEAD} {text}", Entry(1_000, "S", ROWS)) is None
+
+
+PURGE = "@purge(enable='true', interval='1 sec', idle.period='2 sec')"
+
+
+def test_keys_that_may_be_forgotten_do_not_cut_batches_before_the_first_is_due() -> None:
+    text = f"{PURGE} partition with (k of S) begin from S select k, sum(n) as s insert into Out; end;"
+    found = route(compile_plan(f"{HEAD} {text}"), "S")
+    assert found.batched
+    assert found.fires_inside
+    assert not found.timed
+    later = ((9_000, ("a", 1)), (10_500, ("b", 2)), (12_000, ("a", 3)), (12_001, ("b", 4)), (15_000, ("b", 5)))
+    assert difference_of(f"@app:playback {HEAD} {text}", Entry(1_000, "S", (*ROWS, *later))) is None
+
+
+@pytest.mark.parametrize("rate", ["last every 3 events", "first every 2 events", "all every 2 events"])
+def test_rounds_of_events_of_each_instance_end_within_a_batch(rate: str) -> None:
+    text = f"partition with (k of S) begin from S select k, sum(n) as s output {rate} insert into Out; end;"
+    assert is_batched(text)
+    assert difference_of(f"@app:playback {HEAD} {text}", Entry(1_000, "S", ROWS)) is None
