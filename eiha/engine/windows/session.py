@@ -249,8 +249,11 @@ class SessionWindow:
             store.drop(len(store))
         elif store.stop > 2 * held + _GARBAGE_MIN:
             listed = self._listed()
-            store.keep(self._positions(listed, 0, PREVIOUS))
-            self._link(listed)
+            if self._counters[USED] > 4 * len(listed) + _GARBAGE_MIN:
+                self.restore(self.snapshot())  # most slots are free: begin with as many as there are keys
+            else:
+                store.keep(self._positions(listed, 0, PREVIOUS))
+                self._link(listed)
         return out
 
     def _link(self, listed: Longs) -> None:

@@ -85,11 +85,11 @@ class UniqueRows:
         """The rows; then those that nobody needs any longer are dropped if they are most of the store."""
         store = self.store
         out = emission.batch(rows, self._schema, store, collapses=True)
-        held = self._positions()
-        if not len(held):
+        held = int(self.counters[FILLED] + self.counters[SENT])
+        if not held:
             store.drop(len(store))
-        elif store.stop > 2 * len(held) + _GARBAGE_MIN:
-            order = np.sort(held)
+        elif store.stop > 2 * held + _GARBAGE_MIN:
+            order = np.sort(self._positions())
             store.keep(order)
             filled, sent = self._filled(), self._sent()
             filled[:] = np.searchsorted(order, filled)

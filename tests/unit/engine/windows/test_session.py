@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from eiha.engine.windows.java_hash_table import hash_map_table, spread_hash
 from eiha.engine.windows.session import SessionWindow
+from eiha.events.strings import StringTable
 from tests.unit.engine.windows.row_by_row import SCHEMA, Call, Oracle, Row, as_rows, cut, run_operator, run_oracle
 from tests.unit.engine.windows.test_window_laws import few_names, names
 
@@ -151,3 +152,17 @@ def test_many_sessions_that_end_at_once_leave_as_a_hash_map_lists_them() -> None
     expected = run_oracle(SessionRows(10, True, 0), calls)
     assert run_operator(SessionWindow(SCHEMA, 10, 0, 0, names()), calls) == expected
     assert [values[0] for *_, values in expected[40:]] != list(range(40))
+
+
+def test_slots_of_sessions_that_left_are_given_back() -> None:
+    strings = StringTable(f"name{number}" for number in range(3_000))
+    window = SessionWindow(SCHEMA, 10, 0, 5, strings)
+    burst = [Call(1_000, [[(1_000, (number, None, 0))] for number in range(3_000)])]
+    trickle = [Call(now, [[(now, (1 + now % 7, None, now))]]) for now in range(1_015, 3_000)]
+    out = run_operator(window, burst + trickle)
+    assert sum(kind == "EXPIRED" for _, kind, *_ in out) == len(out) - sum(kind == "CURRENT" for _, kind, *_ in out)
+    other = SessionWindow(SCHEMA, 10, 0, 5, strings)
+    other.restore(window.snapshot())
+    later = [Call(now, [[(now, (now % 11, None, now))]]) for now in range(3_000, 4_000)]
+    assert run_operator(window, later) == run_operator(other, later)
+    assert len(window._slots) < 3_000
