@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from eiha.events.strings import StringTable
 
 Longs = npt.NDArray[np.int64]
 
+_ROOM_MIN: Final = 64
+
 
 class RowIndex:
     """From values of ``columns`` to the places of the rows that have them.
@@ -37,14 +40,12 @@ class RowIndex:
     """
 
     __slots__ = (
+        "_chains",
         "_firsts",
-        "_heads",
         "_is_unique",
-        "_nexts",
-        "_prevs",
-        "_stored",
+        "_moved",
         "_strings",
-        "_tails",
+        "_wider",
         "_width",
         "columns",
     )
@@ -63,27 +64,37 @@ class RowIndex:
 
     def clear(self) -> None:
         """Know no row."""
-        self._heads: Longs = np.zeros(64, dtype=np.int64)
-        self._tails: Longs = np.zeros(64, dtype=np.int64)
-        self._nexts: Longs = np.zeros(64, dtype=np.int64)
-        self._prevs: Longs = np.zeros(64, dtype=np.int64)
-        self._stored: Words = np.zeros(64 * self._width, dtype=np.int64)
+        self._chains = _Chains(_ROOM_MIN, self._width)
+        self._wider: _Chains | None = None
+        self._moved = 0
         if self._firsts is not None:
             self._firsts.clear()
 
     def reserve(self, capacity: int, rows: Indices) -> None:
-        """Have room for places below ``capacity``; ``rows``: the places linked so far."""
-        room = len(self._nexts)
+        """Have room for places below ``capacity``, at once; ``rows``: the places linked so far."""
+        room = self._chains.room
         if capacity <= room:
             return
         while room < capacity:
             room *= 2
-        stored = np.zeros(room * self._width, dtype=np.int64)
-        stored[: len(self._stored)] = self._stored
-        self._stored = stored
-        self._heads, self._tails = np.zeros(room, dtype=np.int64), np.zeros(room, dtype=np.int64)
-        self._nexts, self._prevs = np.zeros(room, dtype=np.int64), np.zeros(room, dtype=np.int64)
-        self._link(rows)
+        self._wider, self._moved = None, 0
+        before, self._chains = self._chains, _Chains(room, self._width)
+        self._chains.take_over(before, rows)
+
+    def move(self, capacity: int, rows: Indices, stop: int) -> None:
+        """Make wider chains for places below ``capacity`` go on to the places below ``stop``: link those at ``rows``.
+
+        ``rows`` are those that are there between where the wider chains ended before and ``stop``.
+        """
+        if self._wider is None:
+            self._wider = _Chains(capacity, self._width)
+        self._wider.take_over(self._chains, rows)
+        self._moved = stop
+
+    def widen(self) -> None:
+        """The wider chains have all rows: they take the place of the others."""
+        assert self._wider is not None
+        self._chains, self._wider, self._moved = self._wider, None, 0
 
     def words(self, keys: Sequence[Column]) -> Words:
         """Keys as this index compares them."""
@@ -92,19 +103,25 @@ class RowIndex:
     def link(self, rows: Indices, keys: Sequence[Column]) -> None:
         """Know the rows at ``rows``, which have ``keys``."""
         if len(rows):
-            self._stored.reshape(-1, self._width)[rows] = self.words(keys).reshape(-1, self._width)
-            self._link(rows)
+            words = self.words(keys).reshape(-1, self._width)
+            self._chains.link(rows, words)
+            if self._wider is not None:
+                is_moved = rows < self._moved
+                self._wider.link(rows[is_moved], words[is_moved])
 
     def unlink(self, rows: Indices) -> None:
         """Forget the rows at ``rows``."""
         if self._firsts is not None:
-            self._firsts.forget(self._stored[rows * self._width])
-        unlink_rows(rows, self._width, self._stored, self._heads, self._tails, self._nexts, self._prevs)
+            self._firsts.forget(self._chains.stored[rows * self._width])
+        self._chains.unlink(rows)
+        if self._wider is not None:
+            self._wider.unlink(rows[rows < self._moved])
 
     def first(self, words: Words) -> Indices:
         """For each key the place of the first row that has it, nulls included, or -1."""
         found = np.empty(len(words) // self._width, dtype=np.int64)
-        first_rows(words, self._width, self._stored, self._heads, self._nexts, found)
+        chains = self._chains
+        first_rows(words, self._width, chains.stored, chains.heads, chains.nexts, found)
         return found
 
     def find_or_link(self, keys: Sequence[Column], used: int, *, null_is_a_key: bool) -> tuple[Indices, Mask | None]:
@@ -118,15 +135,16 @@ class RowIndex:
         words = self.words(keys)
         found = np.empty(len(words) // self._width, dtype=np.int64)
         is_new = np.empty(len(found), dtype=np.bool_)
+        chains = self._chains
         find_or_link_rows(
             words,
             null_is_a_key,
             self._width,
-            self._stored,
-            self._heads,
-            self._tails,
-            self._nexts,
-            self._prevs,
+            chains.stored,
+            chains.heads,
+            chains.tails,
+            chains.nexts,
+            chains.prevs,
             used,
             found,
             is_new,
@@ -146,7 +164,8 @@ class RowIndex:
                 return np.arange(len(known)), known
         asked = comparable(keys) if wanted is None else comparable(keys) & wanted
         words = self.words(keys)
-        state = (words, asked, self._width, self._stored, self._heads, self._nexts)
+        chains = self._chains
+        state = (words, asked, self._width, chains.stored, chains.heads, chains.nexts)
         count = int(count_rows(*state))
         outer = np.empty(count, dtype=np.int64)
         rows = np.empty(count, dtype=np.int64)
@@ -155,5 +174,33 @@ class RowIndex:
             outer, rows = outer.take(order), rows.take(order)
         return outer, rows
 
-    def _link(self, rows: Indices) -> None:
-        link_rows(rows, self._width, self._stored, self._heads, self._tails, self._nexts, self._prevs)
+
+class _Chains:
+    """Rows in buckets, with room for so many places; see ``row_chains``."""
+
+    __slots__ = ("_width", "heads", "nexts", "prevs", "stored", "tails")
+
+    def __init__(self, room: int, width: int) -> None:
+        self._width = width
+        self.heads: Longs = np.zeros(room, dtype=np.int64)
+        self.tails: Longs = np.zeros(room, dtype=np.int64)
+        self.nexts: Longs = np.zeros(room, dtype=np.int64)
+        self.prevs: Longs = np.zeros(room, dtype=np.int64)
+        self.stored: Words = np.zeros(room * width, dtype=np.int64)
+
+    @property
+    def room(self) -> int:
+        return len(self.nexts)
+
+    def link(self, rows: Indices, words: Words) -> None:
+        """Append ``rows``, whose keys are the rows of ``words``."""
+        self.stored.reshape(-1, self._width)[rows] = words
+        link_rows(rows, self._width, self.stored, self.heads, self.tails, self.nexts, self.prevs)
+
+    def unlink(self, rows: Indices) -> None:
+        unlink_rows(rows, self._width, self.stored, self.heads, self.tails, self.nexts, self.prevs)
+
+    def take_over(self, other: _Chains, rows: Indices) -> None:
+        """Append ``rows`` with the keys that ``other`` has for them."""
+        if len(rows):
+            self.link(rows, other.stored.reshape(-1, self._width)[rows])

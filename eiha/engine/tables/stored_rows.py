@@ -15,17 +15,29 @@ from eiha.events.schema import AttributeType, Schema
 
 _CAPACITY_MIN: Final = 64
 
+SPREAD_MIN: Final = 1 << 16
+"""Buffers for fewer places are copied at once when they are full: that takes less than a millisecond a column."""
+
+MOVED_A_ROW: Final = 6
+"""Places copied into wider buffers for each row that comes, from three quarters on: done when nine tenths are full."""
+
+MOVED_MIN: Final = 256
+"""So many are copied at least, so that rows that come one by one do not cost a copy of six values each time."""
+
 
 class StoredRows:
     """Rows by *place*: a number that rises in order of insertion and stays a row's own until ``compact``.
 
     A deleted row leaves its place empty. Buffers double when they are full, and are moved together when more than half
-    of the places are empty, so a row costs a constant however many there are.
+    of the places are empty, so a row costs a constant however many there are. Where there are many, wider buffers are
+    filled beside the others before these are full, a few places for each row that comes, so that no row costs much
+    more than another; until then what changes is written to both.
 
-    ``used``: places given so far, empty ones included; ``count``: rows that are there.
+    ``used``: places given so far, empty ones included; ``count``: rows that are there; ``moved``: places below are in
+    the wider buffers, too, if there are any.
     """
 
-    __slots__ = ("_columns", "_is_there", "_places", "_schema", "_valid", "count", "used")
+    __slots__ = ("_columns", "_is_there", "_places", "_schema", "_valid", "_wider", "count", "moved", "used")
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -39,6 +51,8 @@ class StoredRows:
         self._valid: list[Mask | None] = [None] * len(self._schema)
         self._is_there: Mask = np.zeros(_CAPACITY_MIN, dtype=np.bool_)
         self._places: Indices | None = None
+        self._wider: _Wider | None = None
+        self.moved = 0
         self.used = 0
         self.count = 0
 
@@ -47,12 +61,21 @@ class StoredRows:
         """Places that the buffers have."""
         return len(self._is_there)
 
+    @property
+    def next_capacity(self) -> int:
+        """Places of the wider buffers that are being filled; 0: none are."""
+        return 0 if self._wider is None else self._wider.capacity
+
     def places(self) -> Indices:
         """Where there are rows, in order of insertion."""
         if self._places is None:
             held = self._is_there[: self.used]
             self._places = np.arange(self.used) if self.count == self.used else np.flatnonzero(held)
         return self._places
+
+    def places_between(self, first: int, stop: int) -> Indices:
+        """Where there are rows from ``first`` on and below ``stop``."""
+        return np.flatnonzero(self._is_there[first:stop]) + first
 
     def column(self, position: int) -> Column:
         """The values at all places, as a view that the next change changes; zero where there is no row."""
@@ -68,8 +91,8 @@ class StoredRows:
         return tuple([self.column(position) for position in range(len(self._schema))])
 
     def extend(self, rows: int) -> Indices:
-        """Make ``rows`` new places with rows whose values are still to be written."""
-        self.reserve(rows)
+        """Make ``rows`` new places, for which there is room, with rows whose values are still to be written."""
+        assert self.used + rows <= self.capacity
         first, self.used = self.used, self.used + rows
         self._is_there[first : self.used] = True
         self.count += rows
@@ -78,33 +101,41 @@ class StoredRows:
 
     def reserve(self, rows: int) -> None:
         """Have room for ``rows`` more."""
-        capacity = self.capacity
-        if self.used + rows <= capacity:
+        capacity, needed = self.capacity, self.used + rows
+        if self._wider is None and capacity >= SPREAD_MIN and 4 * needed > 3 * capacity and needed <= 2 * capacity:
+            self._wider = _Wider(self._columns, self._valid, 2 * capacity)
+        if self._wider is not None:
+            if needed <= capacity:
+                self._move(max(MOVED_MIN, MOVED_A_ROW * rows))
+                return
+            if needed <= self._wider.capacity:
+                self._move(self.used)
+                self._columns, self._valid = self._wider.columns, self._wider.valid
+                self._is_there = _resized(self._is_there, self._wider.capacity)
+                self._wider, self.moved = None, 0
+                return
+            self._wider, self.moved = None, 0
+        elif needed <= capacity:
             return
-        while capacity < self.used + rows:
+        while capacity < needed:
             capacity *= 2
         self._is_there = _resized(self._is_there, capacity)
         self._columns = [_resized(values, capacity) for values in self._columns]
         self._valid = [None if valid is None else _resized(valid, capacity, fill=True) for valid in self._valid]
 
+    def _move(self, places: int) -> None:
+        """Copy so many further places into the wider buffers, or as many as there are."""
+        assert self._wider is not None
+        stop = min(self.used, self.moved + places)
+        self._wider.copy(self._columns, self._valid, self.moved, stop)
+        self.moved = stop
+
     def write(self, position: int, places: Indices, column: Column) -> None:
         """Put the values of ``column`` at ``places``, in order; none for negative places."""
-        values = self._columns[position]
-        if column.type is AttributeType.OBJECT:
-            for place, value in zip(places.tolist(), column.values.tolist(), strict=True):
-                if place >= 0:
-                    values[place] = value
-        elif column.type is AttributeType.BOOL:
-            scatter_bools(column.values, places, values)
-        else:
-            scatter_numbers(column.values, places, values)
-        valid = self._valid[position]
-        if column.valid is not None:
-            if valid is None:
-                valid = self._valid[position] = np.ones(self.capacity, dtype=np.bool_)
-            scatter_bools(column.valid, places, valid)
-        elif valid is not None:
-            scatter_bools(np.ones(len(places), dtype=np.bool_), places, valid)
+        self._valid[position] = _written(self._columns[position], self._valid[position], places, column)
+        if self._wider is not None and len(places) and places.min() < self.moved:
+            wider, moved = self._wider, np.where(places < self.moved, places, -1)
+            wider.valid[position] = _written(wider.columns[position], wider.valid[position], moved, column)
 
     def write_all(self, places: Indices, columns: Sequence[Column]) -> None:
         """Put whole rows at ``places``."""
@@ -116,11 +147,9 @@ class StoredRows:
         self._is_there[places] = False
         self.count -= len(places)
         self._places = None
-        for position, attribute in enumerate(self._schema.attributes):
-            self._columns[position][places] = None if attribute.type is AttributeType.OBJECT else 0
-            valid = self._valid[position]
-            if valid is not None:
-                valid[places] = True
+        _erase(self._columns, self._valid, places)
+        if self._wider is not None:
+            _erase(self._wider.columns, self._wider.valid, places[places < self.moved])
 
     def compact(self) -> bool:
         """Move rows together if more than half of the places are empty; whether they moved."""
@@ -162,13 +191,65 @@ class StoredRows:
     def _hold(self, columns: Sequence[Column]) -> None:
         self.clear()
         if columns and len(columns[0]):
+            self.reserve(len(columns[0]) + len(columns[0]) // 2)  # so there is time to make wider buffers
             self.write_all(self.extend(len(columns[0])), columns)
 
 
+class _Wider:
+    """Buffers that are going to take the place of others."""
+
+    __slots__ = ("capacity", "columns", "valid")
+
+    def __init__(self, columns: Sequence[npt.NDArray[Any]], valid: Sequence[Mask | None], capacity: int) -> None:
+        self.capacity = capacity
+        self.columns = [_resized(values[:0], capacity) for values in columns]
+        self.valid: list[Mask | None] = [None if each is None else np.ones(capacity, dtype=np.bool_) for each in valid]
+
+    def copy(self, columns: Sequence[npt.NDArray[Any]], valid: Sequence[Mask | None], first: int, stop: int) -> None:
+        """Take over the places from ``first`` up to ``stop``."""
+        for position, values in enumerate(columns):
+            self.columns[position][first:stop] = values[first:stop]
+            held = valid[position]
+            if held is not None:
+                own = self.valid[position]
+                if own is None:
+                    own = self.valid[position] = np.ones(self.capacity, dtype=np.bool_)
+                own[first:stop] = held[first:stop]
+
+
+def _written(values: npt.NDArray[Any], valid: Mask | None, places: Indices, column: Column) -> Mask | None:
+    """Put ``column`` at ``places`` of ``values``, in order, but for negative ones; the mask after that."""
+    if column.type is AttributeType.OBJECT:
+        for place, value in zip(places.tolist(), column.values.tolist(), strict=True):
+            if place >= 0:
+                values[place] = value
+    elif column.type is AttributeType.BOOL:
+        scatter_bools(column.values, places, values)
+    else:
+        scatter_numbers(column.values, places, values)
+    if column.valid is not None:
+        if valid is None:
+            valid = np.ones(len(values), dtype=np.bool_)
+        scatter_bools(column.valid, places, valid)
+    elif valid is not None:
+        scatter_bools(np.ones(len(places), dtype=np.bool_), places, valid)
+    return valid
+
+
+def _erase(columns: Sequence[npt.NDArray[Any]], valid: Sequence[Mask | None], places: Indices) -> None:
+    for values, held in zip(columns, valid, strict=True):
+        values[places] = None if values.dtype == np.object_ else 0
+        if held is not None:
+            held[places] = True
+
+
 def _resized(buffer: npt.NDArray[Any], capacity: int, *, fill: object = None) -> npt.NDArray[Any]:
-    wider = np.zeros(capacity, dtype=buffer.dtype) if fill is None else np.full(capacity, fill, dtype=buffer.dtype)
     if buffer.dtype == np.object_:
-        wider[:] = None
+        wider = np.empty(capacity, dtype=buffer.dtype)  # None everywhere
+    elif fill is None:
+        wider = np.zeros(capacity, dtype=buffer.dtype)  # memory that costs nothing until it is written to
+    else:
+        wider = np.full(capacity, fill, dtype=buffer.dtype)
     wider[: len(buffer)] = buffer
     return wider
 

@@ -226,11 +226,26 @@ class Table:
             index.link(places, [columns[position] for position in index.columns])
 
     def _reserve(self, rows: int) -> None:
-        before = self._rows.capacity
-        self._rows.reserve(rows)
-        if self._rows.capacity > before:
+        held = self._rows
+        capacity, wider, moved = held.capacity, held.next_capacity, held.moved
+        held.reserve(rows)
+        if held.next_capacity:
+            self._move(held.next_capacity, moved, held.moved)
+        elif held.capacity > capacity:
+            if wider == held.capacity:
+                self._move(wider, moved, held.used)
             for index in self._indexes:
-                index.reserve(self._rows.capacity, self._rows.places())
+                if wider == held.capacity:
+                    index.widen()
+                else:
+                    index.reserve(held.capacity, held.places())
+
+    def _move(self, capacity: int, first: int, stop: int) -> None:
+        """Indexes follow where rows were copied into wider buffers."""
+        if stop > first or not first:  # the first time also for none, so that every index has wider chains
+            places = self._rows.places_between(first, stop)
+            for index in self._indexes:
+                index.move(capacity, places, stop)
 
     def _would_collide(self, places: Indices, changes: Mapping[int, Column]) -> bool:
         """Whether the rows at ``places`` would, changed, have a key twice or that of another row."""
@@ -251,3 +266,6 @@ class Table:
         index.reserve(self._rows.capacity, NO_PLACES)
         places = self.places()
         index.link(places, [self._rows.column(position).take(places) for position in index.columns])
+        if self._rows.next_capacity:
+            moved = self._rows.moved
+            index.move(self._rows.next_capacity, self._rows.places_between(0, moved), moved)
