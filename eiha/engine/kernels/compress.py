@@ -19,10 +19,16 @@ def _wide_lanes(numba: Any, plain: Any) -> bool:
     """Let ``plain``, which is ``keep_lanes``, be compressing stores, if the processor has such; whether it is."""
     import llvmlite.binding
     import numba.core.cgutils
+    import numba.core.config
     import numba.extending
     from llvmlite import ir
 
-    if not llvmlite.binding.get_host_cpu_features().get("avx512f", False):
+    config = numba.core.config
+    if config.CPU_NAME is not None or config.CPU_FEATURES is not None:  # told to compile for some other processor
+        has_stores = "+avx512f" in (config.CPU_FEATURES or "")
+    else:
+        has_stores = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
+    if not has_stores:
         return False
 
     @numba.extending.intrinsic
