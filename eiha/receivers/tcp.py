@@ -169,6 +169,7 @@ class _Connection(asyncio.Protocol):
         self._welcomed = False
         self._streams: dict[int, StreamDefinition | messages.StreamRefused] = {}
         self._names: dict[int, str] = {}
+        self._unanswered: dict[int, messages.OpenStream] = {}
         self._unacked: deque[tuple[int, int, int]] = deque()  # sequence, rows, bytes
         self._unacked_rows = 0
         self._unacked_bytes = 0
@@ -366,6 +367,10 @@ class _Connection(asyncio.Protocol):
         assert message.number < STREAMS_PER_CONNECTION_MAX
         definition = find_stream(self._intake.streams(), message.stream)
         self._names[message.number] = message.stream
+        if definition is None and not self._intake_open:
+            # a node that starts does not know its streams yet: that is no answer for good
+            self._unanswered[message.number] = message
+            return
         if definition is None:
             self._refuse_stream(
                 message.number, messages.CODE_UNKNOWN_STREAM, unknown_stream(message.stream, self._intake.streams())
@@ -414,6 +419,10 @@ class _Connection(asyncio.Protocol):
         name = self._names.get(number)
         if name is None:
             raise MalformedFrame(f"publication {sequence} is for stream number {number}, which was not opened")
+        if number in self._unanswered:
+            state = self._intake.state()
+            self.rejected(sequence, state.reason, state.retry_after_ms, sequence)
+            return None
         opened = self._streams[number]
         current = find_stream(self._intake.streams(), name)
         if current is None:
@@ -496,6 +505,10 @@ class _Connection(asyncio.Protocol):
             else:
                 self._send(messages.Credit(0, 0, state.reason))
         self._intake_open = state.open
+        if state.open:
+            waiting, self._unanswered = self._unanswered, {}
+            for message in waiting.values():
+                self._open_stream(message)
         self._regulate()
 
     def _regulate(self) -> None:

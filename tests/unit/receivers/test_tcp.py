@@ -267,6 +267,25 @@ async def test_a_closed_intake_stops_reading_and_says_so():
         assert await client.receive() == messages.Acked(1)
 
 
+async def test_a_node_that_does_not_know_its_streams_yet_refuses_none_of_them():
+    intake = MemoryIntake(MemoryLog())
+    intake.definitions = {}
+    intake.set_state(IntakeState(open=False, reason="the plans are being deployed"))
+    async with receiver(intake) as (_, connect):
+        client = await connect()
+        client.send(HELLO, messages.OpenStream(0, "Trades", None), publish(1))
+        answers = [await client.receive() for _ in range(3)]
+        assert {type(each) for each in answers} == {messages.Welcome, messages.Credit, messages.Rejected}
+        (rejected,) = (each for each in answers if isinstance(each, messages.Rejected))
+        assert (rejected.code, rejected.reason) == (messages.CODE_RETRY, "the plans are being deployed")
+        intake.definitions = {TRADES.name: TRADES}
+        intake.set_state(IntakeState(open=True))
+        opened, credit = await client.receive(), await client.receive()
+        assert {type(opened), type(credit)} == {messages.StreamOpened, messages.Credit}
+        client.send(publish(1))
+        assert await client.receive() == messages.Acked(1)
+
+
 async def test_the_mode_with_both_nodes_is_passed_on():
     intake = MemoryIntake(MemoryLog())
     async with receiver(intake) as (_, connect):
