@@ -19,7 +19,7 @@ def window(random: Random, attributes: tuple[Attribute, ...], kinds: tuple[str, 
     numbers = [each.ref for each in attributes_of(attributes, *NUMBERS)]
     has_time = any(each.ref == "ts" for each in attributes)
     kind = random.choice(kinds or ALL)
-    if kind.startswith("external") and not has_time or kind == "cron" and not live:
+    if (kind.startswith("external") and not has_time) or (kind == "cron" and not live):
         kind = "length"
     time, count = random.choice(TIMES), random.randint(1, 5)
     key = random.choice(texts) if texts else ""

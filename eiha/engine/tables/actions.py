@@ -173,8 +173,16 @@ class UpdateOrInsertRows:
         if self._keys is not None and self._at_once:
             self._by_key(self._keys, batch.columns, rows)
             return
-        for single in _single_rows(rows):
+        chunks = batch.chunk_numbers()
+        fresh = last = -1
+        for row, single in enumerate(_single_rows(rows)):
+            if chunks[row] != last:
+                fresh, last = self._table.reserve(1), chunks[row]
             outer, places = self._met_by(single)
+            stood = places < fresh
+            if stood.any() and not stood.all():
+                # as recorded: the rows that a chunk adds are there for those of its rows that meet no other
+                outer, places = outer[stood], places[stood]
             if len(outer):
                 self._update.write_pairs(single, outer, places)
             else:

@@ -162,8 +162,10 @@ final class CaseRun {
     }
 
     private static Map<String, AbstractDefinition> definitionsOf(SiddhiAppRuntime runtime) {
-        Map<String, AbstractDefinition> found = new TreeMap<>();
-        found.putAll(runtime.getTableDefinitionMap());
+        Map<String, AbstractDefinition> found = new TreeMap<>(runtime.getTableDefinitionMap());
+        for (String aggregation : runtime.getAggregationDefinitionMap().keySet()) {
+            found.keySet().removeIf(table -> table.startsWith(aggregation + "_")); // those that it keeps its buckets in
+        }
         found.putAll(runtime.getAggregationDefinitionMap());
         found.putAll(runtime.getWindowDefinitionMap());
         found.putAll(runtime.getStreamDefinitionMap());
