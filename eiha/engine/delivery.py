@@ -6,7 +6,7 @@ says that nobody can tell (``deliver_whole``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -19,6 +19,7 @@ from eiha.engine.chunk_rows import chunks_of, merged_rows, plain_rows, runs_of_i
 from eiha.engine.failed_rows import FailedRows
 from eiha.engine.faults import EngineFault, with_error
 from eiha.engine.operators.select import as_batch, as_current, without_resets
+from eiha.engine.own_key_routes import OwnKeyRoute, own_key_route
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.quiet_routes import QuietRoute, quiet_route
@@ -66,6 +67,7 @@ class Delivery:
         "_latest_fault",
         "_listener",
         "_outputs",
+        "_own_key_routes",
         "_plan",
         "_queries",
         "_quiet_routes",
@@ -96,8 +98,9 @@ class Delivery:
         self._readers = subscribers(plan)
         self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
         self._routes: dict[str, Route] = {}
-        self._ways: dict[int, _Way] = {}
+        self._ways: dict[str, list[tuple[Route, _Way]]] = {}
         self._quiet_routes: dict[str, QuietRoute | None] = {}
+        self._own_key_routes: dict[str, OwnKeyRoute | None] = {}
         self._outputs: dict[str, list[EventBatch]] = {}
         self._faults: list[str] = []
         self._fault_count = 0
@@ -134,6 +137,27 @@ class Delivery:
             except EngineFault:
                 return Ahead(0, {})
         return Ahead(count, tried)
+
+    def own_key_route(self, stream: str) -> OwnKeyRoute | None:
+        """How its rows may be fed that meet a table by a key of their own; None if they do not."""
+        if stream not in self._own_key_routes:
+            self._own_key_routes[stream] = own_key_route(self._plan, stream)
+        return self._own_key_routes[stream]
+
+    def run_queries(
+        self, queries: tuple[int, ...], stream: str, rows: EventBatch, clock: ChunkClock
+    ) -> Iterator[tuple[int, EventBatch]]:
+        """Give ``rows`` to each of ``queries``: what it put out that goes to a stream; tables get theirs at once."""
+        for index in queries:
+            runtime = self._queries[index]
+            out = runtime.receive(stream, rows, clock)
+            if out is None or not len(out):
+                continue
+            action = self._actions.get(index)
+            if action is not None:
+                action.apply(out, clock.of(out))
+            else:
+                yield index, out
 
     def take_outputs(self) -> dict[str, EventBatch]:
         """What the kept streams got since the last call, in order of arrival."""
@@ -273,7 +297,7 @@ class Delivery:
 
         ``tried``: what queries put out that were given the batch already.
         """
-        way = self._ways.get(id(route)) or self._way(source, route)
+        way = self._way(source, route)
         feeders = way.feeders
         pieces: dict[int, EventBatch] = {}
         merged: dict[str, EventBatch | None] = {source: batch}
@@ -307,10 +331,11 @@ class Delivery:
                 self._outputs.setdefault(stream, []).append(rows)
 
     def _way(self, source: str, route: Route) -> _Way:
-        """What ``deliver_whole`` does for a route, found once."""
-        assert any(route is each for each in self._routes.values()) or any(
-            each is not None and route is each.way for each in self._quiet_routes.values()
-        )
+        """What ``deliver_whole`` does for a route, found once; a stream has few routes."""
+        known = self._ways.setdefault(source, [])
+        for each, way in known:
+            if each is route:
+                return way
         steps = [
             _Step(
                 index,
@@ -324,12 +349,13 @@ class Delivery:
             for index, stream in route.queries
         ]
         aggregated = dict.fromkeys(each.definition.input.stream for each in self._aggregations)
-        way = self._ways[id(route)] = _Way(
+        way = _Way(
             tuple(steps),
             route.feeders,
             tuple(stream for stream in aggregated if stream == source or stream in route.feeders),
             tuple(stream for stream in self._keep if stream == source or stream in route.feeders),
         )
+        known.append((route, way))
         return way
 
 

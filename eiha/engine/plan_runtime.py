@@ -23,6 +23,7 @@ from eiha.engine.heartbeat import Heartbeat
 from eiha.engine.kernels.rising import never_falls
 from eiha.engine.on_demand import OnDemand
 from eiha.engine.operator import AT_ONCE, NO_TICKS, OperatorState
+from eiha.engine.own_key_rows import can_feed_by_key, feed_by_key
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.plan_state import plan_state_parts
 from eiha.engine.quiet_rows import feed_quiet_rows
@@ -389,6 +390,8 @@ class PlanRuntime:
             self._delivery.deliver(stream, batch, ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[-1])), 0)
         elif is_plain and (quiet := self._delivery.quiet_route(stream)) is not None:
             feed_quiet_rows(self._delivery, quiet, stream, batch, now_ms)
+        elif is_plain and (own := self._delivery.own_key_route(stream)) is not None and can_feed_by_key(own, batch):
+            feed_by_key(self._delivery, own, stream, batch, now_ms)
         else:
             for row in range(len(batch)):
                 clock = ChunkClock(now_ms if isinstance(now_ms, int) else int(now_ms[row]))
