@@ -15,6 +15,7 @@ from eiha.engine.expressions.numeric import arithmetic, comparison
 from eiha.engine.expressions.row_wise import Evaluate
 from eiha.engine.expressions.rows import Rows, Scope
 from eiha.engine.expressions.values import Constant, Value, column_of, lifted, lifted_one
+from eiha.engine.kernels.choose import choose
 from eiha.events.column import Column, Mask, make_column
 from eiha.events.schema import AttributeType
 from eiha.plan.attribute_refs import parts
@@ -212,7 +213,11 @@ def _if_then_else(call: Call, scope: Scope) -> Evaluate:
 
 
 def _chosen(condition: Mask, then: Column, otherwise: Column) -> Column:
-    values = np.where(condition, then.values, otherwise.values)
+    if then.type in (AttributeType.BOOL, AttributeType.OBJECT):
+        values = np.where(condition, then.values, otherwise.values)
+    else:
+        values = np.empty(len(condition), dtype=then.values.dtype)
+        choose(condition, then.values, otherwise.values, values)
     if then.valid is None and otherwise.valid is None:
         return Column(then.type, values)
     return make_column(then.type, values, np.where(condition, then.mask(), otherwise.mask()))
