@@ -108,12 +108,12 @@ def _is_before(slots: ReadInt64, block: int, bins: int, left: int, right: int) -
     first = left * WIDTH
     second = right * WIDTH
     if slots[first + block + END] != slots[second + block + END]:
-        return slots[first + block + END] < slots[second + block + END]
+        return bool(slots[first + block + END] < slots[second + block + END])
     if slots[first + HASH] & bins != slots[second + HASH] & bins:
-        return slots[first + HASH] & bins < slots[second + HASH] & bins
+        return bool(slots[first + HASH] & bins < slots[second + HASH] & bins)
     if slots[first + HASH] != slots[second + HASH]:
-        return slots[first + HASH] < slots[second + HASH]
-    return slots[first + CAME] < slots[second + CAME]
+        return bool(slots[first + HASH] < slots[second + HASH])
+    return bool(slots[first + CAME] < slots[second + CAME])
 
 
 @inlined
@@ -230,9 +230,9 @@ def _free(slots: WriteInt64, slot: int, slot_of: WriteInt64, counters: WriteInt6
 @inlined
 def _new_slot(slots: WriteInt64, key: int, hash_: int, slot_of: WriteInt64, counters: WriteInt64) -> int:
     """A slot for a key that has none."""
-    slot = counters[FREE]
+    slot = int(counters[FREE])
     if slot < 0:
-        slot = counters[USED]
+        slot = int(counters[USED])
         counters[USED] += 1
         slots[slot * WIDTH + ENDS_BY] = FAR
         slots[slot * WIDTH + WAITS_BY] = FAR
