@@ -103,7 +103,9 @@ async def test_a_connection_that_waits_for_its_next_request_is_not_too_slow() ->
 async def test_connections_of_one_address_are_bounded() -> None:
     async with serving(limits=AdmissionLimits(connections_per_address_max=1)) as (_, server):
         _, kept = await asyncio.open_connection("127.0.0.1", server.port)
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            while not server.gate.book.connections:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
         assert await said(server) == b""
         assert server.gate.refused_by_code == {"connections-per-address": 1}
         kept.close()
