@@ -12,7 +12,8 @@ NEEDS_SLOTS: Final = 1
 NEEDS_OUTPUT: Final = 2
 NEEDS_ANSWER: Final = 3
 """Why ``scan`` returned: all rows are processed; there may be too few free slots, or too little room for matches, for
-the row; or the general condition of a step must be evaluated for the row over the matches that wait."""
+the row; or the general condition of a step must be evaluated for the row over the matches that wait, some of which pass
+its first test."""
 
 FREE: Final = 0
 FOUND: Final = 1
@@ -380,9 +381,6 @@ def scan(
         while step >= 0:
             position = candidates[step * rows + row]
             if position >= 0 and visible[step] > 0:
-                if is_general[step] and not answered:
-                    return NEEDS_ANSWER, row, step
-                answered = False
                 test, kept = test_begin[step], 0
                 if test < test_begin[step + 1]:
                     arrived = test_arriving[test] * rows + row
@@ -390,6 +388,9 @@ def scan(
                         queues, step * stride, visible[step], terms, terms_valid, len(term_step), test_captured[test],
                         test_outcomes[test], arriving[arrived], arriving_valid[arrived],
                     )  # fmt: skip
+                if kept < visible[step] and is_general[step] and not answered:
+                    return NEEDS_ANSWER, row, step
+                answered = False
                 if kept < visible[step]:
                     _serve(
                         row, step, steps, stride, kept, position, timestamps, chunks, shares_chunk, repeats_from[step],
