@@ -27,7 +27,7 @@ from eiha.errors import CorruptFile
 from eiha.protocol.snapshot_format import StateReader, StateWriter
 
 MAGIC: Final = b"ESTR"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 END: Final = b"END."
 
 APART_BYTES: Final = 4 << 10

@@ -299,6 +299,7 @@ class Node:
     def _role_changed(self, change: RoleChanged) -> None:
         self.facts.note_role_change()
         self._operator_log.role_changed(change)
+        self.shells.intake.note_role()
         if change.after == "promoting":
             self._peer_lost_s = time.monotonic()
         elif change.after == "active" and self._peer_lost_s:

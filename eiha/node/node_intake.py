@@ -9,10 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from eiha.events.schema import StreamDefinition
 from eiha.ha.effects import AckClient, RejectClient, SetIntake
 from eiha.ha.inputs import ClientHello, Submit
+from eiha.ha.roles import Role
 from eiha.kernel.ids import ClientId, ClientSequence
 from eiha.observability.node_metrics import NodeMetrics
 from eiha.protocol.log_entry import Publication
@@ -20,6 +22,8 @@ from eiha.receivers.intake import ClientListener, IntakeState, NodeFacts
 
 STARTING = IntakeState(open=False, reason="the node is starting", retry_after_ms=500)
 CLOSED_RETRY_MS = 200
+_WHOLE: Final = (Role.ACTIVE.value, Role.PASSIVE.value)
+"""Roles of a node whose log is that of the cluster."""
 
 
 class NodeIntake:
@@ -34,8 +38,9 @@ class NodeIntake:
         plans: how many plans a new cluster is founded with.
 
     The first time the member opens the intake, it stays shut until the streams are known, else clients would be told
-    that there are none: until the engine applied the first entries of the log, which deploy the founding plans, and
-    has streams at all or has applied everything. It does not wait for the rest of a replay.
+    that there are none: until the engine has streams and has applied the first entries of the log, which deploy the
+    founding plans, or everything. It does not wait for the rest of a replay. Of a node that joins, everything is what
+    its log has when it is synced in: before, it may lack the very first entries.
     """
 
     def __init__(
@@ -125,8 +130,6 @@ class NodeIntake:
 
     def set_state(self, effect: SetIntake) -> None:
         """The member opens or closes the intake."""
-        if self._opens_at is None and effect.open:
-            self._opens_at = self._log_end()
         self._wanted = effect
         self._show_state()
 
@@ -136,10 +139,19 @@ class NodeIntake:
         if self._is_held_back:
             self._show_state()
 
+    def note_role(self) -> None:
+        """The member is another one now."""
+        if self._is_held_back:
+            self._show_state()
+
     def _streams_are_known(self) -> bool:
-        opens_at = self._opens_at or 0
-        founded_at = min(opens_at, self._plans + 1)
-        return self._applied_through >= founded_at and (bool(self._streams) or self._applied_through >= opens_at)
+        if self._streams and self._applied_through > self._plans:
+            return True
+        if self._facts().role not in _WHOLE:
+            return False
+        if self._opens_at is None:
+            self._opens_at = self._log_end()
+        return self._applied_through >= self._opens_at
 
     def _show_state(self) -> None:
         """Tell all watchers if the state is another one now."""

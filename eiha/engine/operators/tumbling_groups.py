@@ -53,6 +53,9 @@ class TumblingGroups:
         scope: strings and names.
     """
 
+    _known: Longs
+    """By group, the id of its place in the batch that runs, or one of an earlier batch."""
+
     __slots__ = (
         "_chunks", "_ends", "_first_id", "_group_index", "_group_keys", "_held", "_is_text", "_key_types", "_known",
         "_latest", "_nothing", "_null_id", "_numbers", "_places", "_rows", "_schema", "_strings", "_totals", "_window",
@@ -162,7 +165,7 @@ class TumblingGroups:
 
     def _know_groups(self) -> None:
         """Forget all groups but those of the batch that runs."""
-        self._known: Longs = np.zeros(1, dtype=np.int64)
+        self._known = np.zeros(1, dtype=np.int64)
         self._group_index = None
         if self._key_types and not self._is_text:
             self._group_index = GroupIndex(self._key_types, self._strings)

@@ -28,7 +28,7 @@ define stream S (sym string, room int, vol int);
 @info(name='counted') from S select sym, count() as c group by sym insert into Counts;
 @info(name='keep') from S select sym, vol update or insert into Latest on Latest.sym == sym;
 partition with (sym of S) begin
-  @info(name='each') from S#window.timeBatch(1 sec) select sym, max(vol) as m insert into Most;
+  @info(name='each') from S#window.hopping(2 sec, 1 sec) select sym, max(vol) as m insert into Most;
   @info(name='sliding') from S#window.length(2) select sym, avg(vol) as m insert into Means;
 end;
 """
@@ -133,7 +133,7 @@ def test_instances_of_a_partition_are_told_by_key(compare: Callable[..., tuple[i
     def change(state: dict[str, Any]) -> None:
         queries = plan(state)["queries"]
         assert "states" in queries[3]
-        queries[3]["states"][2]["stages"][0]["next_ms"] = 77
+        queries[3]["states"][2]["stages"][1]["window"]["next_ms"] = 77
         queries[4]["select"]["aggregates"][0]["sums"][1] = 0.5
 
     _, printed = compare(change)

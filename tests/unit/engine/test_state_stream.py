@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiha.engine.state_stream import APART_BYTES, BLOCK_ITEMS, CHUNK_BYTES_MIN, read_state, write_state
+from eiha.engine.state_stream import (
+    APART_BYTES,
+    BLOCK_ITEMS,
+    CHUNK_BYTES_MIN,
+    FORMAT_VERSION,
+    MAGIC,
+    read_state,
+    write_state,
+)
 from eiha.errors import CorruptFile
 from eiha.protocol.snapshot_format import Chunk, ChunkCutter
+
+PREFIX = MAGIC + FORMAT_VERSION.to_bytes(2, "little")
 
 
 class Kept:
@@ -139,7 +149,7 @@ def test_arrays_that_cannot_be_are_refused_before_there_is_room_for_them(claim: 
     import msgpack
 
     skeleton = msgpack.packb({"a": msgpack.ExtType(4, msgpack.packb([claim, length]))})
-    data = b"ESTR\1\0" + len(skeleton).to_bytes(4, "little") + skeleton + bytes(4) + b"END."
+    data = PREFIX + len(skeleton).to_bytes(4, "little") + skeleton + bytes(4) + b"END."
     with pytest.raises(CorruptFile, match="decode"):
         read_state(Stream(data))
 
@@ -147,7 +157,7 @@ def test_arrays_that_cannot_be_are_refused_before_there_is_room_for_them(claim: 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(CorruptFile):
-        read_state(Stream(b"ESTR\1\0" + data))
+        read_state(Stream(PREFIX + data))
 
 
 def test_other_formats_are_refused() -> None:

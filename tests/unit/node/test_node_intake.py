@@ -28,9 +28,10 @@ class Running:
         self.inputs: list[object] = []
         self.metrics = NodeMetrics()
         self.log_end = log_end
+        self.role = "active"
         self.intake = NodeIntake(
             self.inputs.append,
-            lambda: NodeFacts(NodeId("n"), "active"),
+            lambda: NodeFacts(NodeId("n"), self.role),
             lambda: self.log_end,
             self.metrics,
             plans=1,
@@ -108,6 +109,32 @@ def test_a_restarted_node_does_not_wait_for_its_replay() -> None:
     assert not running.intake.state().open
     running.intake.set_streams({"S": StreamDefinition("S", Schema(()))})
     running.intake.note_applied(500)
+    assert running.intake.state().open
+
+
+def test_a_node_that_joins_with_an_empty_log_waits_until_it_is_synced() -> None:
+    running = Running(log_end=0)
+    running.role = "joining"
+    running.intake.set_state(SetIntake(open=True, reason=""))
+    running.intake.note_applied(0)
+    assert not running.intake.state().open
+    running.log_end = 2
+    running.role = "passive"
+    running.intake.note_role()
+    assert not running.intake.state().open
+    running.intake.set_streams({"S": StreamDefinition("S", Schema(()))})
+    running.intake.note_applied(2)
+    assert running.intake.state().open
+
+
+def test_a_node_that_is_synced_with_a_cluster_without_plans_opens() -> None:
+    running = Running(log_end=1)
+    running.role = "joining"
+    running.intake.set_state(SetIntake(open=True, reason=""))
+    running.intake.note_applied(1)
+    assert not running.intake.state().open
+    running.role = "passive"
+    running.intake.note_role()
     assert running.intake.state().open
 
 
