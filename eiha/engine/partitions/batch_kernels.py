@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from eiha.engine.jit import ReadInt64, WriteInt64, inlined, kernel
+from eiha.engine.kernels.spans import chunk_after
 from eiha.engine.partitions.slot_rows import append_to_chain
 from eiha.events.batch import CHUNK_STRIDE
 
@@ -37,14 +38,6 @@ def _put_out(
     return batch + 1
 
 
-@inlined
-def _chunk_after(chunk: int, last: int) -> int:
-    """The number of a further chunk that ``chunk`` causes, ``last`` being the one before it."""
-    if chunk > last:
-        return chunk
-    return min(last + 1, chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1)
-
-
 @kernel
 def fill_batches(
     keys: ReadInt64, slots: ReadInt64, chunks: ReadInt64, length: int,
@@ -58,7 +51,7 @@ def fill_batches(
         key = keys[row]
         append_to_chain(key, slots[row], heads, tails, counts, following)
         if counts[key] == length:
-            last = _chunk_after(chunks[row], last)
+            last = chunk_after(chunks[row], last)
             batches = _put_out(key, last, batches, heads, counts, following, out_slots, ends, out_chunks, out_keys)
     return batches
 
@@ -239,7 +232,7 @@ def end_external_periods(
                 ends_ms[key] = starts_ms[key] + length_ms
         highest_ms[key] = max(highest_ms[key], time_ms)
         if time_ms >= ends_ms[key]:
-            number = _chunk_after(chunks[row], last)
+            number = chunk_after(chunks[row], last)
             before = batches
             batches = _put_out(key, number, batches, heads, counts, following, out_slots, ends, out_chunks, out_keys)
             if batches > before:

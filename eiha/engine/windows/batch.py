@@ -5,7 +5,8 @@ A chunk puts out the rows of the chunk before as expired ones, a reset (but for 
 
 from __future__ import annotations
 
-from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
+from eiha.engine.kernels.spans import put_span
 from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
 from eiha.engine.windows.row_count import RowCount
@@ -76,29 +77,6 @@ class BatchWindow(Untimed):
         self._latest = state["latest"]
 
 
-@inlined
-def _put_out(
-    begin: int,
-    end: int,
-    kind: int,
-    timestamp: int,
-    chunk: int,
-    out: int,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> int:
-    """Put out one more span; how many there are now."""
-    out_begins[out] = begin
-    out_ends[out] = end
-    out_kinds[out] = kind
-    out_timestamps[out] = timestamp
-    out_chunks[out] = chunk
-    return out + 1
-
-
 @kernel
 def _turn(
     start: int,
@@ -134,13 +112,13 @@ def _turn(
         number = chunk if chunk > last else min(last + 1, chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1)
         last = number
         if start < chunk_first and wants_expired:
-            out = _put_out(
+            out = put_span(
                 start, chunk_first, EXPIRED, now_ms[begin], number,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
         start = chunk_first
         if begun:
-            out = _put_out(
+            out = put_span(
                 latest, latest + 1, RESET, OWN_TIME, number,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip

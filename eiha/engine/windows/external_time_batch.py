@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.engine.kernels.spans import put_rows
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
 from eiha.engine.windows.row_count import RowCount
@@ -220,33 +221,6 @@ class ExternalTimeBatchWindow:
 
 
 @inlined
-def _put_out(
-    begin: int,
-    end: int,
-    kind: int,
-    at_ms: int,
-    number: int,
-    out: int,
-    writes: bool,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> int:
-    """Put out the rows from ``begin`` to ``end``, or only count; how many spans there are now."""
-    if begin == end:
-        return out
-    if writes:
-        out_begins[out] = begin
-        out_ends[out] = end
-        out_kinds[out] = kind
-        out_timestamps[out] = at_ms
-        out_chunks[out] = number
-    return out + 1
-
-
-@inlined
 def _put_out_batch(
     start: int,
     current: int,
@@ -271,18 +245,18 @@ def _put_out_batch(
     if again and current == stop:
         return out, start, current
     if wants_expired:
-        out = _put_out(
+        out = put_rows(
             start, current, EXPIRED, at_ms, number,
-            out, writes, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
+            writes, out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
     if current < stop:
-        out = _put_out(
+        out = put_rows(
             current, current + 1, RESET, at_ms, number,
-            out, writes, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
+            writes, out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
-    out = _put_out(
+    out = put_rows(
         start if again else current, stop, CURRENT, OWN_TIME, number,
-        out, writes, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
+        writes, out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip
     if not again:
         start = current

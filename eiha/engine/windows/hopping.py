@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.engine.kernels.spans import put_rows
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
 from eiha.engine.windows.row_store import RowStore
@@ -138,33 +139,6 @@ class HoppingWindow:
 
 
 @inlined
-def _put_out(
-    begin: int,
-    end: int,
-    kind: int,
-    at_ms: int,
-    number: int,
-    writes: bool,
-    out: int,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> int:
-    """Put out the rows from ``begin`` to ``end``, or only count; how many spans there are now."""
-    if begin >= end:
-        return out
-    if writes:
-        out_begins[out] = begin
-        out_ends[out] = end
-        out_kinds[out] = kind
-        out_timestamps[out] = at_ms
-        out_chunks[out] = number
-    return out + 1
-
-
-@inlined
 def _hop(
     timestamps: ReadInt64,
     begin: int,
@@ -190,15 +164,15 @@ def _hop(
     while latest < stop and timestamps[latest] + length_ms <= at_ms:
         latest += 1
     if wants_expired:
-        out = _put_out(
+        out = put_rows(
             begin, end, EXPIRED, at_ms, number,
             writes, out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
-    out = _put_out(
+    out = put_rows(
         latest, min(latest + 1, stop), RESET, at_ms, number,
         writes, out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip
-    out = _put_out(
+    out = put_rows(
         latest, stop, CURRENT, OWN_TIME, number,
         writes, out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
     )  # fmt: skip

@@ -6,13 +6,14 @@ out at once, each as a chunk; the first one of a new batch follows the expired r
 
 from __future__ import annotations
 
-from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, kernel
+from eiha.engine.kernels.spans import chunk_after, put_span
 from eiha.engine.operator import OperatorState, RowClock, Untimed
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET
 from eiha.engine.windows.row_count import RowCount
 from eiha.engine.windows.row_store import RowStore
 from eiha.engine.windows.turns import OWN_TIME, Turns
-from eiha.events.batch import CHUNK_STRIDE, EventBatch
+from eiha.events.batch import EventBatch
 from eiha.events.schema import Schema
 
 
@@ -88,37 +89,6 @@ class LengthBatchWindow(Untimed):
         return 3 * ((len(self.store) - self._expired) // self._length)
 
 
-@inlined
-def _chunk_after(chunk: int, last: int) -> int:
-    """The number of a further chunk that ``chunk`` causes, ``last`` being the one before it."""
-    if chunk > last:
-        return chunk
-    return min(last + 1, chunk - chunk % CHUNK_STRIDE + CHUNK_STRIDE - 1)
-
-
-@inlined
-def _put_out(
-    begin: int,
-    end: int,
-    kind: int,
-    timestamp: int,
-    chunk: int,
-    out: int,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> int:
-    """Put out one more span; how many there are now."""
-    out_begins[out] = begin
-    out_ends[out] = end
-    out_kinds[out] = kind
-    out_timestamps[out] = timestamp
-    out_chunks[out] = chunk
-    return out + 1
-
-
 @kernel
 def _put_out_when_full(
     start: int,
@@ -141,29 +111,29 @@ def _put_out_when_full(
     while index < len(now_ms):
         stop = first + index + 1
         current = start + expired
-        number = _chunk_after(chunks[index], last)
+        number = chunk_after(chunks[index], last)
         last = number
         if length > 0:
             if start < current:
-                out = _put_out(
+                out = put_span(
                     start, current, EXPIRED, now_ms[index], number,
                     out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
                 )  # fmt: skip
-            out = _put_out(
+            out = put_span(
                 current, current + 1, RESET, now_ms[index], number,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
-        out = _put_out(
+        out = put_span(
             current, stop, CURRENT, OWN_TIME, number,
             out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
         if length <= 0:
             if wants_expired:
-                out = _put_out(
+                out = put_span(
                     current, stop, EXPIRED, now_ms[index], number,
                     out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
                 )  # fmt: skip
-            out = _put_out(
+            out = put_span(
                 current, stop, RESET, now_ms[index], number,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip
@@ -193,15 +163,15 @@ def _put_out_at_once(
     last = -1
     for index in range(len(now_ms)):
         stop = first + index
-        number = _chunk_after(chunks[index], last)
+        number = chunk_after(chunks[index], last)
         last = number
         if stop - start >= length and stop > start:
             if wants_expired:
-                out = _put_out(
+                out = put_span(
                     start, stop, EXPIRED, now_ms[index], number,
                     out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
                 )  # fmt: skip
-            out = _put_out(
+            out = put_span(
                 start, start + 1, RESET, now_ms[index], number,
                 out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
             )  # fmt: skip

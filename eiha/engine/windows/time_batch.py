@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from eiha.engine.jit import ReadInt64, WriteInt64, WriteUInt8, inlined, kernel
+from eiha.engine.kernels.spans import put_span
 from eiha.engine.operator import FIRED_CHUNK, OperatorState, RowClock
 from eiha.engine.windows.emission import CURRENT, EXPIRED, RESET, latest
 from eiha.engine.windows.row_count import RowCount
@@ -161,29 +162,6 @@ class TimeBatchWindow:
 
 
 @inlined
-def _put_out(
-    begin: int,
-    end: int,
-    kind: int,
-    timestamp: int,
-    chunk: int,
-    out: int,
-    out_begins: WriteInt64,
-    out_ends: WriteInt64,
-    out_kinds: WriteUInt8,
-    out_timestamps: WriteInt64,
-    out_chunks: WriteInt64,
-) -> int:
-    """Put out one more span; how many there are now."""
-    out_begins[out] = begin
-    out_ends[out] = end
-    out_kinds[out] = kind
-    out_timestamps[out] = timestamp
-    out_chunks[out] = chunk
-    return out + 1
-
-
-@inlined
 def _end_period(
     start: int,
     stop: int,
@@ -202,18 +180,18 @@ def _end_period(
     """Put out the end of a period as chunk ``number``: spans put out so far, oldest row that stays, expired ones."""
     current = stop if streams else start + expired
     if wants_expired and start < current:
-        out = _put_out(
+        out = put_span(
             start, current, EXPIRED, at_ms, number,
             out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
     reset = start if streams else current
     if reset < stop:
-        out = _put_out(
+        out = put_span(
             reset, reset + 1, RESET, OWN_TIME, number,
             out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
     if current < stop:
-        out = _put_out(
+        out = put_span(
             current, stop, CURRENT, OWN_TIME, number,
             out, out_begins, out_ends, out_kinds, out_timestamps, out_chunks,
         )  # fmt: skip
