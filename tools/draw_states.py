@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from eiha.ha.roles import TRANSITIONS, Role, Trigger  # noqa: E402
-from eiha.ha.switchover import Step  # noqa: E402
+from eiha.ha.switchover import MOVES, Step  # noqa: E402
 
 PAGE = ROOT / "docs" / "protocol.md"
 BEGIN, END = "<!-- diagrams: begin -->", "<!-- diagrams: end -->"
@@ -33,13 +33,15 @@ def role_diagram() -> str:
 
 def switchover_diagram() -> str:
     """The steps of a planned switchover, as the active goes through them."""
-    steps = [step.value.replace(" ", "_") for step in Step if step is not Step.NONE]
-    lines = ["stateDiagram-v2", f"  [*] --> {steps[0]}: asked, and the pair is synced"]
-    lines += [f"  {steps[0]} --> {steps[1]}: everything pending is committed"]
-    lines += [f"  {steps[1]} --> {steps[2]}: the passive holds and applied all of it"]
-    lines += [f"  {steps[2]} --> [*]: the passive took the row"]
-    lines += [f"  {step} --> [*]: called off, the active goes on" for step in steps]
+    lines = ["stateDiagram-v2"]
+    lines += [f"  {_step(before)} --> {_step(after)}: {when}" for before, after, when in MOVES]
+    under_way = [step for step in Step if step is not Step.NONE]
+    lines += [f"  {_step(step)} --> [*]: called off, the active goes on" for step in under_way]
     return "\n".join(lines)
+
+
+def _step(step: Step) -> str:
+    return "[*]" if step is Step.NONE else step.value.replace(" ", "_")
 
 
 def section() -> str:

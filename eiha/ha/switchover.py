@@ -1,6 +1,7 @@
 """A planned change of the active: stop, drain, hand over. Loses nothing and needs no suspicion.
 
-The active drives it: ``DRAINING`` (intake closed, everything pending goes through) → ``PROPOSED`` (the peer knows
+The active drives it: ``APPROACHING`` (clients are served while an engine that is far behind catches up) →
+``DRAINING`` (intake closed, everything pending goes through) → ``PROPOSED`` (the peer knows
 where the log ends) → ``HANDED_OVER`` (the peer holds and applied all of it and takes the row). The witness decides:
 if the peer does not take the row in time, the active goes on with the epoch it still has.
 """
@@ -8,6 +9,7 @@ if the peer does not take the row in time, the active goes on with the epoch it 
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from eiha.ha.policy import Policy
 from eiha.kernel.ids import MonotonicMs, Sequence
@@ -21,6 +23,19 @@ class Step(enum.Enum):
     DRAINING = "draining"
     PROPOSED = "proposed"
     HANDED_OVER = "handed over"
+
+
+MOVES: Final[tuple[tuple[Step, Step, str], ...]] = (
+    (Step.NONE, Step.APPROACHING, "asked, and an engine is far behind"),
+    (Step.NONE, Step.DRAINING, "asked, and the engines are near"),
+    (Step.APPROACHING, Step.DRAINING, "they are near, or it took long enough"),
+    (Step.DRAINING, Step.PROPOSED, "everything pending is committed"),
+    (Step.PROPOSED, Step.HANDED_OVER, "the passive holds and applied all of it"),
+    (Step.HANDED_OVER, Step.NONE, "the passive took the row"),
+)
+"""From, to, and when. From each step it may be called off, back to ``NONE``: the active goes on."""
+
+_ALLOWED: Final = frozenset((before, after) for before, after, _ in MOVES)
 
 
 class Switchover:
@@ -47,8 +62,7 @@ class Switchover:
 
     def approach(self, now_ms: MonotonicMs, *, stop_after: bool) -> None:
         """An engine is behind: clients are served while it catches up, since nothing else would be won meanwhile."""
-        assert self.step is Step.NONE
-        self.step = Step.APPROACHING
+        self._move(Step.APPROACHING)
         self.began_ms = now_ms
         self.stop_after = stop_after
 
@@ -60,8 +74,7 @@ class Switchover:
 
     def begin(self, now_ms: MonotonicMs, *, stop_after: bool) -> None:
         """Close the intake and drain."""
-        assert not self.under_way
-        self.step = Step.DRAINING
+        self._move(Step.DRAINING)
         self.began_ms = now_ms
         self.stop_after = stop_after
 
@@ -73,14 +86,12 @@ class Switchover:
 
     def propose(self, position: Sequence) -> None:
         """The peer was told that the log ends at ``position``."""
-        assert self.step is Step.DRAINING
-        self.step = Step.PROPOSED
+        self._move(Step.PROPOSED)
         self.position = position
 
     def hand_over(self) -> None:
         """The peer is ready and takes the row."""
-        assert self.step is Step.PROPOSED
-        self.step = Step.HANDED_OVER
+        self._move(Step.HANDED_OVER)
 
     def overdue(self, now_ms: MonotonicMs) -> bool:
         """Whether it took too long."""
@@ -90,3 +101,7 @@ class Switchover:
         """It is over, one way or the other. Returns whether the process should stop all the same."""
         self.step = Step.NONE
         return self.stop_after
+
+    def _move(self, after: Step) -> None:
+        assert (self.step, after) in _ALLOWED, (self.step, after)
+        self.step = after

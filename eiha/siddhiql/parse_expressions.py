@@ -174,7 +174,7 @@ def function_call(cursor: Cursor) -> FunctionCall:
     name = cursor.name("a function")
     namespace = None
     if cursor.take_symbol(":"):
-        namespace, name = name.value, cursor.name("the name of a function")
+        namespace, name = name.value, cursor.word("the name of a function")
     cursor.symbol("(")
     cursor.enter()
     arguments: list[Expression] = []

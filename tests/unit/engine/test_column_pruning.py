@@ -39,7 +39,7 @@ def test_queries_that_read_all_or_copy_nothing_are_left_alone() -> None:
 def test_windows_hold_only_the_columns_that_are_kept() -> None:
     assert held("from S[a > 1]#window.length(3) select c, max(d) as m group by c insert into T;") == [2]
     assert held("from S#window.externalTime(b, 5 sec) select c insert all events into T;") == [2]
-    assert held("from S#window.time(5) select stdDev(d) as s insert into T;") == [1]
+    assert held("from S#window.time(5) select stdDev(d) as s insert all events into T;") == [1]
 
 
 def test_a_sliding_window_whose_expired_rows_nobody_sees_holds_nothing() -> None:

@@ -20,7 +20,7 @@ define aggregation BySymbol from S select sym, sum(vol) as total group by sym ag
 @info(name='keep') from S select sym, vol update or insert into Latest on Latest.sym == sym;
 @info(name='rises') from every e1=S -> e2=S[vol > e1.vol] select e1.sym as a, e2.sym as b insert into Rises;
 partition with (sym of S) begin
-  @info(name='each') from S#window.timeBatch(1 sec) select sym, max(vol) as m insert into Most;
+  @info(name='each') from S#window.hopping(2 sec, 1 sec) select sym, max(vol) as m insert into Most;
 end;
 """
 
