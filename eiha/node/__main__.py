@@ -78,7 +78,7 @@ async def _run(config: NodeConfig, context: LogContext) -> int:
     """Prepare everything that takes long before the node is seen by others, then run it."""
     from eiha.engine.runtime import EngineRuntime
     from eiha.node.databases import check_datasources, plain_databases
-    from eiha.node.kernel_loading import prepare_kernels
+    from eiha.node.kernel_loading import prepare_kernels, record_directory
     from eiha.node.node import Node
     from eiha.node.opened_disk import open_disk
 
@@ -94,7 +94,7 @@ async def _run(config: NodeConfig, context: LogContext) -> int:
         entries=len(disk.entries),
         snapshot=disk.snapshot.position.sequence if disk.snapshot is not None else 0,
     )
-    kernels, loaded = prepare_kernels(Path(config.persistence.location))
+    kernels, loaded = prepare_kernels(record_directory(Path(config.persistence.location)))
     lines.info("engine_ready", f"engine ready: {kernels} kernels, {loaded} of them loaded, {len(plans)} plans")
     node = Node(config, disk, EngineRuntime(), plans, lines, context)
     gc.freeze()

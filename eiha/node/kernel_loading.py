@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import sys
 from importlib.metadata import version
@@ -28,10 +29,16 @@ _CPU: Final = Path("/proc/cpuinfo")
 _CPU_FIELDS: Final = ("model name", "flags", "Features", "CPU part")
 
 
+def record_directory(own: Path) -> Path:
+    """Where the record is: with the installation, for all of its nodes; where that cannot be written, in ``own``."""
+    beside = Path(jit.__file__).parent / "__pycache__"
+    return beside if os.access(beside, os.W_OK) else own
+
+
 def prepare_kernels(location: Path) -> tuple[int, int]:
     """Import every kernel, load what must be loaded now; how many there are, and how many of them are loaded.
 
-    ``location``: the node's own directory, which keeps the record.
+    ``location``: the directory that keeps the record.
     """
     import_kernels()
     kernels = jit.kernels()

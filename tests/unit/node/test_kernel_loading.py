@@ -7,7 +7,7 @@ import pytest
 
 from eiha.engine import jit
 from eiha.node import kernel_loading
-from eiha.node.kernel_loading import RECORD, prepare_kernels
+from eiha.node.kernel_loading import RECORD, prepare_kernels, record_directory
 
 pytestmark = pytest.mark.skipif(not jit.is_compiled(), reason="kernels run interpreted here")
 
@@ -54,3 +54,10 @@ def test_kernels_are_loaded_one_by_one_until_none_is_left() -> None:
         assert sum(each.is_bound for each in jit.kernels()) == steps
     assert steps == len(jit.kernels())
     assert not jit.load_next()
+
+
+def test_all_nodes_of_an_installation_share_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jit.kernels()[0].compiled()
+    assert record_directory(tmp_path) == Path(jit.__file__).parent / "__pycache__"
+    monkeypatch.setattr(kernel_loading.os, "access", lambda _path, _mode: False)
+    assert record_directory(tmp_path) == tmp_path
