@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every test, in three parts: what needs no process of its own, then real processes one after the other (they share the
-# machine's cores and are timed), then the simulator's seeds, which use the cores themselves.
+# machine's cores and are timed), then the simulator's seeds.
 # $1: the Python of the virtual environment, $2: how many workers.
 set -eu
 python=$1
@@ -8,4 +8,4 @@ jobs=$2
 
 "$python" -m pytest tests/unit tests/golden tests/tidy tests/conformance tests/fuzz tests/decoders examples -n "$jobs" -q
 "$python" -m pytest tests/integration tests/chaos -q -m "not slow"
-"$python" -m pytest tests/simulation -q
+"$python" -m pytest tests/simulation -n "$jobs" -q
