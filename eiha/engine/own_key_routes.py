@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eiha.engine.joins.equality import equality_of
-from eiha.engine.query_expressions import expressions
+from eiha.engine.query_expressions import expressions, filters_alone, selects_row_by_row
 from eiha.engine.routes import Route, fails_by_a_row, route, subscribers
 from eiha.plan.attribute_refs import draws_on_entry, parts, tables_read
 from eiha.plan.expressions import AttributeRef, Expression, InTable
-from eiha.plan.nodes import Filter, JoinInput, Plan, Query, SideKind, StreamInput, UpdateTable
+from eiha.plan.nodes import JoinInput, Plan, Query, SideKind, StreamInput, UpdateTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,9 @@ def _tables_met(plan: Plan, query: Query) -> frozenset[str]:
 
 def _meeting(plan: Plan, query: Query) -> _Meeting | None:
     """Where the rows of a query meet a table; None: in several places, by something else, or what it keeps tells."""
-    selector = query.selector
-    keeps = selector.aggregates or selector.having_aggregates or selector.group_by or query.rate or selector.order_by
-    if keeps or selector.limit is not None or selector.offset is not None or query.partition is not None:
+    if not selects_row_by_row(query) or fails_by_a_row(query):
         return None
-    if fails_by_a_row(query) or any(draws_on_entry(each) for each in expressions(query)):
+    if any(draws_on_entry(each) for each in expressions(query)):
         return None
     found = {
         *_met_in_expressions(expressions(query)),
@@ -92,9 +90,9 @@ def _met_in_expressions(found: list[Expression]) -> list[_Meeting | None]:
 def _met_by_joining(query: Query) -> list[_Meeting | None]:
     join = query.input
     if not isinstance(join, JoinInput):
-        handlers = join.handlers if isinstance(join, StreamInput) else (None,)
         # whatever keeps rows would meet the table with those of other keys
-        return [] if all(isinstance(each, Filter) and not each.aggregates for each in handlers) else [None]
+        keeps = not isinstance(join, StreamInput) or len(filters_alone(query)) < len(join.handlers)
+        return [None] if keeps else []
     tables = [place for place, side in enumerate(join.sides) if side.kind is SideKind.TABLE]
     if len(tables) != 1 or join.sides[1 - tables[0]].handlers or join.on is None:
         return [None]

@@ -35,6 +35,21 @@ def aggregates_of(query: Query) -> list[Aggregate]:
     return [*found, *query.selector.aggregates, *query.selector.having_aggregates]
 
 
+def selects_row_by_row(query: Query) -> bool:
+    """Whether its select says of each row what that row alone tells: nothing is summed, grouped, ordered or counted."""
+    selector = query.selector
+    if query.partition is not None or query.rate is not None or selector.aggregates or selector.having_aggregates:
+        return False
+    return not (selector.group_by or selector.order_by or selector.limit is not None or selector.offset is not None)
+
+
+def filters_alone(query: Query) -> tuple[Filter, ...]:
+    """The filters of a query that has nothing else before its select, none of them by aggregates; else none."""
+    handlers = query.input.handlers if isinstance(query.input, StreamInput) else ()
+    filters = tuple(each for each in handlers if isinstance(each, Filter) and not each.aggregates)
+    return filters if len(filters) == len(handlers) else ()
+
+
 def expressions(query: Query, *, without_projections: bool = False) -> list[Expression]:
     """All expressions that a query evaluates on rows; or those that it evaluates on rows that are not put out, too."""
     found: list[Expression] = []

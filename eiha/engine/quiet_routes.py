@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eiha.engine.expressions.compile_expression import may_fail
-from eiha.engine.query_expressions import expressions
+from eiha.engine.query_expressions import expressions, filters_alone, selects_row_by_row
 from eiha.engine.routes import Route, fails_by_a_row, route, subscribers
 from eiha.plan.attribute_refs import draws_on_entry, tables_read
-from eiha.plan.nodes import Filter, Plan, Query, StreamInput
+from eiha.plan.nodes import Plan, Query, StreamInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +48,14 @@ def _writes_what_it_lets_pass(plan: Plan, query: Query) -> bool:
     """Whether just those rows that pass its filters make a query change a table, at once; to try them is harmless."""
     if plan.table(query.output.target) is None or query.partition is not None or query.rate is not None:
         return False
-    filters = _filters_alone(query)
+    filters = filters_alone(query)
     return bool(filters) and not any(may_fail(each.condition) or draws_on_entry(each.condition) for each in filters)
 
 
 def _keeps_nothing(query: Query) -> bool:
     """Whether a query gives for each row what that row alone says, so that nobody can tell that it was tried."""
-    selector = query.selector
-    if query.partition is not None or query.rate is not None or selector.aggregates or selector.having_aggregates:
+    if not selects_row_by_row(query):
         return False
-    if selector.group_by or selector.order_by or selector.limit is not None or selector.offset is not None:
-        return False
-    if not isinstance(query.input, StreamInput) or len(_filters_alone(query)) < len(query.input.handlers):
+    if not isinstance(query.input, StreamInput) or len(filters_alone(query)) < len(query.input.handlers):
         return False
     return not any(draws_on_entry(each) or any(tables_read(each)) for each in expressions(query))
-
-
-def _filters_alone(query: Query) -> list[Filter]:
-    """The filters of a query that has nothing else before its select; else none."""
-    handlers = query.input.handlers if isinstance(query.input, StreamInput) else ()
-    filters = [each for each in handlers if isinstance(each, Filter) and not each.aggregates]
-    return filters if len(filters) == len(handlers) else []
