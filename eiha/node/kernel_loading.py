@@ -30,8 +30,15 @@ _CPU_FIELDS: Final = ("model name", "flags", "Features", "CPU part")
 
 
 def record_directory(own: Path) -> Path:
-    """Where the record is: with the installation, for all of its nodes; where that cannot be written, in ``own``."""
+    """Where the record is: with the installation, for all of its nodes; where that cannot be written, in ``own``.
+
+    An environment that keeps no bytecode has no ``__pycache__`` there yet: it is made.
+    """
     beside = Path(jit.__file__).parent / "__pycache__"
+    try:
+        beside.mkdir(exist_ok=True)
+    except OSError:
+        return own
     return beside if os.access(beside, os.W_OK) else own
 
 

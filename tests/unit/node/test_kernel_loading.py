@@ -57,7 +57,22 @@ def test_kernels_are_loaded_one_by_one_until_none_is_left() -> None:
 
 
 def test_all_nodes_of_an_installation_share_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    jit.kernels()[0].compiled()
-    assert record_directory(tmp_path) == Path(jit.__file__).parent / "__pycache__"
+    package = tmp_path / "installed"
+    package.mkdir()
+    monkeypatch.setattr(jit, "__file__", str(package / "jit.py"))
+    assert record_directory(tmp_path) == package / "__pycache__", "made where the environment keeps no bytecode"
+    assert (package / "__pycache__").is_dir()
+    assert record_directory(tmp_path) == package / "__pycache__"
+
+
+def test_where_the_installation_cannot_be_written_each_node_has_a_record_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "installed"
+    (package / "__pycache__").mkdir(parents=True)
+    monkeypatch.setattr(jit, "__file__", str(package / "jit.py"))
     monkeypatch.setattr(kernel_loading.os, "access", lambda _path, _mode: False)
     assert record_directory(tmp_path) == tmp_path
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "a file" / "jit.py"))
+    (tmp_path / "a file").write_bytes(b"")
+    assert record_directory(tmp_path) == tmp_path, "a directory that cannot be made"
