@@ -4,7 +4,7 @@ every implementation: the real ones in ``storage`` and those of the simulator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Protocol
@@ -64,8 +64,11 @@ class LogStore(Protocol):
     def reset(self, start: LogPosition) -> None:
         """Discard everything; the next entry follows ``start``."""
 
-    def trim_through(self, sequence: Sequence) -> None:
-        """Delete whole segments that hold nothing after ``sequence``."""
+    def begin_trim(self, sequence: Sequence) -> Callable[[], Iterator[None]] | None:
+        """Let go of whole segments that hold nothing after ``sequence``; the result deletes them step by step.
+
+        On any thread, while appends go on; to its end before anything else than these. None: nothing to delete.
+        """
 
     def close(self) -> None:
         """Flush and close."""

@@ -3,8 +3,8 @@
 A thread does it and answers each group once with the last position written. While it has nothing to do, small
 appends that need no flush are made at once by whoever asks (``append``): to hand 200 bytes to the page cache takes
 10 µs, to wake a thread and be woken by it took 500 (docs/adr/0018). A flush that nobody waits for (``interval``) runs
-on a thread of its own, since a disk may take longer over it than a client should wait. A full disk is waited out:
-nothing is acknowledged meanwhile. Any other failure of the disk ends the process: what is on it is then in doubt.
+on a thread of its own, since a disk may take longer over it than a client should wait. So is the deletion of what a
+snapshot covers, a piece at a time. A full disk is waited out: nothing is acknowledged meanwhile. Any other failure of the disk ends the process: what is on it is then in doubt.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, assert_never
@@ -34,6 +34,11 @@ AT_ONCE_SLOW_S: Final = 0.02
 """An append at once that took this long met a disk that is busy writing back, not just a busy machine."""
 AT_ONCE_PAUSE_S: Final = 1.0
 """So long everything goes to the thread then. The caller waits for a slow disk at most once in this time."""
+
+
+TRIM_PAUSE_S: Final = 0.02
+"""Between one piece that is deleted and the next, so that an append waits for one of them at most: a gigabyte takes
+three seconds, and nobody waits for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ class LogWriter:
         self._synced_at = time.monotonic()
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="eiha-flush")
         self._flushing: Future[None] | None = None
+        self._trimmer = ThreadPoolExecutor(1, thread_name_prefix="eiha-trim")
+        self._trims: list[Future[None]] = []
+        self._hurry = threading.Event()
 
     def start(self) -> None:
         """Start the thread."""
@@ -160,6 +168,8 @@ class LogWriter:
         try:
             while self._step():
                 pass
+            self._end_trims()
+            self._trimmer.shutdown()
             self._flusher.shutdown()
             self._check_flush()
             self._store.close()
@@ -237,18 +247,39 @@ class LogWriter:
     def _change(self, work: TruncateLog | ResetLog | TrimLog | RememberWitness) -> None:
         match work:
             case TruncateLog(last):
+                self._end_trims()
                 self._when_there_is_room(lambda: self._store.truncate_after(last))
             case ResetLog(start):
+                self._end_trims()
                 self._when_there_is_room(lambda: self._store.reset(start))
             case TrimLog(through):
-                self._store.trim_through(through)
+                if (delete := self._store.begin_trim(through)) is not None:
+                    self._trims.append(self._trimmer.submit(self._trim, delete))
             case RememberWitness(version):
                 self._when_there_is_room(lambda: self._remember_witness(version))
             case _:
                 assert_never(work)
 
+    def _trim(self, delete: Callable[[], Iterator[None]]) -> None:
+        for _ in delete():
+            self._hurry.wait(TRIM_PAUSE_S)
+
+    def _end_trims(self) -> None:
+        """What was let go of is gone: nothing else may change the log's files before."""
+        self._hurry.set()
+        for trim in self._trims:
+            trim.result()
+        self._trims.clear()
+        self._hurry.clear()
+
+    def _check_trims(self) -> None:
+        """Raise what a trim failed with."""
+        while self._trims and self._trims[0].done():
+            self._trims.pop(0).result()
+
     def _sync_if_due(self) -> None:
         self._check_flush()
+        self._check_trims()
         due = time.monotonic() - self._synced_at >= self._fsync_interval_s
         if self._fsync == "interval" and self._unsynced and due and self._flushing is None:
             self._unsynced = False

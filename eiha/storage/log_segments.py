@@ -166,14 +166,35 @@ class LogSegments:
 
     def trim_through(self, sequence: Sequence) -> None:
         """Delete segments that hold nothing after ``sequence``, oldest first; never the last one."""
+        if (delete := self.begin_trim(sequence)) is not None:
+            for _ in delete():
+                pass
+
+    def begin_trim(self, sequence: Sequence) -> Callable[[], Iterator[None]] | None:
+        """Let go of segments that hold nothing after ``sequence``, oldest first; None: there are none, or only the last.
+
+        The result deletes them step by step, on any thread, while appends go on: to free the blocks of a gigabyte at
+        once may hold up every other write to the file system for a good part of a second. It must have ended before
+        ``truncate_after``, ``reset`` and ``close``: a crash in between would leave segments that do not follow one
+        another. It raises ``StorageError``.
+        """
         self._check_usable()
-        deleted = 0
-        while len(self._segments) > 1 and self._segments[1].header.first <= sequence + 1:
-            self._segments[0].delete()
-            del self._segments[0]
-            deleted += 1
-        if deleted:
-            sync_directory(self._directory)
+        kept = 0
+        while kept + 1 < len(self._segments) and self._segments[kept + 1].header.first <= sequence + 1:
+            kept += 1
+        if not kept:
+            return None
+        leaving, self._segments = self._segments[:kept], self._segments[kept:]
+
+        def delete() -> Iterator[None]:
+            for segment in leaving:
+                yield from segment.delete_in_steps()
+            try:
+                sync_directory(self._directory)
+            except OSError as cause:
+                raise storage_error(cause, "cannot flush", self._directory) from cause
+
+        return delete
 
     def close(self) -> None:
         """Flush and close; may be called again. Raises ``StorageError`` if the flush fails."""

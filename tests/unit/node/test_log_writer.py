@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
@@ -9,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from eiha.errors import StorageError, StoreUnavailable
-from eiha.ha.effects import Persist, RememberWitness, ResetLog, TruncateLog
+from eiha.ha.effects import Persist, RememberWitness, ResetLog, TrimLog, TruncateLog
 from eiha.kernel.ids import Epoch, LogPosition, LogTimeMs, Sequence
 from eiha.node.log_writer import LogWriter
 from eiha.protocol.entry_codec import encode_entry
 from eiha.protocol.log_entry import LogEntry, TimeTick
-from eiha.storage.log_segments import LogSegments
+from eiha.storage.log_segments import SEGMENT_BYTES_MAX, LogSegments
 
 TIMEOUT_S = 10.0
 
@@ -31,10 +32,24 @@ def position(sequence: int) -> LogPosition:
 class FaultyLog(LogSegments):
     """The real log, with a disk that is full or broken for some calls, and a record of what was asked."""
 
-    __slots__ = ("append_faults", "appended", "change_faults", "flush_faults", "flushes", "syncs")
+    __slots__ = (
+        "append_faults",
+        "appended",
+        "change_faults",
+        "flush_faults",
+        "flushes",
+        "syncs",
+        "trim_faults",
+        "trim_goes_on",
+        "trimmed",
+    )
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path, segment_bytes_max: int) -> None:
+        super().__init__(directory, segment_bytes_max=segment_bytes_max)
+        self.trim_faults: list[Exception] = []
+        self.trim_goes_on = threading.Event()
+        self.trim_goes_on.set()
+        self.trimmed = threading.Event()
         self.append_faults: list[Exception] = []
         self.change_faults: list[Exception] = []
         self.appended: list[int] = []
@@ -57,6 +72,19 @@ class FaultyLog(LogSegments):
         if self.change_faults:
             raise self.change_faults.pop(0)
         super().reset(start)
+
+    def begin_trim(self, sequence: Sequence) -> Callable[[], Iterator[None]] | None:
+        delete = super().begin_trim(sequence)
+
+        def held() -> Iterator[None]:
+            self.trim_goes_on.wait(TIMEOUT_S)
+            if self.trim_faults:
+                raise self.trim_faults.pop(0)
+            if delete is not None:
+                yield from delete()
+            self.trimmed.set()
+
+        return held
 
     def sync(self) -> None:
         super().sync()
@@ -110,8 +138,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         faults: Seq[Exception] = (),
         before: Seq[object] = (),
         change_faults: Seq[Exception] = (),
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
     ) -> Running:
-        store = FaultyLog(tmp_path / "log")
+        store = FaultyLog(tmp_path / "log", segment_bytes_max)
         store.open()
         store.append_faults = list(faults)
         store.change_faults = list(change_faults)
@@ -193,6 +222,48 @@ def test_a_reset_log_starts_anew(start: Start, tmp_path: Path) -> None:
     running.wait_for(11)
     assert running.writer.stop(TIMEOUT_S)
     assert reopened(tmp_path) == [11]
+
+
+def test_what_a_snapshot_covers_is_deleted_beside_the_writes_and_before_another_change(
+    start: Start, tmp_path: Path
+) -> None:
+    running = start(segment_bytes_max=100)
+    store = running.store
+    store.trim_goes_on.clear()
+    for number in range(1, 6):
+        running.writer.put(Persist((entry(number),)))
+        running.wait_for(number)
+    running.writer.put(TrimLog(Sequence(4)))
+    running.writer.put(Persist((entry(6),)))
+    running.wait_for(6)
+    running.writer.put(ResetLog(position(9)))
+    running.writer.put(Persist((entry(10),)))
+    with pytest.raises(queue.Empty):
+        running.persisted.get(timeout=0.1)
+    assert not store.trimmed.is_set()
+    store.trim_goes_on.set()
+    running.wait_for(10)
+    assert store.trimmed.is_set()
+    assert running.writer.stop(TIMEOUT_S)
+    assert reopened(tmp_path) == [10]
+
+
+def test_a_node_that_ends_has_deleted_what_it_let_go_of(start: Start, tmp_path: Path) -> None:
+    running = start(segment_bytes_max=100)
+    for number in range(1, 6):
+        running.writer.put(Persist((entry(number),)))
+        running.wait_for(number)
+    running.writer.put(TrimLog(Sequence(4)))
+    assert running.writer.stop(TIMEOUT_S)
+    assert reopened(tmp_path) == [5]
+
+
+def test_a_deletion_that_fails_ends_the_thread_and_is_reported(start: Start) -> None:
+    running = start()
+    running.store.trim_faults.append(StorageError("cannot delete"))
+    running.writer.put(Persist((entry(1),)))
+    running.writer.put(TrimLog(Sequence(1)))
+    assert "cannot delete" in str(running.failures.get(timeout=TIMEOUT_S))
 
 
 def test_a_full_disk_is_waited_out_and_said_once(start: Start) -> None:

@@ -89,6 +89,51 @@ def test_segments_are_bounded_and_whole_ones_are_trimmed(tmp_path: Path) -> None
     assert recovered[-1].sequence == 40
 
 
+def test_segments_are_deleted_a_piece_at_a_time_while_appends_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eiha.storage.segment_file.FREED_BYTES", 100)
+    log = LogSegments(tmp_path, segment_bytes_max=300)
+    log.open()
+    for n in range(1, 21):
+        log.append([entry(n, text="x" * 50)])
+    delete = log.begin_trim(Sequence(20))
+    assert delete is not None
+    assert log.begin_trim(Sequence(20)) is None
+    before = len(segment_paths(tmp_path))
+    steps = 0
+    for steps, _ in enumerate(delete(), 1):
+        log.append([entry(20 + steps, text="x" * 50)])
+    assert steps > 2 * before
+    log.close()
+    recovered = LogSegments(tmp_path).open()
+    assert recovered[-1].sequence == 20 + steps
+    assert recovered[0].sequence > 15
+
+
+def test_a_crash_while_segments_are_deleted_leaves_the_end_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eiha.storage.segment_file.FREED_BYTES", 100)
+    log = LogSegments(tmp_path, segment_bytes_max=300)
+    log.open()
+    for n in range(1, 41):
+        log.append([entry(n, text="x" * 50)])
+    delete = log.begin_trim(Sequence(30))
+    assert delete is not None
+    left = [segment_paths(tmp_path)]
+    for step, _ in enumerate(delete()):
+        copy = tmp_path.with_name(f"crashed-{step}")
+        copy.mkdir()
+        for path in segment_paths(tmp_path):
+            (copy / path.name).write_bytes(path.read_bytes())
+        recovered = LogSegments(copy).open()
+        assert [each.sequence for each in recovered] == list(range(recovered[0].sequence, 41))
+        left.append(segment_paths(tmp_path))
+    assert len(left[-1]) < len(left[0])
+    log.close()
+
+
 def test_trimming_everything_keeps_the_place_in_the_log(tmp_path: Path) -> None:
     log = LogSegments(tmp_path)
     log.open()
