@@ -3,8 +3,9 @@
 A thread does it and answers each group once with the last position written. While it has nothing to do, small
 appends that need no flush are made at once by whoever asks (``append``): to hand 200 bytes to the page cache takes
 10 µs, to wake a thread and be woken by it took 500 (docs/adr/0018). A flush that nobody waits for (``interval``) runs
-on a thread of its own, since a disk may take longer over it than a client should wait. So is the deletion of what a
-snapshot covers, a piece at a time. A full disk is waited out: nothing is acknowledged meanwhile. Any other failure of the disk ends the process: what is on it is then in doubt.
+on a thread of its own, since a disk may take longer over it than a client should wait. So does the deletion of what a
+snapshot covers, a piece at a time. A full disk is waited out: nothing is acknowledged meanwhile. Any other failure of
+the disk ends the process: what is on it is then in doubt.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class LogWriter:
         self._waiting = waiting
         self._queue: queue.SimpleQueue[LogWork | _Stop] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._is_started = False
         self._thread = threading.Thread(target=self._run, name="eiha-log", daemon=True)
         # works given to the thread (counted by those who give) and done (counted by the thread)
         self._given = 0
@@ -100,6 +102,7 @@ class LogWriter:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+        self._is_started = True
 
     def put(self, work: LogWork) -> None:
         """Queue an effect. The member bounds how much it has in flight, and so this queue."""
@@ -120,10 +123,10 @@ class LogWriter:
             return None
         entries = work.entries
         if (
-            not self.idle
+            self._given != self._done
             or self._fsync == "every"
-            or sum(len(entry.encoded) for entry in entries) > AT_ONCE_BYTES_MAX
-            or self._thread.ident is None
+            or _size_of(entries) > AT_ONCE_BYTES_MAX
+            or not self._is_started
             or not self._turn.acquire(blocking=False)
         ):
             self.put(work)
@@ -296,3 +299,9 @@ class LogWriter:
         self._store.sync()
         self._unsynced = False
         self._synced_at = time.monotonic()
+
+
+def _size_of(entries: tuple[LogEntry, ...]) -> int:
+    if len(entries) == 1:  # as with every single event
+        return len(entries[0].encoded)
+    return sum(len(entry.encoded) for entry in entries)

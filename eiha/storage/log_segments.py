@@ -109,7 +109,7 @@ class LogSegments:
             raise
         except OSError as cause:  # the half-written group could not be taken back
             raise self._fail(cause, "cannot take back a failed write to", self._segments[-1].path) from cause
-        self._end = entries[-1].position
+        self._end = items[-1][0]
 
     def appends_in_place(self) -> bool:
         """Whether the next append goes into the segment that is open; a new one costs a flush of the directory."""
@@ -171,12 +171,12 @@ class LogSegments:
                 pass
 
     def begin_trim(self, sequence: Sequence) -> Callable[[], Iterator[None]] | None:
-        """Let go of segments that hold nothing after ``sequence``, oldest first; None: there are none, or only the last.
+        """Let go of segments that hold nothing after ``sequence``, but for the last one; None: there are none.
 
-        The result deletes them step by step, on any thread, while appends go on: to free the blocks of a gigabyte at
-        once may hold up every other write to the file system for a good part of a second. It must have ended before
-        ``truncate_after``, ``reset`` and ``close``: a crash in between would leave segments that do not follow one
-        another. It raises ``StorageError``.
+        The result deletes them, oldest first and step by step, on any thread, while appends go on: to free the blocks
+        of a gigabyte at once may hold up every other write to the file system for a good part of a second. It must have
+        ended before ``truncate_after``, ``reset`` and ``close``: a crash in between would leave segments that do not
+        follow one another. It raises ``StorageError``.
         """
         self._check_usable()
         kept = 0

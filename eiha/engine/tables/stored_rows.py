@@ -181,18 +181,34 @@ class StoredRows:
 
     def restore(self, state: OperatorState) -> None:
         """Hold exactly the rows of a snapshot."""
-        columns = []
-        for attribute, saved in zip(self._schema.attributes, state["columns"], strict=True):
-            values = np.empty(state["count"], dtype=attribute.type.dtype)
-            values[:] = saved["values"]
-            columns.append(Column(attribute.type, values, None if saved["valid"] is None else np.array(saved["valid"])))
-        self._hold(columns)
+        count = state["count"]
+        self._make_room(count)
+        for position, attribute in enumerate(self._schema.attributes):
+            values, valid = state["columns"][position]["values"], state["columns"][position]["valid"]
+            if attribute.type is AttributeType.OBJECT:
+                held = np.empty(count, dtype=np.object_)
+                held[:] = values
+                values = held
+            self._fill(position, Column(attribute.type, values, valid))
 
     def _hold(self, columns: Sequence[Column]) -> None:
+        self._make_room(len(columns[0]) if columns else 0)
+        for position, column in enumerate(columns):
+            self._fill(position, column)
+
+    def _make_room(self, rows: int) -> None:
+        """Hold that many rows, whose values are still to be filled in, and nothing else."""
         self.clear()
-        if columns and len(columns[0]):
-            self.reserve(len(columns[0]) + len(columns[0]) // 2)  # so there is time to make wider buffers
-            self.write_all(self.extend(len(columns[0])), columns)
+        if rows:
+            self.reserve(rows + rows // 2)  # so there is time to make wider buffers
+            self.extend(rows)
+
+    def _fill(self, position: int, column: Column) -> None:
+        """All values of a column."""
+        self._columns[position][: self.used] = column.values
+        if column.valid is not None:
+            valid = self._valid[position] = np.ones(self.capacity, dtype=np.bool_)
+            valid[: self.used] = column.valid
 
 
 class _Wider:
