@@ -53,7 +53,9 @@ def pattern_maker(
     # as recorded: of matches that overtook one another while they waited, those too old behind one that is not stay;
     # with all keys in one list, one would keep those of others
     overtakes = source.within_ms is not None and not source.is_sequence and len(source.steps) > 2
-    steps_well = stepped is not None and (not over_all_keys if overtakes else stepped.keyed > 0)
+    steps_well = stepped is not None and (
+        not over_all_keys if overtakes else stepped.keyed > 0 or (stepped.reckons and not over_all_keys)
+    )
     if is_chain(source) and not steps_well and reads_one_event_only((source.steps, read_by_query)):
         chain, schema = make_chain(source), match_schema(source)
         return PatternMaker(lambda: FollowPattern(chain, schema, scope), match_scope(source, scope))

@@ -2,7 +2,8 @@
 
 The condition is a disjunction of *clauses*, each a conjunction of *atoms*. An atom compares a value of one captured
 event with one of the arriving event, or asks one event alone whether something is true of it. Values are *terms*:
-computed by columns when their event arrives, kept as integers that order alike (see ``conditions``).
+computed by columns when their event arrives, kept as integers that order alike (see ``conditions``). What must reckon
+with values of several events is an atom with instructions of its own (``step_reckoning``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from eiha.engine.patterns.conditions import (
     ordered_integers,
     reads_the_moment,
 )
+from eiha.engine.patterns.reckoned_comparison import Reckoning, plain_bits, reckoning
 from eiha.engine.patterns.references import references
+from eiha.engine.patterns.step_layout import RECKONED
 from eiha.events.column import Column
 from eiha.events.schema import AttributeType
 from eiha.plan.expressions import (
@@ -62,7 +65,8 @@ class Atom:
     """``outcomes``: how the captured term may stand to the arriving one; ``if_missing``: what holds without event.
 
     ``source`` -1: no captured event; then ``outcomes`` is 1 if the arriving term must be true, else 0. ``compares``:
-    the terms are values of the two events, and not whether something is true of the captured one.
+    the terms are values of the two events, and not whether something is true of the captured one. ``reckoning``: with
+    the source ``RECKONED``, what makes the two values that must stand so.
     """
 
     source: int
@@ -72,6 +76,14 @@ class Atom:
     outcomes: int
     if_missing: bool
     compares: bool = True
+    reckoning: Reckoning | None = None
+
+    @property
+    def reads(self) -> tuple[tuple[int, int], ...]:
+        """The captured events that it looks at, by step and index."""
+        if self.reckoning is not None:
+            return self.reckoning.reads
+        return ((self.source, self.index),) if self.source >= 0 else ()
 
 
 Clauses = list[tuple[Atom, ...]]
@@ -115,13 +127,14 @@ class AtomTable:
         if atom is None:
             return None
         if negated:
-            flipped = 1 - atom.outcomes if atom.source < 0 else ALL_OUTCOMES ^ atom.outcomes
+            is_truth = atom.source < 0 and atom.reckoning is None
+            flipped = 1 - atom.outcomes if is_truth else ALL_OUTCOMES ^ atom.outcomes
             atom = replace(atom, outcomes=flipped, if_missing=not atom.if_missing)
         return [(atom,)]
 
     def _atom(self, part: Expression, position: int) -> Atom | None:
-        events = self._events(part, position)
-        if events is None or len(events) > 2:
+        events = self.events(part, position)
+        if events is None:
             return None
         captured = [each for each in events if each is not None]
         if not captured:
@@ -131,28 +144,35 @@ class AtomTable:
             truth = self._truth_when_missing(part)
             term = self._captured(part, source, AttributeType.BOOL)
             return Atom(source, index, term, self._always(position), SAME, truth, compares=False)
-        if len(captured) > 1 or not isinstance(part, Compare):
+        if not isinstance(part, Compare):
             return None
-        return self._comparison(part, position)
+        atom = self._comparison(part, position) if len(captured) == 1 else None
+        return atom or self._reckoned(part, position)
+
+    def _reckoned(self, part: Compare, position: int) -> Atom | None:
+        found = reckoning(part, _Loads(self, position))
+        if found is None:
+            return None
+        return Atom(RECKONED, 0, 0, 0, OUTCOMES[part.op], False, compares=False, reckoning=found)
 
     def _comparison(self, part: Compare, position: int) -> Atom | None:
         left, right, op = part.left, part.right, part.op
         if AttributeType.OBJECT in (left.type, right.type):
             return None
-        left_events, right_events = self._events(left, position), self._events(right, position)
+        left_events, right_events = self.events(left, position), self.events(right, position)
         assert left_events is not None
         assert right_events is not None
         if left_events <= {None}:
             left, right, op, left_events, right_events = right, left, MIRRORED[op], right_events, left_events
         pair = next(iter(left_events))
-        if len(left_events) != 1 or pair is None or not right_events <= {None} or self._when_missing(left) is not None:
+        if len(left_events) != 1 or pair is None or not right_events <= {None} or self.when_missing(left) is not None:
             return None
         common = compared_as(left.type, right.type)
         term, arriving = self._captured(left, pair[0], common), self._arriving(right, position, common)
         outcomes = OUTCOMES[op]
         return Atom(pair[0], pair[1], term, arriving, outcomes, bool(outcomes & MISSING))
 
-    def _events(self, part: Expression, position: int) -> frozenset[tuple[int, int] | None] | None:
+    def events(self, part: Expression, position: int) -> frozenset[tuple[int, int] | None] | None:
         """The events that ``part`` reads, None for the arriving one; no answer if one is read in another way."""
         found: set[tuple[int, int] | None] = {None} if reads_the_moment(part) else set()
         step = self.steps[position]
@@ -177,6 +197,13 @@ class AtomTable:
         self.arriving.append(self._term(part, position, common))
         return len(self.arriving) - 1
 
+    def add_bits(self, part: Expression, source: int, *, is_arriving: bool) -> int:
+        """Add ``part``, which reads one event of step ``source``, as a term of plain bits; its number."""
+        evaluate = self._evaluate(part)
+        terms = self.arriving if is_arriving else self.captured
+        terms.append(Term(self.steps[source].stream, lambda rows: plain_bits(evaluate(rows))))
+        return len(terms) - 1
+
     def _always(self, position: int) -> int:
         def ones(rows: Rows) -> tuple[Longs, npt.NDArray[np.bool_]]:
             return np.ones(rows.count, dtype=np.int64), np.ones(rows.count, dtype=np.bool_)
@@ -185,13 +212,16 @@ class AtomTable:
         return len(self.arriving) - 1
 
     def _term(self, part: Expression, source: int, common: AttributeType) -> Term:
+        evaluate = self._evaluate(part)
+        return Term(self.steps[source].stream, lambda rows: ordered_integers(evaluate(rows), common))
+
+    def _evaluate(self, part: Expression) -> Callable[[Rows], Column]:
         def attribute(reference: AttributeRef) -> Callable[[Rows], Column]:
             return lambda rows: rows.columns[0][reference.attribute]
 
-        evaluate = compile_column(part, replace(self.scope, attribute=attribute, event_is_null=_is_there))
-        return Term(self.steps[source].stream, lambda rows: ordered_integers(evaluate(rows), common))
+        return compile_column(part, replace(self.scope, attribute=attribute, event_is_null=_is_there))
 
-    def _when_missing(self, part: Expression) -> object:
+    def when_missing(self, part: Expression) -> object:
         """The value of ``part`` if the event that it reads did not come; None: null."""
 
         def attribute(reference: AttributeRef) -> Callable[[Rows], Column]:
@@ -204,7 +234,28 @@ class AtomTable:
         return column.values[0] if column.mask()[0] else None
 
     def _truth_when_missing(self, part: Expression) -> bool:
-        return bool(self._when_missing(part))
+        return bool(self.when_missing(part))
+
+
+@dataclass(frozen=True, slots=True)
+class _Loads:
+    """Makes terms of what a comparison at step ``position`` reads."""
+
+    table: AtomTable
+    position: int
+
+    def arriving_bits(self, part: Expression) -> int | None:
+        events = self.table.events(part, self.position)
+        if events is None or not events <= {None}:
+            return None
+        return self.table.add_bits(part, self.position, is_arriving=True)
+
+    def captured_bits(self, part: Expression) -> tuple[int, int, int] | None:
+        events = self.table.events(part, self.position)
+        pair = next(iter(events)) if events is not None and len(events) == 1 else None
+        if pair is None or self.table.when_missing(part) is not None:
+            return None
+        return (*pair, self.table.add_bits(part, pair[0], is_arriving=False))
 
 
 def _is_there(_node: EventIsNull) -> Callable[[Rows], Column]:

@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 from eiha.engine.jit import ReadInt64, ReadUInt8, WriteInt64, inlined
+from eiha.engine.patterns.step_events import event_at
 from eiha.engine.patterns.step_layout import (
     ARRIVING,
     ATOM,
-    CELL,
-    CHAIN,
-    COUNT,
-    FIRST,
     IF_MISSING,
     INDEX,
-    LAST,
-    NEVER,
     OUTCOMES,
-    SLOT,
-    SLOTS,
+    RECKONED,
     SOURCE,
-    STEP,
-    STRIDE,
     TERM,
     TERMS,
 )
-
-
-@inlined
-def event_at(m: WriteInt64, slot: int, source: int, index: int) -> int:
-    """The event at ``index`` of step ``source``, -1 for none."""
-    own = m[SLOTS] + slot * m[STRIDE] + SLOT + source * STEP
-    count = m[own + COUNT]
-    if count == 0:
-        return NEVER
-    if index == 0:
-        return int(m[own + FIRST])
-    if index == -1:
-        return int(m[own + LAST])
-    back = count - 1 - index if index > 0 else -1 - index
-    if back < 0 or back >= count:
-        return NEVER
-    cell = m[own + CELL]
-    for _ in range(back):
-        cell = m[m[CHAIN] + 2 * cell + 1]
-    return int(m[m[CHAIN] + 2 * cell])
+from eiha.engine.patterns.step_reckoning import reckoned
 
 
 @inlined
@@ -57,7 +30,13 @@ def holds(
         for each in range(atoms_of[clause], atoms_of[clause + 1]):
             atom = each * ATOM
             at = atoms[atom + ARRIVING] * rows + row
-            if atoms[atom + SOURCE] < 0:
+            if atoms[atom + SOURCE] == RECKONED:
+                outcome = reckoned(
+                    m, slot, row, rows, atoms, atoms[atom + INDEX], atoms[atom + TERM], atoms[atom + ARRIVING] != 0,
+                    terms, terms_valid, arriving, arriving_valid,
+                )  # fmt: skip
+                holds = atoms[atom + OUTCOMES] & outcome != 0
+            elif atoms[atom + SOURCE] < 0:
                 holds = (arriving[at] != 0) == (atoms[atom + OUTCOMES] != 0)
             else:
                 event = event_at(m, slot, atoms[atom + SOURCE], atoms[atom + INDEX])

@@ -9,14 +9,18 @@ DONE, NEEDS_SLOTS, NEEDS_OUTPUT, NEEDS_CELLS, NEEDS_ALARMS = range(5)
 
 (
     STATES, STRIDE, WITHIN, IS_SEQUENCE, IDLES_AT, CAPACITY, RING, FREE, FOUND, FOUND_ROOM, CELLS, CELLS_ROOM,
-    LAST_CHUNK, ALARM_ROOM, TICK, TERMS, RINGS, SLOTS, FREE_LIST, CHAIN, ALARM_RINGS, LINKS, BUCKETS, MATCHES, WORLD,
+    LAST_CHUNK, ALARM_ROOM, TICK, TERMS, RINGS, SLOTS, FREE_LIST, CHAIN, ALARM_RINGS, LINKS, BUCKETS, MATCHES, STACK,
 ) = range(25)  # fmt: skip
 """All is in one array, which begins with: number of states, length of a slot, ``within`` or -1, whether a sequence, the
 start without which nothing happens or -1; slots, room of a ring (a power of two), free slots, matches found and room
 for them, cells and room for them, number of the chunk put out last, alarms for which a state has room, the first moment
 of the batch at which none went off yet, terms of a captured event; where the rings (of each state one of matches that
 wait and one of fresh ones), the slots, the list of free ones, the cells, the rings of alarms, the links and buckets of
-keyed states and the matches found begin. Then come the states."""
+keyed states and the matches found begin. Then come the stack (``step_reckoning``), and the states."""
+
+STACK_ROOM: Final = 12
+"""Values that a comparison may have to hold at once: as many as it has brackets within brackets, and two."""
+WORLD: Final = STACK + 2 * STACK_ROOM
 
 (
     KIND, LEAST, MOST, PARTNER, STARTS, IS_LAST, EMITS, FOLLOWER, AGAIN, RENEWED_AT, SKIPS, IS_AND, LEADS,
@@ -54,9 +58,12 @@ time). A cell is an event and the cell before."""
 
 SOURCE, INDEX, TERM, ARRIVING, OUTCOMES, IF_MISSING, ATOM = range(7)
 """An atom: whether the ``TERM`` of the event at ``INDEX`` of ``SOURCE`` stands to the arriving term as ``OUTCOMES`` (as
-in ``conditions``) say, or, for no source, whether the arriving term is as ``OUTCOMES``."""
+in ``conditions``) say, or, for no source, whether the arriving term is as ``OUTCOMES``. With the source ``RECKONED``
+two values stand so that ``TERM`` instructions, at ``INDEX`` of the atoms, make; ``ARRIVING``: whether they are doubles.
+"""
 
 NEVER: Final = -1
+RECKONED: Final = -2
 LATEST: Final = 2**62
 EARLIEST: Final = -(2**62)
 SWEEP_MIN: Final = 16

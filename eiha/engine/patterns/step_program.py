@@ -13,7 +13,8 @@ from eiha.engine.patterns import step_layout as s
 from eiha.engine.patterns.conditions import SAME
 from eiha.engine.patterns.general_pattern import PatternProgram
 from eiha.engine.patterns.state_table import NONE, State, StateKind
-from eiha.engine.patterns.step_atoms import AtomTable
+from eiha.engine.patterns.step_atoms import Atom, AtomTable
+from eiha.engine.patterns.step_reckoning import INSTRUCTION
 from eiha.events.schema import Schema
 from eiha.plan.expressions import LAST_EVENT, AttributeRef, EventIsNull
 
@@ -60,13 +61,8 @@ class StepProgram:
         sizes = [len(clauses) for clauses in atoms.clauses]
         self.clauses_of = _starts(sizes)
         self.atoms_of = _starts(len(clause) for clauses in atoms.clauses for clause in clauses)
-        rows = [
-            (atom.source, atom.index, atom.term, atom.arriving, atom.outcomes, int(atom.if_missing))
-            for clauses in atoms.clauses
-            for clause in clauses
-            for atom in clause
-        ]
-        self.atoms: Longs = np.array(rows, dtype=np.int64).ravel()
+        self.atoms = _atoms([atom for clauses in atoms.clauses for clause in clauses for atom in clause])
+        self.reckons = any(s.RECKONED in (a.source for c in clauses for a in c) for clauses in atoms.clauses)
 
     def _schema(self, stream: str) -> Schema:
         step = next(step for step in self.program.source.steps if step.stream == stream)
@@ -117,11 +113,26 @@ def _reads_inside(program: PatternProgram, atoms: AtomTable, position: int) -> b
     ends = (0, LAST_EVENT)
     reads: list[AttributeRef | EventIsNull] = [*program.columns.values, *program.columns.events]
     return any(each.source == position and each.event_index not in ends for each in reads) or any(
-        atom.source == position and atom.index not in ends
+        source == position and index not in ends
         for clauses in atoms.clauses
         for clause in clauses
         for atom in clause
+        for source, index in atom.reads
     )
+
+
+def _atoms(atoms: list[Atom]) -> Longs:
+    """See ``step_layout.SOURCE``: the atoms, and behind them the instructions of those that reckon."""
+    numbers: list[int] = []
+    code: list[int] = []
+    for atom in atoms:
+        index, term, arriving = atom.index, atom.term, atom.arriving
+        if atom.reckoning is not None:
+            index, term = s.ATOM * len(atoms) + len(code), len(atom.reckoning.code) // INSTRUCTION
+            arriving = int(atom.reckoning.of_fractions)
+            code += atom.reckoning.code
+        numbers += [atom.source, index, term, arriving, atom.outcomes, int(atom.if_missing)]
+    return np.array(numbers + code, dtype=np.int64)
 
 
 def _starts(sizes: Iterable[int]) -> Longs:

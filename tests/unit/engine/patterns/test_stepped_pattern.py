@@ -34,6 +34,8 @@ REFERRING = (
     "[k == {first}.k and not (n == {first}.n)]",
     "[n > {first}.n or {first} is null or k is null]",
     "[{first}.n + 1 > n and {first}.k is null]",
+    "[n - {first}.n >= 1 or k + {first}.k > n]",
+    "[not (n * 2 > {first}.n + k) and n % {first}.n != k]",
 )
 QUANTIFIERS = ("", "", "<2>", "<1:3>", "<2:>", "<0:2>")
 SOON_MS = 2_500
@@ -132,7 +134,9 @@ def test_lists_of_events_are_kept_as_the_other_machine_keeps_them(
         ("every e1=A -> e2=B[n > e1.n] and e3=C select e2.n as b", SteppedPattern),
         ("every e1=A -> not B and e2=C select e2.n as b", SteppedPattern),
         ("every e1=A -> not B for 1 sec select e1.n as b", SteppedPattern),
-        ("every e1=A<2> -> e2=B -> e3=C[n > e1[0].n + e2.n] select e3.n as b", GeneralPattern),
+        ("every e1=A<2> -> e2=B -> e3=C[n > e1[1].n + e2.n] select e3.n as b", SteppedPattern),
+        ("every e1=A -> e2=B[n - e1.n > 1 and not (e1.n + k == n * 2)] select e2.n as b", SteppedPattern),
+        ("every e1=A<2> -> e2=C[maximum(n, e1[0].n) > 3] select e2.n as b", GeneralPattern),
         ("e1=A*, e2=B* select e1.n as b", GeneralPattern),
     ],
 )
