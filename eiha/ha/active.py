@@ -359,6 +359,8 @@ class Active:
             ctx.set_intake(is_open=False, reason="no quorum: waits for the peer, or for the witness to say solo")
         elif self._replica.backlog_full:
             ctx.set_intake(is_open=False, reason="outputs or the engine are behind")
+        elif self._replica.snapshots.is_log_full:
+            ctx.set_intake(is_open=False, reason="the log has as much without a snapshot as it may: none can be saved")
         elif pending.bytes > policy.pending_bytes_max or len(pending) > policy.pending_publications_max:
             ctx.set_intake(is_open=False, reason="as much waits for the log as may")
         elif ctx.intake_open or (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eiha.ha.outbox import Lane
 from eiha.ha.roles import Role
 from eiha.ha.status import MemberStatus, SinkStatus
-from eiha.ha.symptoms import symptoms_of
+from eiha.ha.symptoms import log_symptoms, symptoms_of
 from eiha.kernel.ids import BEFORE_FIRST, NodeId
 from eiha.protocol.vitals import QUIET, Vitals
 
@@ -62,7 +62,9 @@ def describe(member: Member) -> MemberStatus:
         peer_silence_ms=0 if progress is None else progress.silence_ms(log.end.sequence, ctx.monotonic_ms),
         peer_put_out_count=ctx.readmission.put_out_count,
         peer_held_off_ms=ctx.readmission.held_ms(ctx.monotonic_ms),
-        symptoms=symptoms_of(vitals, sinks, ctx.policy),
+        symptoms=symptoms_of(vitals, sinks, ctx.policy) + log_symptoms(replica.snapshots),
+        log_uncovered_bytes=replica.snapshots.uncovered_bytes,
+        plans=tuple(sorted(replica.plans)),
         state_difference="" if ctx.difference is None else str(ctx.difference),
         peer_symptoms=() if peer_vitals is None else symptoms_of(peer_vitals, (), ctx.policy),
     )

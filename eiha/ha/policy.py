@@ -99,6 +99,9 @@ class Policy:
     ``snapshot_early_ms``, and not so that snapshots take more than a twentieth of the time: a node that restarts more
     often than the interval would otherwise replay more each time."""
     snapshot_early_ms: int = 2_000
+    log_uncovered_bytes_max: int = 0
+    """So much of the log may be in no snapshot, since none can be saved: the active's intake closes until one is. 0:
+    as much as the disk takes."""
     snapshot_pause_ms: int = 10_000
     """So long after one that failed it is tried again."""
     chunk_window: int = 8
@@ -132,6 +135,10 @@ class Policy:
         _require(self.slow_peer in SLOW_PEER_POLICIES, f"slow_peer must be one of {', '.join(SLOW_PEER_POLICIES)}")
         _require(
             self.flapping_hold_ms <= self.flapping_hold_max_ms, "flapping_hold_ms must not exceed flapping_hold_max_ms"
+        )
+        _require(
+            self.log_uncovered_bytes_max == 0 or self.log_uncovered_bytes_max >= 2 * self.snapshot_interval_bytes,
+            "log_bytes_max must be 0, or twice interval_bytes at least: intake would close while snapshots are well",
         )
         for name in ("inflight_entries_max", "apply_entries_max", "digest_interval_entries", "chunk_window"):
             _require(getattr(self, name) > 0, f"{name} must be positive")

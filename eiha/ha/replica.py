@@ -7,7 +7,6 @@ committed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from eiha.ha import rules
 from eiha.ha.context import Context
@@ -28,13 +27,11 @@ from eiha.ha.member_state import MemberState, decode_member_state
 from eiha.ha.outbox import Outbox
 from eiha.ha.quarantines import Quarantines
 from eiha.ha.sessions import Sessions
+from eiha.ha.snapshot_schedule import SnapshotSchedule
 from eiha.kernel.ids import BEFORE_FIRST, ClientId, ClientSequence, LogPosition, LogTimeMs, Sequence
 from eiha.protocol.log_entry import DeployPlan, LogEntry, Publications, Quarantine, RemovePlan
 from eiha.protocol.snapshot_format import SnapshotManifest
 from eiha.protocol.state_digest import StateDigest
-
-EARLY_SHARE: Final = 20
-"""A snapshot before its time waits so many times as long as the last one took."""
 
 
 class Replica:
@@ -50,19 +47,12 @@ class Replica:
         "_ctx",
         "_dump_wanted",
         "_dumps",
-        "_last_snapshot_bytes",
-        "_last_snapshot_ms",
-        "_logged_bytes",
         "_on_committed",
         "_released_through",
-        "_restore_ms",
         "_restores",
-        "_saved",
         "_sessions_through",
-        "_snapshot_failed",
         "_snapshot_request",
         "_snapshot_running",
-        "_snapshot_took_ms",
         "_snapshot_wanted",
         "_suspects_through",
         "_unapplied_bytes",
@@ -79,6 +69,7 @@ class Replica:
         "proven_through",
         "quarantines",
         "sessions",
+        "snapshots",
         "uncommitted_bytes",
     )
 
@@ -89,6 +80,7 @@ class Replica:
         self.sessions = Sessions(ctx.policy.sessions_max, ctx.policy.session_age_ms)
         self.outbox = Outbox(ctx.config.sinks)
         self.quarantines = Quarantines()
+        self.snapshots = SnapshotSchedule(ctx)
         self.is_author = False
         self.plans: dict[str, str] = {}
         self.handed_through: Sequence = BEFORE_FIRST
@@ -105,18 +97,11 @@ class Replica:
         self._void = False
         self._sessions_through: Sequence = BEFORE_FIRST
         self._unapplied_bytes = 0
-        self._logged_bytes = 0
         self._snapshot_request = 0
         self._snapshot_wanted: int | None = None
         self._snapshot_running: tuple[int, Sequence] | None = None  # (request, where it was cut)
-        self._snapshot_failed = False
         self._dump_wanted: Sequence | None = None
         self._dumps: dict[int, Dump] = {}
-        self._last_snapshot_ms = 0
-        self._restore_ms = 0
-        self._snapshot_took_ms = 0
-        self._last_snapshot_bytes = 0
-        self._saved: LogPosition | None = None
 
     # -- log ---------------------------------------------------------------------------------------------------
 
@@ -125,7 +110,7 @@ class Replica:
         for entry in entries:
             self.log.append(entry)
             self.quarantines.appended(entry)
-            self._logged_bytes += len(entry.encoded)
+            self.snapshots.logged(len(entry.encoded))
             self.uncommitted_bytes += len(entry.encoded)
         self._ctx.emit(Persist(entries))
         self._acknowledge_clients()
@@ -146,6 +131,7 @@ class Replica:
         self.log.load(entries)
         for entry in entries:
             self.quarantines.appended(entry)
+            self.snapshots.loaded(len(entry.encoded))
         self._recount_uncommitted()
 
     def discard_log_on_disk(self, start: LogPosition) -> None:
@@ -175,6 +161,7 @@ class Replica:
         self._unapplied_bytes = 0
         self._released_through = start.sequence
         self.quarantines.reset()
+        self.snapshots.discarded()
         self._void = True
         self._snapshot_wanted = self._snapshot_running = self._dump_wanted = None
 
@@ -413,8 +400,7 @@ class Replica:
     def _cut_snapshot(self) -> None:
         request, self._snapshot_wanted = self._snapshot_wanted, None
         assert request is not None
-        self._last_snapshot_ms = self._ctx.monotonic_ms
-        self._last_snapshot_bytes = self._logged_bytes
+        self.snapshots.cut()
         self._take(request)
 
     def _take(self, request: int) -> None:
@@ -438,9 +424,7 @@ class Replica:
         if is_wrong:
             self.pump()
             return False
-        self._snapshot_failed = False
-        self._snapshot_took_ms = self._ctx.monotonic_ms - self._last_snapshot_ms
-        before, self._saved = self._saved, taken.manifest.position
+        before = self.snapshots.taken(taken.manifest.position)
         if before is not None and before.sequence > 0:
             self._ctx.emit(TrimLog(before.sequence))
         self.pump()
@@ -453,34 +437,21 @@ class Replica:
         if self._snapshot_running is None or self._snapshot_running[0] != failed.request:
             return
         self._snapshot_running = None
-        self._snapshot_failed = True
+        self.snapshots.failed()
         self._ctx.fact("snapshot_failed", f"{failed.reason}; it is tried again", "warning")
         self.pump()
 
     def snapshot_due(self) -> bool:
-        """Whether an interval has passed (in time, bytes, or entries to replay) and something was applied since."""
-        policy = self._ctx.policy
-        since = 0 if self._saved is None else self._saved.sequence
-        if self._snapshot_wanted is not None or self._snapshot_running is not None:
+        """Whether one should be taken now and none is on its way."""
+        if self._snapshot_wanted is not None or self._snapshot_running is not None or not self.engine_known:
             return False
-        if not self.engine_known or self.handed_through <= since:
-            return False
-        passed_ms = self._ctx.monotonic_ms - self._last_snapshot_ms
-        if self._snapshot_failed:
-            return passed_ms >= policy.snapshot_pause_ms
-        by_bytes = self._logged_bytes - self._last_snapshot_bytes >= policy.snapshot_interval_bytes
-        if not policy.snapshot_interval_ms or by_bytes:
-            return by_bytes
-        replay = self.applied_through - since
-        early_ms = max(policy.snapshot_early_ms, EARLY_SHARE * self._snapshot_took_ms)
-        by_entries = replay >= policy.snapshot_interval_entries and passed_ms >= early_ms
-        return by_entries or passed_ms >= policy.snapshot_interval_ms
+        return self.snapshots.is_due(self.handed_through, self.applied_through)
 
     def restore(self, manifest: SnapshotManifest | None) -> None:
         """Replace the engine's state; nothing is applied until it answers."""
         self._restores += 1
         self._snapshot_wanted = self._snapshot_running = None
-        self._restore_ms = self._ctx.monotonic_ms
+        self.snapshots.restoring()
         self._ctx.emit(RestoreSnapshot(manifest))
 
     def restored(self, answer: Restored) -> bool:
@@ -502,11 +473,8 @@ class Replica:
         self._stands_at(facts.position.sequence)
         self.next_timer_ms = answer.next_timer_ms
         self.last_digest = None
-        self._saved = facts.position
-        self._last_snapshot_ms = self._ctx.monotonic_ms
-        # what it took to read says how large the state is, until one is written
-        self._snapshot_took_ms = self._ctx.monotonic_ms - self._restore_ms
-        self._last_snapshot_bytes = self._logged_bytes
+        behind = self.log.entries(max(facts.position.sequence, self.log.base.sequence), self.log.end.sequence)
+        self.snapshots.restored(facts.position, sum(len(entry.encoded) for entry in behind))
         self._replay_sessions(facts.position.sequence)
         self.pump()
         return True

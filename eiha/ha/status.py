@@ -107,5 +107,9 @@ class MemberStatus:
     peer_held_off_ms: int = 0
     symptoms: tuple[str, ...] = ()
     peer_symptoms: tuple[str, ...] = ()
+    log_uncovered_bytes: int = 0
+    """Of the log what came after the newest snapshot."""
+    plans: tuple[str, ...] = ()
+    """Names of those deployed."""
     state_difference: str = ""
     """Where the states of the nodes were last found to differ, in words; empty: never since this node started."""

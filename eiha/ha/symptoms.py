@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from eiha.ha.policy import Policy
+from eiha.ha.snapshot_schedule import SnapshotSchedule
 from eiha.ha.status import SinkStatus
 from eiha.protocol.vitals import Vitals
 
@@ -14,6 +15,13 @@ LOG_TOLD_MS: Final = 500
 """A disk answers within milliseconds, within some hundred while it flushes."""
 STORE_TOLD_MS: Final = 2_000
 """A store takes a transaction within some hundred milliseconds."""
+
+
+def log_symptoms(snapshots: SnapshotSchedule) -> tuple[str, ...]:
+    """Whether the log grows and no snapshot covers it."""
+    if not snapshots.is_log_grown:
+        return ()
+    return (f"{snapshots.uncovered_bytes >> 20} MiB of the log are in no snapshot",)
 
 
 def symptoms_of(vitals: Vitals, sinks: tuple[SinkStatus, ...], policy: Policy) -> tuple[str, ...]:

@@ -195,6 +195,14 @@ class PersistenceSection:
     interval_bytes: int = key(
         1024 * MIB, "A snapshot is also due when the log grew by this much.", minimum=MIB, maximum=1024 * 1024 * MIB
     )
+    log_bytes_max: int = key(
+        0,
+        "How much of the log may be in no snapshot, because none can be saved: the active takes nothing more from "
+        "clients then until one is. 0: as much as the disk takes. From four times `interval_bytes` on it is said as an "
+        "error either way.",
+        minimum=0,
+        maximum=1024 * 1024 * MIB,
+    )
     keep: int = key(2, "Snapshots kept.", minimum=1, maximum=1_000)
     durability: str = key(
         "replicated",
@@ -348,7 +356,11 @@ class IngestSection:
 class AnalyticsSection:
     """Execution plans and the stores their streams go to."""
 
-    plans: str = key("", "Directory of `*.siddhi` plans to deploy when the cluster starts for the first time.")
+    plans: str = key(
+        "",
+        "Directory of `*.siddhi` plans. Those that the cluster has not are deployed when it starts; one that it has "
+        "stays as it was deployed last, and `plan_file_differs` says if its file has another text.",
+    )
     event_store: str = key("", "Datasource of the event store; empty: an SQLite file `var/<domain>/event_store.db`.")
     processed_store: str = key(
         "", "Datasource of the processed-data store; empty: an SQLite file `var/<domain>/processed_store.db`."

@@ -260,6 +260,7 @@ def _tell_vitals(metrics: NodeMetrics, status: MemberStatus) -> None:
     own, peer = status.vitals, status.peer_vitals
     metrics.engine_stall.set(own.engine_ms / 1_000)
     metrics.log_stall.set(own.log_ms / 1_000)
+    metrics.log_uncovered_bytes.set(status.log_uncovered_bytes)
     metrics.outbox_rows.set(own.outbox_rows)
     metrics.outbox_bytes.set(own.outbox_bytes)
     metrics.peer_silence.set(status.peer_silence_ms / 1_000)

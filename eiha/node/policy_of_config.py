@@ -29,4 +29,5 @@ def policy_of(config: NodeConfig) -> Policy:
         digest_interval_entries=config.analytics.digest_interval_entries,
         snapshot_interval_ms=persistence.interval_s * 1_000,
         snapshot_interval_bytes=persistence.interval_bytes,
+        log_uncovered_bytes_max=persistence.log_bytes_max,
     )

@@ -83,6 +83,9 @@ class NodeMetrics:
         self.engine_stall = gauge(
             "eiha_engine_at_work_seconds", "How long the engine has been at the same entry (or snapshot, or question)."
         )
+        self.log_uncovered_bytes = gauge(
+            "eiha_log_uncovered_bytes", "Of the log what no snapshot covers: a start replays it, the disk keeps it."
+        )
         self.log_stall = gauge("eiha_log_stall_seconds", "How long the log's writer has owed an answer without any.")
         self.store_stall = gauge(
             "eiha_store_stall_seconds", "How long outputs have waited without the sink's store taking any.", ("sink",)

@@ -175,4 +175,4 @@ def corrupt_text(path: Path, offset: int, reason: str) -> str:
 
 def encode_group(items: list[tuple[LogPosition, bytes]]) -> bytes:
     """The records of several entries as one piece of bytes."""
-    return b"".join(part for position, payload in items for part in encode_record(position, payload))
+    return b"".join([part for position, payload in items for part in encode_record(position, payload)])

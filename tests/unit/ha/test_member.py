@@ -281,6 +281,26 @@ def test_a_snapshot_that_fails_is_tried_again_after_a_pause_and_trims_nothing() 
     assert of(TrimLog, alone.put(taken(again))) == []
 
 
+def test_intake_is_closed_while_the_log_has_more_without_a_snapshot_than_it_may_and_opens_with_one() -> None:
+    alone = Alone(Policy(snapshot_interval_ms=60_000, snapshot_interval_bytes=400, log_uncovered_bytes_max=800))
+    alone.apply_all()
+    (first,) = of(TakeSnapshot, alone.put(SnapshotAsked()))
+    number = 0
+    while alone.member.replica.snapshots.uncovered_bytes <= 800:
+        number += 1
+        alone.put(Submit((publication(number),)), Flush())
+        alone.apply_all()
+    alone.later(20)
+    assert not alone.member.status().intake_open
+    assert "without a snapshot" in alone.member.status().intake_reason
+    alone.put(SnapshotFailed(first.request, "the disk is full"))
+    (again,) = of(TakeSnapshot, alone.later(alone.member.ctx.policy.snapshot_pause_ms))
+    alone.put(taken(again))
+    assert alone.member.status().intake_open
+    alone.put(Submit((publication(number + 1),)), Flush())
+    assert alone.member.replica.log.end.sequence > again.position.sequence
+
+
 def test_a_snapshot_is_due_before_its_time_when_a_start_would_replay_much() -> None:
     alone = Alone(Policy(snapshot_interval_ms=60_000, snapshot_interval_entries=3, snapshot_early_ms=500))
     alone.apply_all()

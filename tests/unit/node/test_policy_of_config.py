@@ -27,12 +27,19 @@ CONFIG = NodeConfig(source="x.toml", cluster=ClusterSection(node="node1", secret
         ("analytics", "digest_interval_entries", 64, "digest_interval_entries", 64),
         ("persistence", "interval_s", 30, "snapshot_interval_ms", 30_000),
         ("persistence", "interval_bytes", 9 << 20, "snapshot_interval_bytes", 9 << 20),
+        ("persistence", "log_bytes_max", 3 << 30, "log_uncovered_bytes_max", 3 << 30),
     ],
 )
 def test_each_key_turns_its_knob(section: str, key: str, value: object, knob: str, expected: object) -> None:
     changed = replace(CONFIG, **{section: replace(getattr(CONFIG, section), **{key: value})})
     assert getattr(policy_of(CONFIG), knob) != expected
     assert getattr(policy_of(changed), knob) == expected
+
+
+def test_a_log_may_have_what_two_snapshots_cover() -> None:
+    persistence = replace(CONFIG.persistence, interval_bytes=100 << 20, log_bytes_max=199 << 20)
+    with pytest.raises(ConfigurationError, match="twice interval_bytes"):
+        policy_of(replace(CONFIG, persistence=persistence))
 
 
 def test_a_contradiction_is_refused() -> None:
