@@ -104,7 +104,7 @@ def lower(
         windows=windows,
         aggregations=by_name,
     )
-    queries, gates = make_queries(
+    queries, gates, purging = make_queries(
         plan,
         scope,
         lambda query: _limited(_query(query, plan, scope, around, windows, patterns), scope, wall),
@@ -125,6 +125,7 @@ def lower(
         ),
         aggregations=aggregations,
         wall=wall,
+        purging=purging,
     )
 
 
@@ -224,9 +225,9 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
     if isinstance(query.input, PatternInput):
         whole = keyed_pattern(query, plan)
         if whole is None:
-            return _in_a_row(query, query.input, plan, scope)
+            return _in_a_row(query, query.input, plan, scope, instances)
         assert isinstance(whole.input, PatternInput)
-        return KeyedPattern(query, _pattern_query(whole, whole.input, scope, {}, over_all_keys=True))
+        return KeyedPattern(query, _pattern_query(whole, whole.input, scope, {}, over_all_keys=True), instances)
     if not is_keyed(query, plan):
         return None
     assert isinstance(query.input, StreamInput)
@@ -247,7 +248,9 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
     return KeyedQuery(query, stages, select)
 
 
-def _in_a_row(query: Query, source: PatternInput, plan: Plan, scope: Scope) -> KeyedPattern | None:
+def _in_a_row(
+    query: Query, source: PatternInput, plan: Plan, scope: Scope, instances: Instances
+) -> KeyedPattern | None:
     """A sequence within a partition for all instances at once; None if it must be run one by one."""
     if not source.is_sequence or not may_be_in_a_row(query, plan):
         return None
@@ -255,8 +258,8 @@ def _in_a_row(query: Query, source: PatternInput, plan: Plan, scope: Scope) -> K
     if maker.in_a_row is None:
         return None
     select = Select(query.selector, query.output.events, maker.scope, expires=False)
-    runtime = QueryRuntime(query, KeyedConsecutive(maker.in_a_row), (), select)
-    return KeyedPattern(query, runtime, reads_keys=True)
+    stage = KeyedConsecutive(maker.in_a_row)
+    return KeyedPattern(query, QueryRuntime(query, stage, (), select), instances, by_slot=stage)
 
 
 MakeWindow = Callable[[Window, Query, Schema, bool, Scope], Operator | None]

@@ -21,8 +21,12 @@ def one_instance_a_chunk(
 
     Then a chunk belongs to one instance, and merging by chunk brings back the order of rows.
     """
+    entered: set[int] = set()
     for stream in (source, *arrivals):
         for partition in _partitions_entered(plan, stream, readers):
+            if plan.partitions[partition].purge is not None and partition in entered:
+                return False  # the time of an instance would be told by rows of the one, before the other's came
+            entered.add(partition)
             match plan.partitions[partition].key(stream):
                 case ValueKey(_, expression):
                     conditions: tuple[Expression, ...] = (expression,)

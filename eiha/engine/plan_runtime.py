@@ -27,7 +27,7 @@ from eiha.engine.own_key_rows import can_feed_by_key, feed_by_key
 from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableAction, TableRows
 from eiha.engine.plan_state import plan_state_parts
 from eiha.engine.quiet_rows import feed_quiet_rows
-from eiha.engine.routes import may_be_due_at_once, shortest_idle_ms, timed_queries, wall_driven_queries
+from eiha.engine.routes import may_be_due_at_once, shortest_idle_ms, waiting_queries, wall_driven_queries
 from eiha.engine.state_part import StatePart
 from eiha.engine.triggers import Triggers
 from eiha.engine.wall_clock import WallClock
@@ -55,6 +55,8 @@ class PlanRuntime:
         tables: those of the plan, by name.
         questions: who answers what is asked from outside.
         aggregations: those of the plan, in order.
+        wall: the clock on the wall.
+        purging: positions of queries that want to fire to let idle keys of their partition be forgotten.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class PlanRuntime:
         questions: OnDemand | None = None,
         aggregations: tuple[IncrementalAggregation, ...] = (),
         wall: WallClock | None = None,
+        purging: frozenset[int] = frozenset(),
     ) -> None:
         assert len(queries) == len(plan.queries)
         self.plan = plan
@@ -83,7 +86,7 @@ class PlanRuntime:
         self._delivery = Delivery(
             plan, queries, keep, listener, actions=actions or {}, gates=gates, aggregations=aggregations
         )
-        self._timed = timed_queries(plan)
+        self._timed = waiting_queries(plan) | purging
         self._idle_ms = shortest_idle_ms(plan)
         self._has_timers = bool(self._timed or plan.triggers)
         self._wall_driven = wall_driven_queries(plan)

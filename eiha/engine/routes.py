@@ -14,7 +14,7 @@ from typing import Final, assert_never
 from eiha.engine.aggregators.factory import aggregator_may_fail
 from eiha.engine.expressions.compile_expression import may_fail
 from eiha.engine.partition_routes import comes_row_by_row, copies, copies_stay_in_order, one_instance_a_chunk
-from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_timers
+from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_timers
 from eiha.engine.pattern_routes import may_mistake_the_time, waits_of
 from eiha.engine.query_expressions import aggregates_of, expressions, handlers_of
 from eiha.engine.sliding_queries import slides
@@ -29,7 +29,6 @@ from eiha.plan.nodes import (
     OutputEvents,
     PatternInput,
     Plan,
-    Purge,
     Query,
     RateKind,
     RateLimit,
@@ -108,18 +107,12 @@ def sets_timers_by_rate(rate: RateLimit) -> bool:
     return rate.every_ms is not None and rate.kind is not RateKind.FIRST
 
 
-def timed_queries(plan: Plan) -> frozenset[int]:
-    """Positions of the queries that may want to fire, be it to forget idle keys of their partition."""
-    purging = (index for index, query in enumerate(plan.queries) if _purge(plan, query) is not None)
-    return waiting_queries(plan) | frozenset(purging)
-
-
 def waiting_queries(plan: Plan) -> frozenset[int]:
     """Positions of the queries that set timers of their own."""
     return frozenset(
         index
         for index, query in enumerate(plan.queries)
-        if (keyed_timers(query) if _is_keyed(plan, query) else sets_timers(query))
+        if (keyed_timers(query) if query.partition is not None and is_keyed(query, plan) else sets_timers(query))
     )
 
 
@@ -130,7 +123,9 @@ def shortest_idle_ms(plan: Plan) -> int:
 
 def _is_keyed(plan: Plan, query: Query) -> bool:
     """Whether all instances of a query within a partition run as one, which lets their timers fire while rows pass."""
-    return query.partition is not None and is_keyed(query, plan)
+    if query.partition is None:
+        return False
+    return keyed_pattern(query, plan) is not None if isinstance(query.input, PatternInput) else is_keyed(query, plan)
 
 
 def may_be_due_at_once(plan: Plan, way: Route, queries: frozenset[int], late_ms: int) -> bool:
@@ -162,10 +157,6 @@ def _shortest_time_ms(plan: Plan, queries: frozenset[int]) -> int:
         ),
         default=least_wait_ms,
     )
-
-
-def _purge(plan: Plan, query: Query) -> Purge | None:
-    return None if query.partition is None else plan.partitions[query.partition].purge
 
 
 def wall_driven_queries(plan: Plan) -> tuple[int, ...]:

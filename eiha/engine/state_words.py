@@ -134,12 +134,15 @@ class PlanWords:
             return ""
         if "columns" in groups:
             return f"group {self._group_key(query, groups, number)}"
-        if groups.get("index") is None:
+        if groups.get("index") is None and not len(groups["pairs"]):
             return self._instance(query, number)
         if number >= len(groups["pairs"]):
             return ""
         pair = int(groups["pairs"][number])
-        return f"{self._instance(query, pair >> 32)}, group {self._group_key(query, groups['index'], pair & _LOW_HALF)}"
+        instance = self._instance(query, self._slot(query, pair >> 32))
+        if groups.get("index") is None:
+            return instance
+        return f"{instance}, group {self._group_key(query, groups['index'], pair & _LOW_HALF)}"
 
     def _group_key(self, query: int, groups: dict[str, Any], number: int) -> str:
         types = [None] * len(groups["columns"])
@@ -177,13 +180,20 @@ class PlanWords:
             case _:
                 return str(int(key))
 
+    def _slot(self, query: int, age: int) -> int:
+        """The slot of the instance with that age; -1: it is gone."""
+        partition = None if self.plan is None else self.plan.queries[query].partition
+        if partition is None:
+            return age
+        slots = np.flatnonzero(self._state["gates"][partition]["ages"] == age)
+        return int(slots[0]) if len(slots) else -1
+
     def _instance(self, query: int, number: int) -> str:
         partition = None if self.plan is None else self.plan.queries[query].partition
         if partition is not None:
-            gate = self._state["gates"][partition]
-            places = np.flatnonzero(gate["numbers"] == number)
-            if len(places):
-                return f"key {self._text(int(gate['texts'][int(places[0])]))}"
+            texts = self._state["gates"][partition]["texts"]
+            if 0 <= number < len(texts) and texts[number] >= 0:
+                return f"key {self._text(int(texts[number]))}"
         return f"instance {number}"
 
     def _row_of_table(self, name: str, row: int) -> str:

@@ -401,6 +401,13 @@ class Purge:
     interval_ms: int
     idle_ms: int
 
+    @property
+    def span_ms(self) -> int:
+        """How long after its last row an instance is forgotten: at the first of the moments ``last row + n * interval``
+        that is more than the idle period behind it.
+        """
+        return self.interval_ms * (self.idle_ms // self.interval_ms + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:

@@ -78,9 +78,12 @@ class RunningAggregates:
             in_use = aggregator.in_use(epoch)
             kept[: len(in_use)] |= in_use
         if 2 * int(np.count_nonzero(kept)) < len(kept):
-            groups = index.keep(kept)
-            for aggregator in self._aggregators:
-                aggregator.keep(groups)
+            self.keep(index.keep(kept))
+
+    def keep(self, groups: npt.NDArray[np.int64]) -> None:
+        """Forget all groups but these (rising), which are numbered anew from 0."""
+        for aggregator in self._aggregators:
+            aggregator.keep(groups)
 
     def snapshot(self) -> list[dict[str, Any]]:
         """The state of each aggregator."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from eiha.engine.expressions.rows import Scope
 from eiha.engine.partitions.gate import Gate
-from eiha.engine.partitions.instances import Instances
+from eiha.engine.partitions.instances import Instances, Numbers
 from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
 from eiha.engine.partitions.per_key_query import PerKeyQuery
@@ -20,8 +20,9 @@ MakeKeyed = Callable[[Query, Instances], KeyedProcess | None]
 
 def make_queries(
     plan: Plan, scope: Scope, make: Make, make_keyed: MakeKeyed
-) -> tuple[tuple[QueryProcess, ...], tuple[Gate, ...]]:
-    """The queries of ``plan``, those of partitions by key, and a gate for each partition.
+) -> tuple[tuple[QueryProcess, ...], tuple[Gate, ...], frozenset[int]]:
+    """The queries of ``plan``, those of partitions by key, and a gate for each partition; and the positions of the
+    queries whose timers let idle instances be forgotten.
 
     Args:
         plan: as bound.
@@ -37,21 +38,23 @@ def make_queries(
             processes.append(make(query))
             continue
         known = instances[query.partition]
-        process = make_keyed(query, known) or _per_key(query, plan, make, known)
+        process = make_keyed(query, known) or _per_key(query, plan, make)
         members[query.partition].append(process)
         processes.append(process)
-    for queries in members:
-        for member in queries:
-            if isinstance(member, PerKeyQuery):
-                member.forgets_by(_forgetting(queries))
-    gates = tuple(
-        Gate(partition, scope, known, tuple(queries))
-        for partition, known, queries in zip(plan.partitions, instances, members, strict=True)
-    )
-    return tuple(processes), gates
+    purging: set[int] = set()
+    gates: list[Gate] = []
+    for partition, known, queries in zip(plan.partitions, instances, members, strict=True):
+        # at one moment, the timers of the others go first
+        last = next((each for each in reversed(queries) if isinstance(each, PerKeyQuery)), None)
+        if last is not None and known.forgets:
+            last.forgets_by(known, _forgetting(queries))
+            purging.add(last.query.position)
+        by_rows = known.forgets and last is None
+        gates.append(Gate(partition, scope, known, tuple(queries), forgets_as_rows_come=by_rows))
+    return tuple(processes), tuple(gates), frozenset(purging)
 
 
-def _per_key(query: Query, plan: Plan, make: Make, instances: Instances) -> PerKeyQuery:
+def _per_key(query: Query, plan: Plan, make: Make) -> PerKeyQuery:
     first = make(query)  # also where a query cannot be run, this is where it shows
     spare = [] if query.rate is not None else [first]  # periods begin with the instance
     is_begun = query.rate is not None or isinstance(query.input, PatternInput)
@@ -60,20 +63,11 @@ def _per_key(query: Query, plan: Plan, make: Make, instances: Instances) -> PerK
         lambda: spare.pop() if spare else make(query),
         playback=plan.playback,
         is_begun=is_begun,
-        purge=instances if _lets_forget(query, plan) else None,
     )
 
 
-def _lets_forget(query: Query, plan: Plan) -> bool:
-    """Whether ``query`` is the last of a partition with a purge: at one moment, the timers of the others go first."""
-    assert query.partition is not None
-    if plan.partitions[query.partition].purge is None:
-        return False
-    return query is [each for each in plan.queries if each.partition == query.partition][-1]
-
-
-def _forgetting(queries: list[PerKeyQuery | KeyedProcess]) -> Callable[[list[int]], None]:
-    def forget(instances: list[int]) -> None:
+def _forgetting(queries: list[PerKeyQuery | KeyedProcess]) -> Callable[[Numbers], None]:
+    def forget(instances: Numbers) -> None:
         for query in queries:
             query.forget(instances)
 

@@ -1,4 +1,4 @@
-"""Where rows enter a partition: they get the numbers of the instances in which they live."""
+"""Where rows enter a partition: they get the slots of the instances in which they live."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from eiha.engine.chunk_clock import ChunkClock
 from eiha.engine.expressions.rows import Scope
-from eiha.engine.operator import OperatorState
+from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.operators.stateless import rows_of
 from eiha.engine.partitions.instances import Instances, Numbers
 from eiha.engine.partitions.keys import KeyReader, make_reader
@@ -24,7 +24,7 @@ class Member(Protocol):
     def begin(self, instances: Numbers, now_ms: int) -> None:
         """These instances are new."""
 
-    def forget(self, instances: list[int]) -> None:
+    def forget(self, instances: Numbers) -> None:
         """These instances are gone, with all of their state."""
 
 
@@ -36,14 +36,25 @@ class Gate:
         scope: strings and names.
         instances: of this partition.
         members: its queries.
+        forgets_as_rows_come: what is idle for too long is forgotten here, when rows come next; else by a timer of a
+            member. That can be told apart by nobody but who looks at memory.
     """
 
-    __slots__ = ("_instances", "_members", "_readers")
+    __slots__ = ("_forgets", "_instances", "_members", "_readers")
 
-    def __init__(self, partition: Partition, scope: Scope, instances: Instances, members: tuple[Member, ...]) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        scope: Scope,
+        instances: Instances,
+        members: tuple[Member, ...],
+        *,
+        forgets_as_rows_come: bool = False,
+    ) -> None:
         self._readers: Mapping[str, KeyReader] = {key.stream: make_reader(key, scope) for key in partition.keys}
         self._instances = instances
         self._members = members
+        self._forgets = forgets_as_rows_come
 
     def enter(self, stream: str, batch: EventBatch, clock: ChunkClock, *, apart: bool = False) -> EventBatch:
         """The same rows with ``keys``: left out where there is no key, repeated where there are several.
@@ -51,9 +62,13 @@ class Gate:
         ``apart``: each row is a chunk, and its copies become chunks of their own.
         """
         reader = self._readers.get(stream)
-        if reader is None:
-            return self._to_all(batch)
         row_clock = clock.of(batch)
+        if self._forgets and (gone := self._instances.purge_seen()):
+            slots = np.array(gone, dtype=np.int64)
+            for member in self._members:
+                member.forget(slots)
+        if reader is None:
+            return self._to_all(batch, row_clock)
         kept, texts = reader.read(rows_of(batch, row_clock))
         now_ms = row_clock.now_ms if kept is None else row_clock.now_ms.take(kept)
         numbers, fresh = self._instances.find(texts, now_ms)
@@ -66,9 +81,9 @@ class Gate:
             entered = replace(entered, chunks=entered.chunk_numbers() + (np.arange(len(kept)) - begins))
         return replace(entered, keys=numbers)
 
-    def _to_all(self, batch: EventBatch) -> EventBatch:
+    def _to_all(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """A whole chunk for each instance in turn."""
-        living = self._instances.living()
+        living = self._instances.living(int(clock.now_ms[-1]) if len(batch) else None)
         rows = np.tile(np.arange(len(batch)), len(living))
         return replace(batch.take(rows), keys=np.repeat(living, len(batch)))
 

@@ -64,6 +64,9 @@ class KeyedBatches(Protocol):
     def next_timer_ms(self) -> int | None:
         """The earliest timer of any instance."""
 
+    def forget(self, instances: Longs) -> None:
+        """See ``Forgetful``."""
+
     def snapshot(self) -> OperatorState:
         """The rows held and where the periods stand."""
 
@@ -103,6 +106,10 @@ class KeyedLengthBatch:
     def next_timer_ms(self) -> int | None:
         """Never."""
         return None
+
+    def forget(self, instances: Longs) -> None:
+        """See ``Forgetful``."""
+        self.held.chains.forget(instances)
 
     def snapshot(self) -> OperatorState:
         """The rows held."""
@@ -170,6 +177,11 @@ class KeyedTimeBatch:
     def next_timer_ms(self) -> int | None:
         """The earliest end of a period in which rows are held."""
         return int(self._alarm_dues[0]) if self._alarms else None
+
+    def forget(self, instances: Longs) -> None:
+        """See ``Forgetful``. Their periods were over, so no alarm is left of them (``keyed_shapes``)."""
+        self.held.chains.forget(instances)
+        self._ends_ms[instances[instances < len(self._ends_ms)]] = NO_TIME
 
     def snapshot(self) -> OperatorState:
         """The rows held and the ends of the periods, by instance."""
@@ -255,6 +267,14 @@ class KeyedExternalTimeBatch:
     def next_timer_ms(self) -> int | None:
         """Never: there is no timeout."""
         return None
+
+    def forget(self, instances: Longs) -> None:
+        """See ``Forgetful``."""
+        self.held.chains.forget(instances)
+        known = instances[instances < len(self._ends_ms)]
+        self._ends_ms[known] = NO_TIME
+        self._starts_ms[known] = NO_TIME
+        self._highest_ms[known] = 0
 
     def snapshot(self) -> OperatorState:
         """The rows held and where the periods stand, by instance."""

@@ -84,6 +84,10 @@ class KeyedConsecutive(Untimed):
         chains = self._held.chains
         chains.release(chains.slide_claimed(keys, slots, self._program.steps - 1).left)
 
+    def forget(self, instances: Slots) -> None:
+        """See ``Forgetful``."""
+        self._held.chains.forget(instances)
+
     def snapshot(self) -> OperatorState:
         """The last rows, instance by instance."""
         return {"held": self._held.snapshot(), "clocks": self._clocks.values.take(self._held.chains.in_order())}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,14 @@ from eiha.events.schema import Schema
 from eiha.plan.nodes import INNER_MARK, Query
 
 _NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """What keeps something for each instance."""
+
+    def forget(self, instances: Numbers) -> None:
+        """Instances are gone: drop what is kept for them; their slots will be those of others."""
 
 
 class KeyedEnd(Protocol):
@@ -79,9 +87,11 @@ class KeyedQuery:
     def begin(self, instances: Numbers, now_ms: int) -> None:
         """State comes with the first row."""
 
-    def forget(self, instances: list[int]) -> None:
-        """Never called: partitions with a purge run each instance by itself."""
-        raise AssertionError((self.query.name, instances))
+    def forget(self, instances: Numbers) -> None:
+        """Drop the state of instances that are gone."""
+        for part in (*self._stages, self._select):
+            if isinstance(part, Forgetful):
+                part.forget(instances)
 
     def snapshot(self) -> OperatorState:
         """The state of each stage."""

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from eiha.engine.aggregators.aggregator import Touched
-from eiha.engine.aggregators.growth import grown
+from eiha.engine.aggregators.growth import FORGET_MIN, grown, next_look
 from eiha.engine.aggregators.key_index import GroupIndex, LongIndex
 from eiha.engine.expressions.compile_expression import compile_column, compile_condition
 from eiha.engine.expressions.rows import Rows, Scope
@@ -22,13 +22,18 @@ from eiha.events.batch import EventBatch, Kind
 from eiha.events.column import Indices
 from eiha.plan.nodes import OutputEvents, Selector, Window
 
+_LOW_HALF: Final = (1 << 32) - 1
 _KINDS: Final = {OutputEvents.CURRENT: int(Kind.CURRENT), OutputEvents.EXPIRED: int(Kind.EXPIRED)}
 
 
 class InstanceGroups:
-    """Numbers for pairs of instance and group; without group by, those of the instances themselves."""
+    """Numbers for pairs of instance and group; without group by, those of the instances themselves.
 
-    __slots__ = ("_index", "_instances", "_keys", "_pairs")
+    Where instances may be forgotten, they are told by their ages. No two have the same, so a pair of one that is gone
+    is found by no row any more, and when there are many such, they are forgotten together (``forget``).
+    """
+
+    __slots__ = ("_index", "_instances", "_keys", "_look_at", "_pairs")
 
     def __init__(self, selector: Selector, scope: Scope, instances: Instances) -> None:
         self._instances = instances
@@ -36,32 +41,63 @@ class InstanceGroups:
         types = tuple(each.type for each in selector.group_by)
         self._index = GroupIndex(types, scope.strings) if types else None
         self._pairs = LongIndex()
+        self._look_at = FORGET_MIN
 
     @property
     def are_instances(self) -> bool:
-        """Whether each instance is one group."""
-        return self._index is None
+        """Whether each instance is one group, by its slot."""
+        return self._index is None and not self._instances.forgets
 
     @property
     def count(self) -> int:
         """A bound for the numbers."""
-        return self._instances.count if self._index is None else self._pairs.count
+        return self._instances.slots if self.are_instances else self._pairs.count
 
     def find(self, rows: Rows, keys: Numbers) -> Numbers:
         """The number of each row's group."""
-        if self._index is None:
+        if self._instances.forgets:
+            keys = self._instances.ages(keys)
+        elif self._index is None:
             return keys
-        return self._pairs.find((keys << 32) | self._index.find(tuple(key(rows) for key in self._keys)))
+        pairs = keys << 32
+        return self._pairs.find(
+            pairs if self._index is None else pairs | self._index.find(tuple([key(rows) for key in self._keys]))
+        )
+
+    def forget(self) -> Numbers | None:
+        """Forget the groups of instances that are gone, if they are most of all: the old numbers of those that stay,
+        rising, which are numbered anew from 0. None: nothing was forgotten.
+        """
+        if self._pairs.count < self._look_at or not self._instances.forgets:
+            return None
+        pairs = self._pairs.keys()
+        kept = np.flatnonzero(np.isin(pairs >> 32, self._instances.ages_kept() << 32 >> 32))
+        self._look_at = next_look(len(kept))
+        if 2 * len(kept) >= len(pairs):
+            return None
+        pairs = pairs.take(kept)
+        if self._index is not None:
+            groups = pairs & _LOW_HALF
+            is_used = np.zeros(self._index.count, dtype=np.bool_)
+            is_used[groups] = True
+            pairs = (pairs >> 32 << 32) | np.searchsorted(self._index.keep(is_used), groups)
+        self._pairs.restore(pairs)
+        return kept
 
     def snapshot(self) -> OperatorState:
         """Groups and pairs."""
-        return {"index": None if self._index is None else self._index.snapshot(), "pairs": self._pairs.keys()}
+        return {
+            "index": None if self._index is None else self._index.snapshot(),
+            "pairs": self._pairs.keys(),
+            "look_at": self._look_at,
+        }
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
         if self._index is not None:
             self._index.restore(state["index"])
         self._pairs.restore(state["pairs"])
+        self._look_at = state["look_at"]
 
 
 class Projected:
@@ -133,6 +169,8 @@ class KeyedSelect:
         assert batch.keys is not None and not batch.collapses
         rows = rows_of(batch, clock)
         if len(self._aggregates):
+            if (kept := self._groups.forget()) is not None:
+                self._aggregates.keep(kept)
             groups = self._groups.find(rows, batch.keys)
             touched = Touched(groups, self._groups.count, batch.kind_array(), np.zeros(rows.count, dtype=np.int64))
             values = self._aggregates.update(rows, touched)
@@ -190,6 +228,8 @@ class SlidingSelect:
         """The output rows of ``batch``, with their instances; None for none."""
         assert batch.keys is not None and batch.kinds is None
         rows = rows_of(batch, clock)
+        if (kept := self._groups.forget()) is not None:
+            self._renumber(kept)
         groups = self._groups.find(rows, batch.keys)
         slid = self._slide(batch, batch.keys, clock)
         are_instances = self._groups.are_instances
@@ -205,6 +245,17 @@ class SlidingSelect:
         )
         self._chains.release(slid.left)
         return self._projected.finish(batch, Rows(rows.count, rows.columns, rows.timestamps, rows.now_ms, values))
+
+    def _renumber(self, kept: Numbers) -> None:
+        """Groups were forgotten, none of which a row that is held has."""
+        for aggregate in self._aggregates:
+            aggregate.keep(kept)
+        slots = self._chains.in_order()
+        self._held[slots] = np.searchsorted(kept, self._held.take(slots))
+
+    def forget(self, instances: Numbers) -> None:
+        """See ``Forgetful``."""
+        self._chains.forget(instances)
 
     def _slide(self, batch: EventBatch, keys: Numbers, clock: RowClock) -> Slid:
         chains = self._chains

@@ -18,6 +18,7 @@ from eiha.plan.nodes import (
     OutputEvents,
     PatternInput,
     Plan,
+    Purge,
     Query,
     StreamFunction,
     StreamInput,
@@ -33,15 +34,13 @@ def is_keyed(query: Query, plan: Plan) -> bool:
 
     That holds where stages are filters, functions, ``length(n)``, windows of which nobody sees rows leave, or batch
     windows that put out current rows only; where nothing looks at chunks and nothing can fail. Rows of a named window
-    come with kinds and in batches. Instances that may be forgotten are run one by one, since then their state is one
-    thing that can be dropped.
+    come with kinds and in batches. What a timer puts out of an instance comes before it is forgotten.
     """
     assert query.partition is not None
     selector = query.selector
     return (
         isinstance(query.input, StreamInput)
         and query.input.stream not in {window.name for window in plan.windows}
-        and plan.partitions[query.partition].purge is None
         and query.rate is None
         and not selector.order_by
         and selector.limit is None
@@ -53,7 +52,17 @@ def is_keyed(query: Query, plan: Plan) -> bool:
         )
         and not any(may_fail(each) for each in expressions(query))
         and not any(aggregator_may_fail(each) for each in selector.aggregates)
+        and _is_over_in_time(query, plan.partitions[query.partition].purge)
     )
+
+
+def _is_over_in_time(query: Query, purge: Purge | None) -> bool:
+    """Whether the timers of an instance go off before it is forgotten, however long it waits for rows by then."""
+    if purge is None or not keyed_timers(query):
+        return True
+    window = keyed_window(query)
+    assert window is not None and isinstance(window.arguments[0], Literal)
+    return int(window.arguments[0].value) < purge.span_ms
 
 
 def _is_keyed_handler(handler: Filter | Window | StreamFunction, query: Query) -> bool:
@@ -162,8 +171,7 @@ def may_be_in_a_row(query: Query, plan: Plan) -> bool:
     source, selector = query.input, query.selector
     assert query.partition is not None and isinstance(source, PatternInput)
     return (
-        plan.partitions[query.partition].purge is None
-        and len(source.steps) > 1
+        len(source.steps) > 1
         and not selector.aggregates
         and not selector.having_aggregates
         and query.rate is None

@@ -72,6 +72,10 @@ class KeyedTime(Untimed):
         chains.release(slid.left)
         return out
 
+    def forget(self, instances: Slots) -> None:
+        """See ``Forgetful``."""
+        self._chains.forget(instances)
+
     def snapshot(self) -> OperatorState:
         """The rows held, instance by instance."""
         slots = self._chains.in_order()

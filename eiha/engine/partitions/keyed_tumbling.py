@@ -72,6 +72,10 @@ class KeyedTumbling:
         """The window's."""
         return self._window.next_timer_ms()
 
+    def forget(self, instances: Longs) -> None:
+        """See ``Forgetful``."""
+        self._window.forget(instances)
+
     def _aggregated(self, turns: KeyedTurns) -> EventBatch:
         if not len(turns.ends):
             return no_rows(self._schema)

@@ -29,7 +29,6 @@ class PerKeyQuery:
         make: gives a runtime with empty state. What it costs is paid once for each key.
         playback: whether event time drives the plan.
         is_begun: whether instances must exist from the first row of their key on, be it for another query.
-        purge: the instances of the partition, if this query is the one that lets idle ones be forgotten.
     """
 
     __slots__ = (
@@ -57,7 +56,6 @@ class PerKeyQuery:
         *,
         playback: bool,
         is_begun: bool,
-        purge: Instances | None = None,
     ) -> None:
         self.query = query
         self.turned_ms: int | None = None
@@ -66,8 +64,8 @@ class PerKeyQuery:
         self._playback = playback
         self._is_begun = is_begun
         self._is_inner = query.output.target.startswith(INNER_MARK)
-        self._purge = purge
-        self._forget: Callable[[list[int]], None] = self.forget
+        self._purge: Instances | None = None
+        self._forget: Callable[[Numbers], None] = self.forget
         self._clear()
 
     def _clear(self) -> None:
@@ -78,8 +76,9 @@ class PerKeyQuery:
         self._now_firing: int | None = None
         self._wall_ms: int | None = None
 
-    def forgets_by(self, forget: Callable[[list[int]], None]) -> None:
-        """Let ``forget`` tell all queries of the partition which instances are gone."""
+    def forgets_by(self, instances: Instances, forget: Callable[[Numbers], None]) -> None:
+        """Let idle ``instances`` be forgotten by timers: ``forget`` tells all queries of the partition."""
+        self._purge = instances
         self._forget = forget
 
     # --- rows
@@ -180,7 +179,7 @@ class PerKeyQuery:
         due_ms = self._next_alarm_ms()
         if due_ms is None or due_ms > now_ms:
             assert self._purge is not None
-            self._forget(self._purge.purge(now_ms))
+            self._forget(np.array(self._purge.purge(now_ms), dtype=np.int64))
             return None
         instance = self._now_firing
         if instance is None or not self._is_due(instance, now_ms):
@@ -219,9 +218,9 @@ class PerKeyQuery:
                     assert out is None or not len(out), "a wait that begins puts nothing out"
                 self._note_alarm(instance, runtime)
 
-    def forget(self, instances: list[int]) -> None:
+    def forget(self, instances: Numbers) -> None:
         """Drop the state of instances that are gone."""
-        for instance in instances:
+        for instance in instances.tolist():
             self._runtimes.pop(instance, None)
             self._alarms.pop(instance, None)
 

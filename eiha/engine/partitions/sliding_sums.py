@@ -54,6 +54,9 @@ class SlidingAggregate(Protocol):
     def update(self, moves: Moves, argument: Column | None) -> Column:
         """The value after each row."""
 
+    def keep(self, groups: Numbers) -> None:
+        """Forget all groups but these (rising), which are numbered anew from 0."""
+
     def snapshot(self, slots: Slots) -> OperatorState:
         """The accumulators, and the values of the rows held, at ``slots``."""
 
@@ -95,6 +98,11 @@ class SlidingCount:
             out,
         )
         return Column(AttributeType.LONG, out)
+
+    def keep(self, groups: Numbers) -> None:
+        """See ``SlidingAggregate``."""
+        self._counts = self._counts.take(groups)
+        self._groups = len(groups)
 
     def snapshot(self, slots: Slots) -> OperatorState:  # noqa: ARG002 - it holds no values
         """See ``SlidingAggregate``."""
@@ -143,6 +151,11 @@ class SlidingLongSum:
             valid,
         )
         return Column(AttributeType.LONG, out, valid if nulls else None)
+
+    def keep(self, groups: Numbers) -> None:
+        """See ``SlidingAggregate``."""
+        self._sums, self._counts = self._sums.take(groups), self._counts.take(groups)
+        self._groups = len(groups)
 
     def snapshot(self, slots: Slots) -> OperatorState:
         """See ``SlidingAggregate``."""
@@ -198,6 +211,11 @@ class SlidingDoubleSum:
             valid,
         )
         return Column(AttributeType.DOUBLE, out, valid if nulls else None)
+
+    def keep(self, groups: Numbers) -> None:
+        """See ``SlidingAggregate``."""
+        self._sums, self._counts = self._sums.take(groups), self._counts.take(groups)
+        self._groups = len(groups)
 
     def snapshot(self, slots: Slots) -> OperatorState:
         """See ``SlidingAggregate``."""

@@ -109,6 +109,15 @@ class SlotChains:
         )  # fmt: skip
         return Slid(slots, left[:count], ends)
 
+    def forget(self, instances: Slots) -> None:
+        """Let the chains of ``instances`` go, with all of their rows."""
+        known = instances[instances < self.instances]
+        counts = self.counts.take(known)
+        slots = np.empty(int(counts.sum()), dtype=np.int64)
+        walk_chains(self.heads.take(known), counts, self.following, slots)
+        self.counts[known] = 0
+        self.release(slots)
+
     def in_order(self) -> Slots:
         """The slots of all rows held, instance by instance, oldest first."""
         counts = self.counts[: self.instances]

@@ -48,6 +48,19 @@ UNTIMED = (
     "from e1=S -> e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
     "from every e1=S -> e2=S[x > e1.x] select e1.n as a, count() as b insert into Out;",
     "from every e1=S, e2=S[x > e1.x] select e1.n as a, e2.n as b insert into Out;",
+    "from every e1=S[n > 2] -> e2=S[x > e1.x]<2:3> select e1.n as a, e2[0].n as b, e2[last].n as c insert into Out;",
+    "from every e1=S[n > 2] -> e2=S[x > e1.x or n == 1]<1:> -> e3=R select e1.n as a, e3.n as b insert into Out;",
+    "from every e1=S[n > 2] -> e2=S[x > e1.x] and e3=S[n < e1.n] select e1.n as a, e2.n as b insert into Out;",
+    "from every e1=S[n > 2] -> e2=S[x > e1.x] or e3=R[n < e1.n] select e2.n as a, e3.n as b insert into Out;",
+    "from every e1=S[n > 2] -> not S[n > 3] and e2=R select e1.n as a, e2.n as b insert into Out;",
+    (
+        "from every e1=S -> e2=S[x > e1.x] within 5 milliseconds select e1.n as a, count() as b group by e2.n "
+        "insert into #M; from #M#window.length(2) select a, sum(b) as s insert into Out;"
+    ),
+    (
+        "from S select k, n insert into #M;"
+        "from every e1=#M -> e2=#M[n > e1.n] select e1.n as a, e2.n as b insert into Out;"
+    ),
     "from S#window.length(2) as a join S#window.length(2) as b on a.n < b.n select a.n as a, b.n as b insert into Out;",
     "from S select k, n output last every 2 events insert into Out;",
     (
@@ -78,6 +91,14 @@ TIMED = (
     "from S select k, n output last every 5 milliseconds insert into Out;",
     "from not S[n > 3] for 3 milliseconds -> e2=R select e2.k as k, e2.n as n insert into Out;",
     "from every e1=S -> not S[n > 3] for 3 milliseconds select e1.k as k, e1.n as n insert into Out;",
+    "from every e1=S -> not R[n > e1.n] for 3 sec within 4 sec select e1.k as k, e1.n as n insert into Out;".replace(
+        "sec", "milliseconds"
+    ),
+    "from every e1=S -> not S[n > 3] for 3 milliseconds -> e2=R select e1.k as k, e2.n as n insert into Out;",
+    (
+        "from every e1=S -> not S[n > e1.n] for 3 milliseconds select e1.k as k, count() as c insert into #M;"
+        "from #M select k, sum(c) as s insert into Out;"
+    ),
     "from S#window.time(4) select k, n insert expired events into #M; from #M select k, count() as c insert into Out;",
 )
 
@@ -115,6 +136,9 @@ class Run:
     def advance(self, now_ms: int) -> None:
         self._runtime.advance(now_ms)
         self._take()
+
+    def snapshot(self) -> dict[str, Any]:
+        return self._runtime.snapshot()
 
     def restart(self) -> None:
         state = encode_state(self._runtime.snapshot())
@@ -242,6 +266,24 @@ def test_interpreted_kernels_give_the_same(queries: str) -> None:
 
 PURGE = "@purge(enable='true', interval='2 milliseconds', idle.period='5 milliseconds') "
 
+FORGOTTEN = (
+    "from S select k, count() as c insert into Out;",
+    "from S select k, sum(n) as s, max(x) as m, distinctCount(n) as d group by x insert into Out;",
+    "from S#window.length(3) select k, sum(n) as s, avg(x) as a insert into Out;",
+    "from S#window.length(3) select k, sum(n) as s group by x insert into Out;",
+    "from S#window.length(3) select k, min(x) as m, n insert all events into Out;",
+    "from S#window.time(9) select k, sum(n) as s insert into Out;",
+    "from S#window.time(9) select k, max(n) as s insert into Out;",
+    "from S#window.timeLength(9, 2) select k, count() as c insert into Out;",
+    "from S#window.lengthBatch(2) select k, n, x insert into Out;",
+    "from S#window.timeBatch(5) select k, sum(n) as s insert into Out;",
+    "from S#window.timeBatch(4, 1) select k, n, sum(n) as s group by n insert into Out;",
+    "from every e1=S, e2=S[x > e1.x] select e1.k as k, e1.n as a, e2.n as b insert into Out;",
+    "from every e1=S -> e2=S[x > e1.x] within 9 milliseconds select e1.k as k, e1.n as a, e2.n as b insert into Out;",
+    "from every e1=S -> not S[n > e1.n] for 5 milliseconds select e1.k as k, e1.n as n insert into Out;",
+)
+"""What runs for all instances at once, each of which is forgotten when rows come."""
+
 
 def is_forgotten(idle_ms: int) -> bool:
     """Looks come every 2 ms after a row; the first one more than 5 ms behind it is that at 6 ms."""
@@ -251,7 +293,7 @@ def is_forgotten(idle_ms: int) -> bool:
 @pytest.mark.parametrize(
     "queries",
     [
-        "from S select k, count() as c insert into Out;",
+        *FORGOTTEN,
         "from S#window.time(9) select k, n, sum(n) as s insert all events into Out;",
         "from e1=S -> e2=S select e1.k as k, e2.n as n insert into Out;",
         (
@@ -298,6 +340,40 @@ def test_an_idle_key_begins_anew(queries: str, rows: list[Row], playback: bool, 
         expected.setdefault(key, []).extend(run.out)
     for key, out in expected.items():
         assert [event for event in whole.out if event[1][0] == key] == out
+
+
+@pytest.mark.parametrize("queries", FORGOTTEN)
+@settings(max_examples=8)
+@given(
+    rows=st.lists(events.filter(lambda row: row[0] == "S"), max_size=40),
+    cuts=st.sets(st.integers(0, 40), max_size=6),
+    restarts=st.sets(st.integers(0, 40), max_size=3),
+)
+def test_keys_that_are_forgotten_within_a_batch_begin_anew(
+    queries: str, rows: list[Row], cuts: set[int], restarts: set[int]
+) -> None:
+    text = f"{HEAD}{PURGE}{partitioned('k of S', queries).removeprefix(HEAD)}"
+    whole, pieces = Run(text, playback=True), Run(text, playback=True)
+    sent = [(now_ms, values) for _, now_ms, values in timed(rows)]
+    start = 0
+    for place in range(1, len(sent) + 1):
+        whole.send("S", sent[place - 1 : place])
+        if place in cuts or place == len(sent):
+            pieces.send("S", sent[start:place])
+            start = place
+            if place in restarts:
+                pieces.restart()
+    assert whole.out == pieces.out
+
+
+def test_memory_of_keys_that_are_forgotten_is_used_again() -> None:
+    query = "from S#window.length(2) select k, sum(n) as s, distinctCount(x) as d insert into Out;"
+    run = Run(f"{HEAD}{PURGE}{partitioned('k of S', query).removeprefix(HEAD)}", playback=True)
+    sizes = []
+    for entry in range(6):
+        run.send("S", [(1_000 + 10 * entry, (f"{entry} {row}", row % 5, 0.5)) for row in range(30_000)])
+        sizes.append(len(encode_state(run.snapshot()["queries"][0])))
+    assert sizes[5] < 2 * max(sizes[2], sizes[3])
 
 
 def test_tables_are_shared_by_all_keys() -> None:

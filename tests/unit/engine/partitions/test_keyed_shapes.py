@@ -4,6 +4,7 @@ import pytest
 
 from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_timers
 from eiha.plan.compilation import compile_plan
+from eiha.plan.keyed_patterns import INSTANCE
 from eiha.plan.nodes import PatternInput, Plan
 
 HEAD = (
@@ -58,9 +59,18 @@ def test_what_looks_at_chunks_fails_or_waits_is_run_instance_by_instance(query: 
     assert not is_keyed(plan.queries[0], plan)
 
 
-def test_an_instance_that_may_be_forgotten_is_run_by_itself() -> None:
-    plan = plan_of("from S select k insert into Out;", note="@purge(enable='true', idle.period='1 sec')")
-    assert not is_keyed(plan.queries[0], plan)
+IDLE = "@purge(enable='true', interval='1 sec', idle.period='3 sec')"
+
+
+def test_instances_that_may_be_forgotten_run_together() -> None:
+    plan = plan_of("from S#window.time(1 hour) select count() as c insert into Out;", note=IDLE)
+    assert is_keyed(plan.queries[0], plan)
+
+
+@pytest.mark.parametrize(("length", "together"), [("3 sec", True), ("4 sec", False)])
+def test_periods_must_be_over_before_an_instance_is_forgotten(length: str, together: bool) -> None:
+    plan = plan_of(f"from S#window.timeBatch({length}) select count() as c insert into Out;", note=IDLE)
+    assert is_keyed(plan.queries[0], plan) == together
 
 
 def test_sums_of_current_rows_over_time_need_no_timer() -> None:
@@ -81,21 +91,61 @@ def test_a_chain_of_every_event_becomes_one_pattern_with_the_key_in_its_conditio
     plan = plan_of(CHAIN)
     whole = keyed_pattern(plan.queries[0], plan)
     assert whole is not None and isinstance(whole.input, PatternInput)
-    assert all(step.condition is not None for step in whole.input.steps)
+    assert whole.input.steps[0].condition is None
+    assert whole.input.steps[1].condition is not None
+    assert all(step.schema.attributes[-1] == INSTANCE for step in whole.input.steps)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        CHAIN.replace("e1.k as k", "count() as c"),
+        CHAIN.replace("R[n > e1.n]", "R[n > e1.n]<2>"),
+        CHAIN.replace("e2=R[n > e1.n]", "not S[n > e1.n] for 2 sec"),
+        CHAIN.replace("e2=R[n > e1.n]", "not S[n > e1.n] for 2 sec within 1 min"),
+        CHAIN.replace("e2=R[n > e1.n]", "e2=R[n > e1.n] and e3=S[x > 1.0]"),
+        CHAIN.replace("e2=R[n > e1.n]", "e2=R -> e3=S within 1 min"),
+    ],
+)
+def test_every_first_event_begins_a_match_of_its_own(query: str) -> None:
+    plan = plan_of(query)
+    assert keyed_pattern(plan.queries[0], plan) is not None
+
+
+def test_matches_for_an_inner_stream_bring_their_instance() -> None:
+    plan = plan_of(CHAIN.replace("Out", "#M"))
+    whole = keyed_pattern(plan.queries[0], plan)
+    assert whole is not None
+    assert whole.selector.schema.attributes[-1] == INSTANCE
 
 
 @pytest.mark.parametrize(
     ("query", "keys"),
     [
         (CHAIN.replace("every ", ""), "k of S, k of R"),
-        (CHAIN.replace("e1.k as k", "count() as c"), "k of S, k of R"),
+        (CHAIN.replace("e1.k as k", "count() as c").replace("insert", "limit 1 insert"), "k of S, k of R"),
         (CHAIN.replace("->", ",").replace("R[n > e1.n]", "S"), "k of S"),
-        (CHAIN.replace("R[n > e1.n]", "R[n > e1.n]<2>"), "k of S, k of R"),
-        (CHAIN, "k of S, n of R"),
+        (CHAIN.replace("R[n > e1.n]", "R[n > e1.n]<2> within 5 sec"), "k of S, k of R"),
+        (CHAIN.replace("e1=S", "e1=S<2>").replace("e1.k", "e2.k").replace("[n > e1.n]", ""), "k of S, k of R"),
+        (CHAIN.replace("-> ", "-> every "), "k of S, k of R"),
         (CHAIN, "k of S"),
-        (CHAIN.replace("Out", "#M"), "k of S, k of R"),
     ],
 )
 def test_other_patterns_are_run_instance_by_instance(query: str, keys: str) -> None:
     plan = plan_of(query, keys)
     assert keyed_pattern(plan.queries[0], plan) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "together"),
+    [
+        (CHAIN, False),
+        (CHAIN.replace("R[n > e1.n]", "R[n > e1.n] within 1 hour"), True),
+        (CHAIN.replace("e2=R[n > e1.n]", "not S[n > e1.n] for 3 sec"), True),
+        (CHAIN.replace("e2=R[n > e1.n]", "not S[n > e1.n] for 4 sec"), False),
+        (CHAIN.replace("e2=R[n > e1.n]", "not S[n > e1.n] for 3 sec -> e3=R"), False),
+    ],
+)
+def test_matches_of_instances_that_may_be_forgotten_must_go_by_themselves(query: str, together: bool) -> None:
+    plan = plan_of(query, note=IDLE)
+    assert (keyed_pattern(plan.queries[0], plan) is not None) == together
