@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from eiha.cli.node_client import Target, act, add_target_arguments, read_target, send_signed
+from eiha.cli.node_client import NodeRefused, Target, act, add_target_arguments, read_target, send_signed
 from eiha.errors import ConfigurationError
-from eiha.node.plan_directory import plan_name
+from eiha.node.plan_directory import read_plan, read_plan_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +33,7 @@ def run(options: argparse.Namespace) -> int:
         case "snapshot":
             print(f"snapshot saved at sequence {act(target, 'POST', '/v1/admin/snapshot')['sequence']}")
         case "deploy":
-            try:
-                text = options.plan.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigurationError(f"{options.plan}: cannot be read: {error}") from error
-            name = options.name or plan_name(text, options.plan)
-            answer = act(target, "PUT", f"/v1/admin/plans/{name}", text.encode())
-            print(f"plan {name} deployed at sequence {answer['deployed_at']}")
+            _deploy(options.plan, options.name, target)
         case "remove":
             answer = act(target, "DELETE", f"/v1/admin/plans/{options.plan}")
             print(f"plan {options.plan} removed at sequence {answer['removed_at']}")
@@ -46,6 +41,22 @@ def run(options: argparse.Namespace) -> int:
             assert command == "accept-loss", command
             _accept_loss(options, target)
     return 0
+
+
+def _deploy(path: Path, name: str, target: Target) -> None:
+    """Without a name the text is compiled here, to find it; with one the node alone judges, by the packages it has."""
+    if name:
+        text = read_plan_text(path)
+    else:
+        plan = read_plan(path)
+        name, text = plan.name, plan.text
+    try:
+        answer = act(target, "PUT", f"/v1/admin/plans/{name}", text.encode())
+    except NodeRefused as error:
+        raise NodeRefused(f"{path}: {error}") from error
+    print(f"plan {name} deployed at sequence {answer['deployed_at']}")
+    for warning in answer.get("warnings", ()):
+        print(f"{path}: warning: {warning}", file=sys.stderr)
 
 
 def _accept_loss(options: argparse.Namespace, target: Target) -> None:

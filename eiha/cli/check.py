@@ -1,4 +1,5 @@
-"""``eiha check FILE…``: plans (``.siddhi``) and node configurations (``.toml``); says what is wrong and where."""
+"""``eiha check FILE…``: plans (``.siddhi``) and node configurations (``.toml``); says what is wrong and where,
+and what has no effect."""
 
 from __future__ import annotations
 
@@ -6,9 +7,13 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eiha.errors import ConfigurationError, EihaError, PlanError
+from eiha.errors import EihaError
 from eiha.node.exit_status import CONFIGURATION, OK
+
+if TYPE_CHECKING:
+    from eiha.node.plan_directory import ReadPlan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,30 +26,32 @@ def run(options: argparse.Namespace) -> int:
     status = OK
     for path in options.paths:
         try:
-            print(f"{path}: {_check(path)}")
-        except PlanError as error:
-            print(f"{path}: {error}", file=sys.stderr)
-            status = CONFIGURATION
+            said, warnings = _check(path)
         except EihaError as error:
             print(error, file=sys.stderr)
             status = CONFIGURATION
+            continue
+        print(f"{path}: {said}")
+        for warning in warnings:
+            print(warning, file=sys.stderr)
     return status
 
 
-def _check(path: Path) -> str:
-    """What a valid file holds. Raises ``EihaError``."""
+def _check(path: Path) -> tuple[str, list[str]]:
+    """What a valid file holds, and what of it has no effect, with the plan's file. Raises ``EihaError``."""
     if path.suffix == ".toml":
         return _check_configuration(path)
-    from eiha.node.plan_directory import plan_name
+    from eiha.node.plan_directory import read_plan
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    return f"valid; plan {plan_name(text, path)}"
+    plan = read_plan(path)
+    return f"valid; plan {plan.name}", _warnings(plan)
 
 
-def _check_configuration(path: Path) -> str:
+def _warnings(*plans: ReadPlan) -> list[str]:
+    return [f"{plan.path}: warning: {warning}" for plan in plans for warning in plan.warnings]
+
+
+def _check_configuration(path: Path) -> tuple[str, list[str]]:
     from eiha.node.config_reader import read_config
     from eiha.node.databases import check_datasources
     from eiha.node.plan_directory import read_plans
@@ -54,4 +61,4 @@ def _check_configuration(path: Path) -> str:
     policy_of(config)
     check_datasources(config)
     plans = read_plans(Path(config.analytics.plans)) if config.analytics.plans else ()
-    return f"valid; node {config.cluster.node} of {config.cluster.domain}, {len(plans)} plans"
+    return f"valid; node {config.cluster.node} of {config.cluster.domain}, {len(plans)} plans", _warnings(*plans)

@@ -14,6 +14,7 @@ from eiha.engine.conformance.compare import QUERIES, STREAMS, TIMING
 from eiha.engine.conformance.judge import Status, Verdict, judge
 from eiha.engine.warm import warm_kernels
 from eiha.errors import EihaError
+from eiha.node.unreadable_file import why_unreadable
 from eiha.plan.compilation import compile_plan
 
 PASSED_ALL = 0
@@ -81,7 +82,7 @@ def _read(path: Path) -> list[Case]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
-        raise EihaError(f"{path} cannot be read: {cause}") from cause
+        raise EihaError(f"{path}: cannot be read: {why_unreadable(cause)}") from cause
     return read_cases(text, str(path))
 
 

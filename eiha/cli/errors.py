@@ -67,6 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "sequence", type=int, metavar="SEQUENCE", nargs=None if required else "?", help="which entry; default: all"
         )
     showing.add_argument("--json", action="store_true", help="as JSON")
+    for action in (listing, showing, replaying):
+        add_target_arguments(action, below=True)
     stamping = replaying.add_mutually_exclusive_group()
     stamping.add_argument("--keep-time", action="store_true", help="each event gets the time that it had in the log")
     stamping.add_argument("--new-time", action="store_true", help="each event gets the time of now")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eiha.errors import ConfigurationError, PlanError
 from eiha.node.exit_status import CONFIGURATION, OK
+from eiha.node.unreadable_file import why_unreadable
 
 STAGES = ("text", "ast", "bound", "rewritten")
 """In order of compilation; ``all`` shows each."""
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         text = options.plan.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{options.plan}: cannot be read: {error}") from error
+        raise ConfigurationError(f"{options.plan}: cannot be read: {why_unreadable(error)}") from error
     for stage in STAGES if options.stage == "all" else (options.stage,):
         if options.stage == "all":
             print(f"-- {stage}")

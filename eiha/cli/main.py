@@ -31,7 +31,7 @@ SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-_COMPILING: Final = frozenset({"check", "diff", "explain", "test"})
+_COMPILING: Final = frozenset({"check", "deploy", "diff", "explain", "test"})
 """Subcommands that compile plans here and so need what packages add to the language; a node does that for itself."""
 
 

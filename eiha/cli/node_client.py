@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from eiha.transport.tls_refusal import tls_remedy
 
 TIMEOUT_S = 15.0
 STATUS_TIMEOUT_S = 2.0
+
+_NO_NODE = "something else than a node listens there; give the address of [http]"
 
 _OK, _ELSEWHERE, _NOT_ACTIVE, _NOT_NOW = 200, 307, 409, 503
 
@@ -46,14 +48,25 @@ class Target:
     tls: ssl.SSLContext | None = None
 
 
-def add_target_arguments(parser: ArgumentParser) -> None:
-    """``--config`` (repeatable) or ``--url`` (repeatable)."""
+def add_target_arguments(parser: ArgumentParser, *, below: bool = False) -> None:
+    """``--config`` (repeatable) or ``--url`` (repeatable).
+
+    ``below``: of an action whose command takes them too, so that they may stand before the action or behind it.
+    """
+    one, several = ("", []) if not below else (SUPPRESS, SUPPRESS)
     parser.add_argument(
-        "--config", type=Path, action="append", default=[], metavar="FILE", help="configuration of a node; repeatable"
+        "--config",
+        type=Path,
+        action="append",
+        default=several,
+        metavar="FILE",
+        help="configuration of a node; repeatable",
     )
-    parser.add_argument("--url", action="append", default=[], metavar="URL", help="a node's HTTP address; repeatable")
     parser.add_argument(
-        "--ca", default="", metavar="FILE", help="authorities trusted for https (default: tls.ca of --config)"
+        "--url", action="append", default=several, metavar="URL", help="a node's HTTP address; repeatable"
+    )
+    parser.add_argument(
+        "--ca", default=one, metavar="FILE", help="authorities trusted for https (default: tls.ca of --config)"
     )
 
 
@@ -65,7 +78,7 @@ def read_target(options: Namespace) -> Target:
     if not paths and not options.url:
         raise ConfigurationError("say which node: --config FILE, --url URL, or the environment variable EIHA_CONFIG")
     secret = os.environ.get("EIHA_CLUSTER_SECRET", "")
-    urls = [url.rstrip("/") for url in options.url]
+    urls = [_checked(url.rstrip("/")) for url in options.url]
     files = TlsFiles(authority=options.ca)
     for path in paths:
         config = read_config(path, os.environ)
@@ -82,12 +95,17 @@ def read_target(options: Namespace) -> Target:
 
 
 def read_json(url: str, timeout_s: float = STATUS_TIMEOUT_S, tls: ssl.SSLContext | None = None) -> Any:
-    """The JSON at ``url``. Raises ``NodeUnreachable``."""
+    """The JSON that a node tells of itself at ``url``. Raises ``NodeUnreachable``."""
     try:
         with urllib.request.urlopen(_checked(url), timeout=timeout_s, context=tls) as answer:  # noqa: S310  checked
-            return json.loads(answer.read())
+            document = json.loads(answer.read())
+    except json.JSONDecodeError as error:
+        raise NodeUnreachable(f"{url}: {_NO_NODE}") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise NodeUnreachable(f"{url}: {_reason(error)}") from error
+    if not isinstance(document, dict) or "role" not in document:
+        raise NodeUnreachable(f"{url}: {_NO_NODE}")
+    return document
 
 
 def act(target: Target, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
@@ -230,7 +248,12 @@ def publish_json(target: Target, url: str, path: str, body: bytes, key: str) -> 
 
 
 def _checked(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
         raise ConfigurationError(f"{url!r} is not an HTTP address; write it as http://host:port")
     return url
 

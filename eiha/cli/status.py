@@ -89,6 +89,7 @@ def render(statuses: list[dict[str, Any]]) -> Any:
     for status in statuses:
         table.add_row(*_row(status))
     parts.append(table)
+    parts.append(_plans(answering))
     parts.append(_sinks(answering))
     parts.append(_transfers(answering))
     parts.append(_troubles(answering))
@@ -129,6 +130,15 @@ def _row(status: dict[str, Any]) -> tuple[str, ...]:
         _span(status["uptime_s"]),
         _span(max(0, int(time.time() - status["role_since_ms"] / 1_000))),
     )
+
+
+def _plans(answering: list[dict[str, Any]]) -> Any:
+    from rich.text import Text
+
+    active = next((status for status in answering if status["role"] == "active"), None)
+    if active is None or "plans" not in active:
+        return None  # nobody to say, or a node of a release that does not
+    return Text("PLANS " + (", ".join(active["plans"]) or "none; eiha deploy PLAN.siddhi deploys one"))
 
 
 def _sinks(answering: list[dict[str, Any]]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from eiha.ha.context import Context
@@ -14,6 +14,7 @@ from eiha.ha.heartbeat import Heartbeat
 from eiha.ha.inputs import Published, SinkOpened
 from eiha.ha.intake import DUPLICATE, Gap, Pending
 from eiha.ha.membership import Membership
+from eiha.ha.outbox import Lane
 from eiha.ha.peer_service import PeerService
 from eiha.ha.replica import Replica
 from eiha.ha.sequencer import Sequencer
@@ -75,7 +76,7 @@ class Active:
         self._ticked_ms = ctx.monotonic_ms
 
     def begin(self, held: Iterable[Publication], plans: Iterable[DeployPlan]) -> None:
-        """Start the epoch: its first entry, plans whose text is new, what this node held as passive, the sinks."""
+        """Start the epoch: its first entry, plans that are not deployed, what this node held as passive, the sinks."""
         ctx, replica = self._ctx, self._replica
         replica.became_author()
         permit = self._fence.grant(self.epoch)
@@ -90,7 +91,7 @@ class Active:
             elif isinstance(entry.body, RemovePlan):
                 texts.pop(entry.body.plan, None)
         self._write([EpochStart(ctx.config.node, ctx.incarnation)])
-        self._write([plan for plan in plans if texts.get(plan.plan) != plan.text])
+        self._write(self._not_deployed(plans, texts))
         for publication in held:
             offer = self._pending.offer(publication)
             if isinstance(offer, Gap):
@@ -101,6 +102,21 @@ class Active:
         ctx.fact("became_active", f"{ctx.config.node} became active member, log ends at {log.end.sequence}")
         self._flush = True
         self.membership.commit()
+
+    def _not_deployed(self, plans: Iterable[DeployPlan], texts: Mapping[str, str]) -> list[DeployPlan]:
+        """Of the configured plans those that the cluster has not.
+
+        One that runs with another text stays as it is: an operator deployed it, and a start must not take that back.
+        """
+        missing = []
+        for plan in plans:
+            text = texts.get(plan.plan, "")
+            if not text:
+                missing.append(plan)
+            elif text != plan.text:
+                told = f"plan {plan.plan!r} runs with another text than its file has; deploy the file if that is to run"
+                self._ctx.fact("plan_file_differs", told, "warning")
+        return missing
 
     # -- intake ------------------------------------------------------------------------------------------------
 
@@ -170,7 +186,8 @@ class Active:
             self._sequence_pending()
         self.service.replicate()
         self._publish()
-        self._drive_switchover()
+        if self.switchover.under_way:
+            self._drive_switchover()
         self._set_intake()
 
     def _sequence_pending(self) -> None:
@@ -253,14 +270,17 @@ class Active:
         self._replica.pump()
 
     def _publish(self) -> None:
+        for lane in self._replica.outbox.lanes.values():
+            if lane.outputs and lane.outstanding is None:
+                self._publish_of(lane)
+
+    def _publish_of(self, lane: Lane) -> None:
         permit = self._fence.permit
         if permit is None or self.switchover.under_way:
             return
-        policy, through = self._ctx.policy, self._replica.applied_through
-        for lane in self._replica.outbox.lanes.values():
-            publish = lane.next_publish(policy.publish_rows_max, through, permit)
-            if publish is not None:
-                self._ctx.emit(publish)
+        publish = lane.next_publish(self._ctx.policy.publish_rows_max, self._replica.applied_through, permit)
+        if publish is not None:
+            self._ctx.emit(publish)
 
     # -- switchover --------------------------------------------------------------------------------------------
 
@@ -291,8 +311,6 @@ class Active:
 
     def _drive_switchover(self) -> None:
         switchover, replica, ctx = self.switchover, self._replica, self._ctx
-        if not switchover.under_way:
-            return
         log = replica.log
         if switchover.drained(
             pending=len(self._pending) > 0 or bool(self._bodies),
@@ -355,7 +373,7 @@ class Active:
         ctx, pending, policy = self._ctx, self._pending, self._ctx.policy
         if self.switchover.under_way:
             ctx.set_intake(is_open=False, reason="switchover")
-        elif self.membership.state == "no-quorum":
+        elif self.membership.lacks_quorum:
             ctx.set_intake(is_open=False, reason="no quorum: waits for the peer, or for the witness to say solo")
         elif self._replica.backlog_full:
             ctx.set_intake(is_open=False, reason="outputs or the engine are behind")

@@ -52,6 +52,9 @@ def check(config: NodeConfig) -> int:
     policy_of(config)
     check_datasources(config)
     plans = read_plans(Path(config.analytics.plans)) if config.analytics.plans else ()
+    for plan in plans:
+        for warning in plan.warnings:
+            sys.stderr.write(f"{plan.path}: warning: {warning}\n")
     node = f"node {config.cluster.node} of {config.cluster.domain}"
     sys.stdout.write(f"{config.source}: valid; {node}, {len(plans)} plans\n")
     return OK
@@ -87,6 +90,9 @@ async def _run(config: NodeConfig, context: LogContext) -> int:
     for text in plain_databases(config):
         lines.warning("plaintext_allowed", text)
     plans = read_plans(Path(config.analytics.plans)) if config.analytics.plans else ()
+    for plan in plans:
+        for warning in plan.warnings:
+            lines.warning("plan_warning", f"{plan.path}: {warning}", plan=plan.name)
     disk = open_disk(config.persistence)
     lines.info(
         "log_opened",
@@ -96,7 +102,8 @@ async def _run(config: NodeConfig, context: LogContext) -> int:
     )
     kernels, loaded = prepare_kernels(record_directory(Path(config.persistence.location)))
     lines.info("engine_ready", f"engine ready: {kernels} kernels, {loaded} of them loaded, {len(plans)} plans")
-    node = Node(config, disk, EngineRuntime(), plans, lines, context)
+    deployments = tuple(plan.deployment for plan in plans)
+    node = Node(config, disk, EngineRuntime(), deployments, lines, context)
     gc.freeze()
     gc.enable()
     return await node.run()

@@ -132,12 +132,13 @@ class Node:
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
         self._interpreter = Interpreter(
             self.shells,
+            later=self._loop.call_later,
             persisted=lambda position: feed(Persisted(position)),
             role_changed=self._role_changed,
             fact=self._fact,
             halt=self._halt,
         )
-        self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells)
+        self._operations = NodeOperations(self.facts, self.member.status, feed, self.shells, log)
         queries = NodeQueries(self.member.status, self.facts.active_http_url, self.shells)
         self._listeners = Listeners(config, self.shells.intake, self._operations, queries, self._tls, log)
         self.facts.count_refusals = self._count_refusals
@@ -394,7 +395,12 @@ class Node:
         self._call_from_thread(lambda: self._log.write(level, event, text))
 
     def _send_chunk_from_thread(self, link: LinkId, chunk: SnapshotChunk) -> None:
-        self._call_from_thread(lambda: self._channels.links[Channel.MANAGEMENT].send(link, chunk))
+        def send() -> None:
+            links = self._channels.links[Channel.MANAGEMENT]
+            links.send(link, chunk)
+            links.flush()
+
+        self._call_from_thread(send)
 
     def _call_from_thread(self, call: Any) -> None:
         try:

@@ -11,6 +11,7 @@ from eiha.ha.inputs import AcceptLossAsked, ChangePlan, SnapshotAsked, Switchove
 from eiha.ha.status import MemberStatus
 from eiha.node.interpreter import Shells
 from eiha.node.node_facts import FactsOfNode
+from eiha.observability.logs import EventLog
 from eiha.plan.compilation import compile_plan
 from eiha.protocol.log_entry import DeployPlan, RemovePlan
 
@@ -30,6 +31,7 @@ class NodeOperations:
         member_status: the member's view.
         feed: gives an input to the member.
         shells: for the plans' streams and saved snapshots.
+        log: told what of a deployed plan has no effect.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class NodeOperations:
         member_status: Callable[[], MemberStatus],
         feed: Callable[[ChangePlan | SwitchoverAsked | AcceptLossAsked | SnapshotAsked], None],
         shells: Shells,
+        log: EventLog,
     ) -> None:
         self._facts = facts
         self._status = member_status
         self._feed = feed
         self._shells = shells
+        self._log = log
 
     def role_document(self) -> dict[str, Any]:
         """See ``Operations``."""
@@ -83,15 +87,19 @@ class NodeOperations:
             await self._until(lambda _status: saver.saved_sequence >= applied, "the snapshot was not saved")
         return saver.saved_sequence
 
-    async def deploy(self, plan: str, text: str) -> int:
+    async def deploy(self, plan: str, text: str) -> tuple[int, tuple[str, ...]]:
         """Deploy or replace a plan."""
         self._require_active("deploy a plan")
-        compile_plan(text, name=plan)
-        return await self._change(ChangePlan(DeployPlan(plan, text)))
+        warnings = compile_plan(text, name=plan).warnings
+        for warning in warnings:
+            self._log.warning("plan_warning", f"plan {plan!r}: {warning}", plan=plan)
+        return await self._change(ChangePlan(DeployPlan(plan, text))), warnings
 
     async def remove(self, plan: str) -> int:
         """Remove a plan."""
-        self._require_active("remove a plan")
+        plans = self._require_active("remove a plan").plans
+        if plan not in plans:
+            raise ActionRefused(f"there is no plan {plan!r}; deployed: {', '.join(plans) or 'none'}")
         return await self._change(ChangePlan(RemovePlan(plan)))
 
     async def accept_loss(self) -> str:

@@ -40,8 +40,8 @@ class Operations(Protocol):
     async def snapshot(self) -> int:
         """Take a snapshot and save it; its sequence. Raises ``EihaError``."""
 
-    async def deploy(self, plan: str, text: str) -> int:
-        """Deploy or replace a plan; the sequence at which it is. Raises ``EihaError``."""
+    async def deploy(self, plan: str, text: str) -> tuple[int, tuple[str, ...]]:
+        """Deploy or replace a plan; the sequence at which it is, and what in it has no effect. Raises ``EihaError``."""
 
     async def remove(self, plan: str) -> int:
         """Remove a plan; the sequence at which it went. Raises ``EihaError``."""
@@ -131,7 +131,8 @@ async def _body(request: Request) -> bytes | None:
 async def _act(operations: Operations, request: Request, body: bytes) -> dict[str, Any]:
     plan = request.path_params.get("plan")
     if plan is not None and request.method == "PUT":
-        return {"plan": plan, "deployed_at": await operations.deploy(plan, body.decode("utf-8"))}
+        sequence, warnings = await operations.deploy(plan, body.decode("utf-8"))
+        return {"plan": plan, "deployed_at": sequence, "warnings": list(warnings)}
     if plan is not None:
         return {"plan": plan, "removed_at": await operations.remove(plan)}
     action = request.url.path.rsplit("/", 1)[-1]

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 from eiha.errors import ConfigurationError
 from eiha.node.config_key import DeclaredKey, declared_keys
 from eiha.node.toml_lines import find_lines
+from eiha.node.unreadable_file import why_unreadable
 
 _Section = TypeVar("_Section")
 _REFERENCE: Final = re.compile(r"\$\{(?P<kind>[a-z]+):(?P<name>[^}]*)\}")
@@ -36,13 +37,13 @@ class TomlDocument:
         self._environment = environment
         self._problems: list[tuple[int, str]] = []
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise ConfigurationError(
                 f"{path}: there is no such file; give the configuration with --config FILE"
             ) from None
         except (OSError, UnicodeDecodeError) as cause:
-            raise ConfigurationError(f"{path}: cannot be read: {cause}") from cause
+            raise ConfigurationError(f"{path}: cannot be read: {why_unreadable(cause)}") from cause
         try:
             self._document: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as cause:
@@ -162,7 +163,8 @@ class TomlDocument:
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as cause:
-            self.report(where, f"{_dotted(where)} refers to the file {path}, which cannot be read: {cause}")
+            why = why_unreadable(cause)
+            self.report(where, f"{_dotted(where)} refers to the file {path}, which cannot be read: {why}")
             return ""
 
 

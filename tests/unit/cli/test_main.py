@@ -48,6 +48,18 @@ def test_a_valid_plan_and_configuration_check_out(tmp_path: Path, capsys: pytest
     assert f"{config}: valid; node node1 of eiha.domain, 0 plans" in shown
 
 
+def test_what_has_no_effect_in_a_plan_is_told_without_failing_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "kafka.siddhi"
+    plan.write_text(f"@source(type='kafka', topic.list='t') {PLAN}")
+    config = tmp_path / "node.toml"
+    config.write_text(f'[cluster]\nnode = "node1"\nsecret = "123456789012"\n[analytics]\nplans = "{tmp_path}"\n')
+    for command in (["check", str(plan)], ["check", str(config)], ["run", "--check", "--config", str(config)]):
+        assert main(command) == 0
+        assert f"{plan}: warning: @source of type 'kafka' on stream 'S' has no effect" in capsys.readouterr().err
+
+
 def test_each_wrong_file_is_named_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = tmp_path / "wrong.siddhi"
     plan.write_text("define stream S (x long);\nfrom S select y insert into Out;")
@@ -57,7 +69,7 @@ def test_each_wrong_file_is_named_with_its_place(tmp_path: Path, capsys: pytest.
     shown = capsys.readouterr().err
     assert f"{plan}: line 2" in shown
     assert f"{config}:2: unknown key cluster.noed" in shown
-    assert "absent.siddhi: cannot be read" in shown
+    assert "absent.siddhi: cannot be read: there is no such file" in shown
 
 
 def test_explain_shows_each_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +104,33 @@ def test_a_node_that_is_away_is_shown_as_away(capsys: pytest.CaptureFixture[str]
     shown = capsys.readouterr().out
     assert "NO ACTIVE NODE" in shown
     assert "away" in shown
+
+
+@pytest.mark.parametrize("url", ["node1:9763", "ftp://node1", "http://node1:port", "http://"])
+def test_an_address_that_is_none_is_refused_as_it_was_given(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--url", url]) == 78
+    assert f"{url.rstrip('/')!r} is not an HTTP address" in capsys.readouterr().err
+
+
+def test_a_plan_that_is_refused_is_named_before_any_node_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EIHA_CLUSTER_SECRET", "123456789012")
+    plan = tmp_path / "wrong.siddhi"
+    plan.write_text("define stream S (x long);\nfrom T select x insert into Out;")
+    assert main(["deploy", str(plan), "--url", "http://127.0.0.1:1"]) == 78
+    assert f"{plan}: line 2, column 5" in capsys.readouterr().err
+
+
+def test_the_node_may_be_named_before_or_behind_an_action_of_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "node.toml"
+    config.write_text('[cluster]\nnode = "node1"\nsecret = "123456789012"\n')
+    assert main(["errors", "--config", str(config), "list"]) == 0
+    assert main(["errors", "list", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == "the error store is empty\n" * 2
 
 
 def test_an_action_without_an_active_node_is_to_be_tried_again(

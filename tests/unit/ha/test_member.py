@@ -224,16 +224,21 @@ def test_a_timer_that_is_due_makes_one_tick_entry_and_no_second_one_while_that_i
     assert bodies(alone.apply_all(next_timer_ms=1_000_505)) == [TimeTick()]
 
 
-def test_plans_of_the_configuration_are_deployed_at_the_first_start_once() -> None:
+def test_configured_plans_are_deployed_once_and_a_start_takes_back_nothing_that_was_deployed_since() -> None:
     plan = DeployPlan("p", "define stream S (v long);")
     alone = Alone(plans=(plan,))
     assert bodies(alone.happened) == [EpochStart(ME.node, ME.incarnation), plan]
+    alone.put(ChangePlan(DeployPlan("p", "define stream S (v long, w long);")))
+    alone.apply_all()
+    assert alone.member.status().plans == ("p",)
     log = alone.member.replica.log
     again = Alone.__new__(Alone)
     again.member, again.ms, again.row, again.happened = Member(alone.member.ctx.config), 0, alone.row, []
     entries = tuple(log.entries(Sequence(0), log.end.sequence))
     again.put(Start(ME.incarnation, entries, None, 1, (plan, DeployPlan("q", "new"))))
     assert bodies(again.happened) == [EpochStart(ME.node, ME.incarnation), DeployPlan("q", "new")]
+    (told,) = [fact for fact in of(Fact, again.happened) if fact.event == "plan_file_differs"]
+    assert "'p'" in told.detail
 
 
 def test_a_plan_change_goes_through_the_log() -> None:
