@@ -6,9 +6,10 @@ COPY eiha eiha
 COPY benchmarks benchmarks
 COPY examples examples
 RUN pip install --no-cache-dir --constraint constraints.txt . \
- && python -m eiha.engine.warm \
  && useradd --create-home eiha && mkdir /data && chown eiha /data
+# As the user that runs the nodes: the compiled kernels are kept in its home.
 USER eiha
+RUN eiha prepare
 VOLUME /data
 ENTRYPOINT ["python", "-m"]
 CMD ["eiha.node", "--config", "/etc/eiha/node.toml"]

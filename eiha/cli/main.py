@@ -14,6 +14,7 @@ from typing import Final
 from eiha.errors import EihaError
 
 SUBCOMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "prepare": ("eiha.cli.prepare", "compile the engine's kernels before the first start"),
     "run": ("eiha.cli.run", "start a node"),
     "check": ("eiha.cli.check", "check plans and configurations"),
     "explain": ("eiha.cli.explain", "show what the compiler makes of a plan"),

@@ -60,9 +60,11 @@ async def run(arguments: argparse.Namespace, console: Console, database_url: str
     directory: Path = arguments.directory
     shutil.rmtree(directory, ignore_errors=True)
     pair = LocalPair(directory, PLAN.parent, database_url=database_url)
+    console.print("making the engine's kernels ready; the first time they are compiled, for a minute or two")
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-m", "eiha.cli.main", "prepare"], check=True)
     with pair:
         console.rule("[bold]1  two nodes")
-        console.print(f"starting, logs in {directory}/node1.log and node2.log (the first start compiles the kernels)")
+        console.print(f"starting, logs in {directory}/node1.log and node2.log")
         await asyncio.to_thread(pair.start)
         for node in pair.nodes:
             console.print(f"  {node.name}  {' · '.join(node.role())}  http://127.0.0.1:{node.ports.http}/status")

@@ -72,6 +72,13 @@ def test_each_wrong_file_is_named_with_its_place(tmp_path: Path, capsys: pytest.
     assert "absent.siddhi: cannot be read: there is no such file" in shown
 
 
+def test_kernels_are_made_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare"]) == 0
+    count, words = capsys.readouterr().out.strip().split(" ", 1)
+    assert words == "kernels are ready"
+    assert int(count) > 100
+
+
 def test_explain_shows_each_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = tmp_path / "ok.siddhi"
     plan.write_text(PLAN)
