@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None."""
 
 
-def run(options: argparse.Namespace) -> int:
+def run(_options: argparse.Namespace) -> int:
     """Compile or load all of them; 0."""
     from eiha.node.kernel_loading import prepare_kernels, record_directory
 
