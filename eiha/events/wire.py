@@ -26,10 +26,13 @@ import numpy.typing as npt
 from eiha.errors import MalformedBatch, WrongSchema
 from eiha.events.column import Mask, Values
 from eiha.events.schema import AttributeType, Schema
-from eiha.kernel.container_budget import DEPTH_MAX, container_hooks, nests_too_deep
+from eiha.kernel.container_budget import DEPTH_MAX, SMALL_BYTES, container_hooks, nests_too_deep
+from eiha.kernel.packing import pack
 
 ROWS_MAX: Final = 1_000_000
 """Rows a payload may claim: far above any useful batch, low enough to bound what a header can make us allocate."""
+
+_NO_HOOKS: Final[dict[str, Any]] = {}
 
 WIRE_DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
     AttributeType.INT: np.dtype("<i4"),
@@ -39,6 +42,7 @@ WIRE_DTYPES: Final[dict[AttributeType, np.dtype[Any]]] = {
     AttributeType.BOOL: np.dtype("u1"),
 }
 
+_VALUE_BYTES: Final = {type_: dtype.itemsize for type_, dtype in WIRE_DTYPES.items()}
 _STRINGS: Final = frozenset({str})
 
 FEW_ROWS: Final = 64
@@ -89,8 +93,7 @@ def encode(batch: WireBatch) -> bytes:
             data = column.values.astype(WIRE_DTYPES[column.type], copy=False).tobytes()
         columns.append([validity, data])
     timestamps = None if batch.timestamps is None else batch.timestamps.astype("<i8", copy=False).tobytes()
-    packed: bytes = msgpack.packb([batch.rows, timestamps, columns], use_bin_type=True)
-    return packed
+    return pack([batch.rows, timestamps, columns])
 
 
 def decode(payload: bytes | memoryview, schema: Schema) -> WireBatch:
@@ -129,8 +132,10 @@ def check(payload: bytes | memoryview, schema: Schema) -> int:
 
 
 def _parts(payload: bytes | memoryview, schema: Schema) -> tuple[int, Any, list[Any]]:
+    size = len(payload)
+    hooks = container_hooks(size) if size > SMALL_BYTES else _NO_HOOKS
     try:
-        outer = msgpack.unpackb(payload, raw=False, strict_map_key=True, max_ext_len=0, **container_hooks(len(payload)))
+        outer = msgpack.unpackb(payload, raw=False, strict_map_key=True, max_ext_len=0, **hooks)
     except Exception as cause:
         # msgpack raises ValueError, its own subclasses, UnpackException and UnicodeDecodeError alike
         raise MalformedBatch(f"a batch payload is not msgpack: {cause}") from cause
@@ -139,7 +144,7 @@ def _parts(payload: bytes | memoryview, schema: Schema) -> tuple[int, Any, list[
     rows, stamps, columns = outer
     if not isinstance(rows, int) or isinstance(rows, bool) or not 0 <= rows <= ROWS_MAX:
         raise MalformedBatch(f"a batch must have 0 to {ROWS_MAX} rows, not {rows!r}")
-    if len(columns) != len(schema):
+    if len(columns) != len(schema.attributes):
         raise WrongSchema(f"the stream has {len(schema)} attributes {schema}, the batch {len(columns)} columns")
     return rows, stamps, columns
 
@@ -161,7 +166,7 @@ def _column(column: Any, type_: AttributeType, rows: int, name: str) -> WireColu
 
 def _check_column(column: Any, type_: AttributeType, rows: int, name: str) -> None:
     """As ``_column``, without arrays."""
-    validity, data = _halves(column, name)
+    validity, data = column if isinstance(column, list) and len(column) == 2 else _halves(column, name)
     if validity is not None:
         _check_size(validity, rows, rows, f"validity of {name!r}")
     if type_ is AttributeType.STRING:
@@ -174,9 +179,9 @@ def _check_column(column: Any, type_: AttributeType, rows: int, name: str) -> No
     elif type_ is AttributeType.OBJECT:
         _check_objects(data, rows, name)
     else:
-        _check_bytes(data, type_, name)
-        size = WIRE_DTYPES[type_].itemsize * rows
-        if len(data) != size:
+        size = _VALUE_BYTES[type_] * rows
+        if type(data) is not bytes or len(data) != size:
+            _check_bytes(data, type_, name)
             _check_size(data, size, rows, f"column {name!r} ({type_.value})")
 
 

@@ -21,6 +21,9 @@ class Channel(enum.Enum):
     EVENT_SYNC = "eventSync"
     MANAGEMENT = "management"
 
+    # by identity: links are looked up by channel several times with each message, and Enum's own hash is Python
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Start:

@@ -6,7 +6,7 @@ reads a clock or draws a random number: the same inputs give the same effects.
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from eiha.ha import rules, stuck_engine, stuck_log
 from eiha.ha.active import Active
@@ -64,6 +64,9 @@ from eiha.kernel.ids import ClientId, ClientSequence, Epoch, LogPosition, Now
 from eiha.protocol.log_entry import DeployPlan, TableStatement
 
 __all__ = ["Member", "MemberConfig"]
+
+_FORWARDING: Final = {role: f"{role.value}: forwarding to the active" for role in Role}
+"""Why the intake of a node that follows is open."""
 
 
 class Member:
@@ -265,7 +268,7 @@ class Member:
         elif ctx.intake_open or (
             2 * held.bytes <= policy.pending_bytes_max and 2 * len(held) <= policy.pending_publications_max
         ):
-            ctx.set_intake(is_open=True, reason=f"{ctx.role.value}: forwarding to the active")
+            ctx.set_intake(is_open=True, reason=_FORWARDING[ctx.role])
 
     # -- log and engine ----------------------------------------------------------------------------------------
 

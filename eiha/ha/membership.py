@@ -59,9 +59,14 @@ class Membership:
         """``solo``, ``synced`` or ``no-quorum``, as an operator sees it."""
         if self.required is None:
             return "solo"
-        if self.trouble is not None:
+        if self.lacks_quorum:
             return "no-quorum"
         return "synced" if self.required in self.row.synced else "solo"
+
+    @property
+    def lacks_quorum(self) -> bool:
+        """Whether the required peer cannot be waited for and the witness has not said that it need not be."""
+        return self.required is not None and self.trouble is not None
 
     def commit(self) -> bool:
         """Move the commit point to where the rule allows. Returns whether it moved."""

@@ -19,6 +19,9 @@ class Role(enum.Enum):
     ACTIVE = "active"
     HALTED = "halted"
 
+    # by identity: looked up with each step, and Enum's own hash is Python
+    __hash__ = object.__hash__
+
 
 class Trigger(enum.Enum):
     """Why a member moves."""

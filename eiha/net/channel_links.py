@@ -13,6 +13,7 @@ import secrets
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from eiha.errors import AuthenticationFailed, NodeIdInUse, ProtocolError
@@ -307,7 +308,7 @@ class ChannelLinks:
         self._link = link
         self._last_complaint = ""
         connection.allow_frames_of(PEER_FRAME_BYTES_MAX)
-        connection.attach(lambda frame: self._on_frame(link, frame), lambda reason: self._on_link_lost(link, reason))
+        connection.attach(partial(self._on_frame, link), partial(self._on_link_lost, link))
         self._observer.link_up(self._channel, link.number, peer)
 
     def _on_frame(self, link: _Link, frame: Frame) -> None:

@@ -100,20 +100,21 @@ class NodeIntake:
         """Hand publications to the member, in order."""
         now_s = time.monotonic()
         for publication in publications:
-            self._metrics.events_received.add(publication.rows, publication.stream)
             entry = (publication.client_sequence, publication.rows, now_s)
             self._underway.setdefault(publication.client_id, deque()).append(entry)
         self._feed(Submit(publications, duplicated))
+        for publication in publications:  # while the peer writes its log
+            self._metrics.events_received.add(publication.rows, publication.stream)
 
     # -- for the node
 
     def acked(self, effect: AckClient) -> None:
         """Tell the client's listeners."""
+        for listener in tuple(self._listeners.get(effect.client_id, {}).values()):
+            listener.acked(effect.through)
         underway = self._underway.get(effect.client_id)
         if underway:
             self._measure(effect.client_id, underway, effect.through)
-        for listener in tuple(self._listeners.get(effect.client_id, {}).values()):
-            listener.acked(effect.through)
 
     def rejected(self, effect: RejectClient) -> None:
         """Tell the client's listeners."""

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
 from eiha.errors import MalformedFrame
-from eiha.kernel.container_budget import container_hooks
+from eiha.kernel.container_budget import SMALL_BYTES, container_hooks
+from eiha.kernel.packing import pack as pack
 from eiha.protocol.limits import ARRAY_ITEMS_MAX, NAME_LENGTH_MAX, NUMBER_MAX
 
 Buffer = bytes | bytearray | memoryview
+
+_NO_HOOKS: Final[dict[str, Any]] = {}
 
 
 def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
@@ -26,6 +29,9 @@ def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
         MalformedFrame: not msgpack, trailing bytes, maps with other than text keys, extension types, a list of
             more than ``items_max`` items, or more lists and maps than ``container_budget`` allows.
     """
+    size = len(data)
+    bound = min(items_max, size)
+    hooks = container_hooks(size) if size > SMALL_BYTES else _NO_HOOKS
     try:
         return msgpack.unpackb(
             data,
@@ -33,19 +39,13 @@ def unpack(data: Buffer, what: str, *, items_max: int = ARRAY_ITEMS_MAX) -> Any:
             use_list=True,
             strict_map_key=True,
             max_ext_len=0,
-            max_array_len=min(items_max, len(data)),
-            max_map_len=min(items_max, len(data)),
-            **container_hooks(len(data)),
+            max_array_len=bound,
+            max_map_len=bound,
+            **hooks,
         )
     except Exception as cause:
         # msgpack raises ValueError, its own subclasses, UnpackException and UnicodeDecodeError alike
         raise MalformedFrame(f"{what} is not valid msgpack: {type(cause).__name__} {cause}") from cause
-
-
-def pack(value: Any) -> bytes:
-    """The msgpack form of ``value``."""
-    packed: bytes = msgpack.packb(value, use_bin_type=True)
-    return packed
 
 
 def record(value: Any, what: str, length: int) -> list[Any]:
