@@ -122,6 +122,8 @@ def _play(
 ) -> None:
     strikes: list[Strike] = []
     try:
+        # Clients that are still being set up would count as time without an acknowledgement.
+        scene.wait_for(lambda: scene.load.served_after(began_s) is not None, "all clients", CLIENTS_TIMEOUT_S)
         for number, name in enumerate(act.faults):
             if enough():
                 break
