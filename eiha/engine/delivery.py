@@ -7,7 +7,7 @@ says that nobody can tell (``deliver_whole``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
@@ -27,6 +27,8 @@ from eiha.engine.routes import Route, route, subscribers
 from eiha.events.batch import CHUNK_STRIDE, EventBatch, concatenate_batches
 from eiha.events.schema import Schema
 from eiha.plan.nodes import FAULT_MARK, Plan, Query
+from eiha.events.column import Indices
+from eiha.events.repeated import multiples
 
 _DEPTH_MAX: Final = 128
 """How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
@@ -180,7 +182,12 @@ class Delivery:
             return
         for partition, members in self._reader_groups(stream):
             if partition is not None and batch.keys is None:
-                self._deliver_by_key(partition, members, stream, batch, clock, depth)
+                failed = self._deliver_by_key(partition, members, stream, batch, clock, depth)
+                if failed is not None:
+                    self._pass_on_faults(stream, batch.take(failed), clock, depth)
+                    batch = batch.take(np.setdiff1d(np.arange(len(batch)), failed))
+                    if not len(batch):
+                        return
                 continue
             for index in members:
                 runtime = self._queries[index]
@@ -194,19 +201,32 @@ class Delivery:
 
     def _deliver_by_key(
         self, partition: int, members: tuple[int, ...], stream: str, batch: EventBatch, clock: ChunkClock, depth: int
-    ) -> None:
-        """The rows of a chunk enter a partition, neighbours of one instance together; what fails there stays there."""
+    ) -> Indices | None:
+        """The rows of a chunk enter a partition, neighbours of one instance together.
+
+        Returns:
+            The rows on which a key or a query failed: later readers of the stream do not get them. None for no row.
+        """
+        # where several rows enter, their chunk numbers tell for a moment which row became which
+        count = len(batch)
+        tagged = batch if count == 1 else replace(batch, chunks=multiples(CHUNK_STRIDE, count))
         try:
-            entered = self._gates[partition].enter(stream, batch, clock)
+            entered = self._gates[partition].enter(stream, tagged, clock)
         except EngineFault as fault:
             self.note_fault(f"partition {partition + 1}, key of stream {stream!r}: {fault}; the events are dropped")
-            self.failed.keep(stream, batch, self._latest_fault)
-            return
+            return np.arange(count)
+        if count == 1:
+            rows = np.zeros(len(entered), dtype=np.int64)
+        else:
+            rows = entered.chunk_numbers() // CHUNK_STRIDE
+            entered = replace(entered, chunks=None if batch.chunks is None else batch.chunks.take(rows))
+        failed: list[Indices] = []
+        place = 0
         for run in runs_of_instances(entered):
             for index in members:
                 runtime = self._queries[index]
                 if not self.guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
-                    self.failed.keep(stream, run, self._latest_fault)
+                    failed.append(rows[place : place + len(run)])
                     break
 
     def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock, *, is_chunk: bool = True) -> bool:
@@ -217,6 +237,8 @@ class Delivery:
             name = aggregation.definition.name
             try:
                 aggregation.receive(batch, clock, is_chunk=is_chunk)
+            place += len(run)
+        return np.unique(np.concatenate(failed)) if failed else None
             except EngineFault as fault:
                 self.note_fault(f"aggregation {name!r}: {fault}; the events are dropped")
                 return False
@@ -253,14 +275,13 @@ class Delivery:
         return True
 
     def _pass_on_faults(self, stream: str, batch: EventBatch, clock: ChunkClock, depth: int) -> None:
-        """The rows on which a query failed go to the fault stream, one by one, if there is one."""
+        """The chunk on which a query failed goes to the fault stream as one chunk, if there is one."""
         text = self._latest_fault
         self.failed.keep(stream, batch, text)
         if stream not in self._plan.fault_streams:
             return
         faulty = with_error(batch, self._plan.stream(FAULT_MARK + stream).schema, text)
-        for row in range(len(faulty)):
-            self.deliver(FAULT_MARK + stream, faulty.take(np.array([row])), clock, depth + 1)
+        self.deliver(FAULT_MARK + stream, faulty, clock, depth + 1)
 
     def note_fault(self, text: str) -> None:
         """Remember what failed."""

@@ -34,6 +34,7 @@ from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.rate_limits.factory import has_window, make_limiter
 from eiha.engine.sliding_queries import slides, slides_by_rounds
+from eiha.engine.rate_limits.ties import limits_first
 from eiha.engine.tables.actions import make_table_action
 from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
@@ -185,7 +186,7 @@ def _window_query(
     return QueryRuntime(query, None, (window,), Select(query.selector, query.output.events, scope, expires=False))
 
 
-def _limited(runtime: QueryRuntime, scope: Scope, wall: WallClock) -> QueryRuntime:
+def _limited(runtime: QueryRuntime, plan: Plan, scope: Scope, wall: WallClock) -> QueryRuntime:
     """``runtime`` with what limits its rate, if anything does; periods begin now."""
     query = runtime.query
     if query.rate is not None:
@@ -193,6 +194,7 @@ def _limited(runtime: QueryRuntime, scope: Scope, wall: WallClock) -> QueryRunti
             query.rate, query.selector, scope.strings, windowed=has_window(query), start_ms=wall.now_ms
         )
     return runtime
+        runtime.limits_first = not plan.playback and limits_first(query)
 
 
 def _fused_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> QueryRuntime:

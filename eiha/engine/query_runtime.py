@@ -26,7 +26,8 @@ _NO_ROWS: Final = EventBatch(Schema(()), np.empty(0, dtype=np.int64), ())
 class QueryRuntime:
     """``pattern`` is the first stage of a query over several streams; ``stages`` follow it.
 
-    ``limiter``: the last stage, behind the select, of a query with ``output ... every``.
+    ``limiter``: the last stage, behind the select, of a query with ``output ... every``. ``limits_first``: of timers
+    that are due at the same moment, its own fires first.
     """
 
     query: Query
@@ -34,6 +35,7 @@ class QueryRuntime:
     stages: tuple[Operator, ...]
     select: Select
     limiter: RateLimiter | None = None
+    limits_first: bool = False
 
     @property
     def turned_ms(self) -> int | None:
@@ -43,7 +45,7 @@ class QueryRuntime:
     @property
     def quiet_calls(self) -> int:
         """See ``QueryProcess``."""
-        return 0 if self.limiter is None else self.limiter.quiet_calls
+        return self.select.quiet_calls if self.limiter is None else self.limiter.quiet_calls
 
     def receive(self, stream: str, batch: EventBatch, clock: ChunkClock) -> EventBatch | None:
         """What the rows of ``stream`` make the query put out, kinds as they are; None for nothing.
@@ -68,6 +70,7 @@ class QueryRuntime:
 
     def pass_time(self, clock: ChunkClock) -> EventBatch | None:
         """What timers of the stages put out while rows pass that do not reach the query."""
+        self.select.quiet_calls = 0
         if not clock.reaches(self.next_timer_ms()):
             return None
         if self.pattern is not None and isinstance(self.query.input, PatternInput):
@@ -86,16 +89,16 @@ class QueryRuntime:
         Raises:
             EngineFault: a row cannot be processed.
         """
+        self.select.quiet_calls = 0
         if self.limiter is not None:
             self.limiter.quiet_calls = 0
         stages = self._timed()
-        index = next(
-            index for index, each in enumerate(stages) if (due := each.next_timer_ms()) is not None and due <= now_ms
-        )
-        fired = stages[index].fire(now_ms)
-        if fired is None or stages[index] is self.limiter:
+        stage = next(each for each in stages if (due := each.next_timer_ms()) is not None and due <= now_ms)
+        fired = stage.fire(now_ms)
+        if fired is None or stage is self.limiter:
             return fired
-        return self._run(fired, index + 1 if self.pattern is None else index, ChunkClock(now_ms))
+        first = 0 if stage is self.pattern else next(i for i, each in enumerate(self.stages) if each is stage) + 1
+        return self._run(fired, first, ChunkClock(now_ms))
 
     def pass_wall_time(self, wall_ms: int, now_ms: int) -> EventBatch | None:
         """See ``QueryProcess``."""
@@ -110,7 +113,9 @@ class QueryRuntime:
         stages: tuple[Operator | PatternStage | RateLimiter, ...] = self.stages
         if self.pattern is not None:
             stages = (self.pattern, *stages)
-        return stages if self.limiter is None else (*stages, self.limiter)
+        if self.limiter is None:
+            return stages
+        return (self.limiter, *stages) if self.limits_first else (*stages, self.limiter)
 
     def _run(self, batch: EventBatch, first: int, clock: ChunkClock) -> EventBatch | None:
         for stage in self.stages[first:] if first else self.stages:
@@ -119,6 +124,7 @@ class QueryRuntime:
         if self.limiter is not None:
             return self._limited(self.limiter, batch, clock)
         if not len(batch.timestamps):
+            self.select.quiet_calls = 0
             return None
         out = self.select.process(batch, clock.of(batch))
         return out if len(out.timestamps) or self.select.turned_ms is not None else None

@@ -24,9 +24,13 @@ def fault_stream(stream: StreamDefinition) -> StreamDefinition:
 
 
 def with_fault_names(query: query_tree.Query, streams: Container[str], refusals: Refusals) -> query_tree.Query:
-    """``query`` with fault streams under the names that they have in the plan, as if they were plain ones."""
+    """``query`` with fault streams under the names that they have in the plan, as if they were plain ones.
+
+    What is inserted into ``!S`` goes to ``S``: so it was recorded.
+    """
     if isinstance(query.output, query_tree.InsertInto) and query.output.target.is_fault:
-        refusals.unsupported(query.output.target.span, "stream.fault.insert")
+        target = replace(query.output.target, is_fault=False)
+        query = replace(query, output=replace(query.output, target=target))
     renamed: query_tree.Query = _renamed(query, streams, refusals)
     return renamed
 

@@ -19,6 +19,7 @@ from tests.siddhi.draw_events import START_MS, steps
 from tests.siddhi.draw_plans import FAMILIES
 from tests.siddhi.draw_state import draw_plan
 from tests.siddhi.recorder import HANGS, Siddhi
+from tests.siddhi.variants import smaller as with_fewer_steps
 
 _TRIES_MAX = 150
 """Smaller cases tried before the smallest one found is good enough."""
@@ -26,7 +27,14 @@ _TRIES_MAX = 150
 _SECONDS_MAX = 20
 """A run takes a tenth of a second; one that takes so long does not end."""
 
-_EXCEPTIONS = ("NullPointer", "ClassCast", "IndexOutOfBounds", "ConcurrentModification", "ArithmeticException")
+_EXCEPTIONS = (
+    "NullPointer",
+    "ClassCast",
+    "IndexOutOfBounds",
+    "ConcurrentModification",
+    "ArithmeticException",
+    "NotSerializable",
+)
 _EXCEPTIONS_TEXT = "Exception"
 
 
@@ -133,6 +141,22 @@ def shrunk(case: DrawnCase, siddhi: Siddhi, level: int) -> DrawnCase:
         for smaller in _smaller(case):
             if left > 0 and differs(smaller):
                 case, progress = smaller, True
+                break
+    return case
+
+
+def shrunk_steps(case: dict[str, Any], siddhi: Siddhi, level: int) -> dict[str, Any]:
+    """The same plan with fewer steps that still differs."""
+    left = _TRIES_MAX
+    wanted = _kind(outcome(case, siddhi, level).detail)
+    progress = True
+    while progress and left > 0:
+        progress = False
+        for fewer in with_fewer_steps(case):
+            left -= 1
+            found = outcome(fewer, siddhi, level) if left > 0 else None
+            if found and found.status == "differs" and _kind(found.detail) == wanted:
+                case, progress = fewer, True
                 break
     return case
 

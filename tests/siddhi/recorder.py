@@ -17,7 +17,7 @@ SOURCES = sorted((Path(__file__).parent / "java").glob("*.java"))
 COMPILED = PEERS / "recorder"
 
 HANGS = {"hangs": True}
-"""What is recorded of a case that does not end within a minute, or multiplies its events."""
+"""What is recorded of a case that does not end within 20 s, or multiplies its events."""
 
 _JVM = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC")
 """Most cases take a millisecond: a compiler that starts fast, one thread for garbage, one heap of bounded size."""

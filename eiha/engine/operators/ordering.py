@@ -54,9 +54,16 @@ def _sort_key(column: Column, strings: StringTable, *, is_descending: bool) -> n
     kind = values.dtype.kind
     if column.type is AttributeType.STRING or kind not in "if" or (kind == "f" and bool(np.isnan(values).any())):
         values = _ranks(column, strings)
-    if not is_descending:
-        return values
-    return -values if values.dtype.kind == "f" else ~values  # minus the least of all ints is no int
+    if values.dtype.kind == "f":
+        values = _in_java(values)
+    return ~values if is_descending else values  # minus the least of all ints is no int
+
+
+def _in_java(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Whole numbers in the order that Java gives to floats and doubles: -0.0 comes before 0.0."""
+    kind = np.int64 if values.dtype.itemsize == np.dtype(np.int64).itemsize else np.int32
+    bits: npt.NDArray[Any] = values.view(kind)
+    return np.where(bits < 0, bits ^ np.iinfo(kind).max, bits)
 
 
 def _ranks(column: Column, strings: StringTable) -> Numbers:

@@ -79,6 +79,9 @@ class Select:
     turned_ms: int | None
     """Timestamp of a reset in the last ``process`` that a listener is told of, even if no row is left."""
 
+    quiet_calls: int
+    """Batches of the last ``process`` of whose aggregates limit and offset left no row: listeners are called."""
+
     __slots__ = (
         "_aggregates",
         "_aggregates_from",
@@ -106,6 +109,7 @@ class Select:
         "_stamp",
         "_stamps",
         "_strings",
+        "quiet_calls",
         "turned_ms",
     )
 
@@ -156,6 +160,7 @@ class Select:
         self._look_at = FORGET_MIN
         self._nothing = no_rows(selector.schema)
         self.turned_ms = None
+        self.quiet_calls = 0
         # scratch of the collapse: what is in it does not outlive a call
         self._stamps: Numbers = np.zeros(1, dtype=np.int64)
         self._places: Numbers = np.zeros(1, dtype=np.int64)
@@ -208,7 +213,10 @@ class Select:
                 return self._nothing
         if collapses and self._having is not None:
             left = self._collapsed(left)
-        return self._in_order(left, has_kinds=batch.kinds is not None, in_turn=self._in_turn and not is_batch)
+        out = self._in_order(left, has_kinds=batch.kinds is not None, in_turn=self._in_turn and not is_batch)
+        if collapses and len(out.timestamps) < left.rows.count:
+            self.quiet_calls = len(np.unique(_numbers(left))) - len(np.unique(out.chunk_numbers()))
+        return out
 
     def _projected(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """Each row on its own."""
@@ -225,6 +233,7 @@ class Select:
         chunks = batch.chunk_numbers() if batch.chunks is not None or batch.kinds is not None else None
         left = _Rows(rows, kinds, chunks, None)
         self.turned_ms = None
+        self.quiet_calls = 0
         if batch.kinds is None or not batch.collapses:  # only batch windows reset
             return left, None
         kept, epochs = np.empty(len(kinds), dtype=np.int64), np.empty(len(kinds), dtype=np.int64)

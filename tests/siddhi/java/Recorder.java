@@ -26,7 +26,7 @@ import org.apache.log4j.spi.LoggingEvent;
  * A case that does not end is answered with {@code {"hangs": true}}; since nothing can stop its thread, the process ends.
  */
 public final class Recorder {
-    private static final int SECONDS_MAX = 60;
+    private static final int SECONDS_MAX = 20;
     private static final int COMPLAINTS_MAX = 50;
     private static final List<String> COMPLAINTS = new ArrayList<>();
 

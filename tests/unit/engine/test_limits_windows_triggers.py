@@ -209,6 +209,48 @@ def test_a_row_on_which_a_query_fails_goes_to_the_fault_stream() -> None:
     assert plan.take_faults()
 
 
+def test_a_chunk_on_which_a_query_fails_is_one_chunk_of_the_fault_stream() -> None:
+    plan = Plan(
+        "define stream S (k string, n int); @OnError(action='STREAM') define stream M (k string, n int);"
+        "from S#window.lengthBatch(2) select k, n insert into M;"
+        "from M select cast(k, 'int') + 1 as v insert into Out;"
+        "from !M#window.batch() select count() as c insert into Bad;"
+    )
+    out = plan.send("S", [("x", 1), ("y", 2)], now_ms=5)
+    assert [row for _, row in rows_of(out, "Bad")] == [(2,)]
+
+
+def test_a_row_on_which_a_partition_fails_goes_to_the_fault_stream_and_to_no_later_reader() -> None:
+    plan = Plan(
+        "@OnError(action='STREAM') define stream S (k string, n int);"
+        "partition with (n of S) begin from S select cast(k, 'int') + 1 as v insert into Out; end;"
+        "from S select n insert into Later; from !S select k, n insert into Bad;"
+    )
+    assert set(plan.send("S", [("x", 1)], now_ms=5)) == {"Bad"}
+    plan = Plan(
+        "define stream S (k string, n int); @OnError(action='STREAM') define stream M (k string, n int);"
+        "from S#window.lengthBatch(4) select k, n insert into M;"
+        "partition with (n of M) begin"
+        " from M select ifThenElse(n > 2, cast(k, 'int') + 1, n) as v insert into Out; end;"
+        "from M select n insert into Later; from !M select n insert into Bad;"
+    )
+    out = plan.send("S", [("x", 1), ("x", 3), ("x", 2), ("x", 4)], now_ms=5)
+    assert {name: [row[0] for _, row in rows_of(out, name)] for name in ("Out", "Later", "Bad")} == {
+        "Out": [1, 2],
+        "Later": [1, 2],
+        "Bad": [3, 4],
+    }
+
+
+def test_a_row_of_which_the_key_of_a_partition_fails_goes_to_the_fault_stream() -> None:
+    plan = Plan(
+        "@OnError(action='STREAM') define stream S (k string, n int);"
+        "partition with (cast(k, 'int') + 1 of S) begin from S select n insert into Out; end;"
+        "from S select n insert into Later; from !S select k, n insert into Bad;"
+    )
+    assert set(plan.send("S", [("x", 1)], now_ms=5)) == {"Bad"}
+
+
 def test_a_fault_of_a_stream_without_one_is_dropped() -> None:
     plan = Plan("define stream S (k string); from S select cast(k, 'int') + 1 as v insert into Out;")
     assert plan.send("S", [("x",)], now_ms=5) == {}

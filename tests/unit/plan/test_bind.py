@@ -132,11 +132,15 @@ def test_what_siddhi_refuses_is_refused_at_its_place(text: str) -> None:
     assert error.line == 2
 
 
+def test_what_is_inserted_into_a_fault_stream_goes_to_its_stream() -> None:
+    assert bound(STREAM + "from S select n insert into !O;").queries[0].output.target == "O"
+    assert "S" in str(refusal(STREAM + "from S select n as other insert into !S;"))
+
+
 @pytest.mark.parametrize(
     ("text", "construct"),
     [
         ("define function f[javascript] return int { return 1; };", "function.javascript"),
-        ("from S select n insert into !O;", "stream.fault.insert"),
         ("from e1=S[sum(n) > 2] -> e2=S select e1.n insert into O;", "aggregator.inFilter"),
         ("from e1=S#log() -> e2=S select e1.n insert into O;", "pattern.streamFunction"),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,3 +55,13 @@ def test_offset_drops_either_kind_and_limit_counts_both_but_drops_current_ones()
     assert within_limits(1, None, chunks, kinds).tolist() == [0, 1, 4]
     assert within_limits(2, 1, chunks, kinds).tolist() == [1, 2, 5]
     assert within_limits(None, 1, chunks, kinds).tolist() == [1, 2, 3, 5]
+
+
+@pytest.mark.parametrize("type_", [AttributeType.FLOAT, AttributeType.DOUBLE])
+def test_a_negative_zero_comes_before_zero(type_: AttributeType) -> None:
+    values = np.array([0.0, -1.5, -0.0, np.inf, 0.0, -0.0], dtype=type_.dtype)
+    chunks, kinds = np.zeros(6, dtype=np.int64), np.zeros(6, dtype=np.uint8)
+    for is_descending, expected in ((False, [1, 2, 5, 0, 4, 3]), (True, [3, 0, 4, 2, 5, 1])):
+        key = OrderKey(OutputRef(0, "x", type_), is_descending)
+        order = ordered((key,), (make_column(type_, values, None),), chunks, kinds, StringTable([]))
+        assert order.tolist() == expected
