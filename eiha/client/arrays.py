@@ -142,9 +142,13 @@ def _coded(codes: npt.NDArray[Any], dictionary: Sequence[Any], name: str) -> Wir
         valid = codes >= 0
         codes = np.where(valid, codes, 0)
     if is_long:
-        places = {code: place for place, code in enumerate(dict.fromkeys(code for code in listed if code >= 0))}
-        codes = np.array([places.get(code, 0) for code in listed], np.int32)
-        dictionary = [dictionary[code] for code in places]
+        used = list(dict.fromkeys(listed if low >= 0 else [code for code in listed if code >= 0]))
+        if len(used) > 1:
+            places = {code: place for place, code in enumerate(used)}
+            codes = np.array([places.get(code, 0) for code in listed], np.int32)
+        else:
+            codes = np.zeros(len(listed), np.int32)
+        dictionary = [dictionary[code] for code in used]
     return WireColumn(
         AttributeType.STRING, codes.astype(np.int32, copy=False), valid, tuple([str(text) for text in dictionary])
     )

@@ -132,7 +132,8 @@ class Client:
         batch = arrays_to_batch(columns, definition, timestamps)
         payload = encode(batch)
         await self._room(batch.rows, len(payload))
-        self._send_buffers()
+        if self._buffers:
+            self._send_buffers()
         future = self._future()
         self._enqueue(stream, batch.rows, len(payload), _publish(batch.rows, payload), [future])
         return future

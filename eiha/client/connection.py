@@ -160,9 +160,11 @@ class NodeConnection(asyncio.Protocol):
 
     def pump(self) -> None:
         """Send what was not sent yet, as far as credit and the socket allow."""
+        session = self._owner.session
+        if session.last <= self._sent_through:
+            return  # as after each acknowledgement of a client that waits for it
         if not self.is_ready or self._retry is not None or not self._is_current:
             return
-        session = self._owner.session
         # what another connection was acknowledged for meanwhile is not sent here any more
         self._sent_through = max(self._sent_through, session.first - 1)
         while self._writable and (pending := session.get(self._sent_through + 1)) is not None:

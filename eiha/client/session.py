@@ -79,7 +79,13 @@ class Session:
     @property
     def first(self) -> int:
         """Number of the first unacknowledged publication, or of the next one."""
-        return self._items[self._head].sequence if len(self) else self._next
+        items, head = self._items, self._head
+        return items[head].sequence if head < len(items) else self._next
+
+    @property
+    def last(self) -> int:
+        """Number of the newest publication; that before the next one if there is none."""
+        return self._next - 1
 
     def add(self, stream: str, rows: int, size: int, make: MakeMessage, futures: list[asyncio.Future[int]]) -> None:
         """Number a publication."""

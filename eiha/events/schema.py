@@ -66,7 +66,7 @@ class Schema:
     @property
     def names(self) -> tuple[str, ...]:
         """Attribute names, in order."""
-        return tuple(attribute.name for attribute in self.attributes)
+        return tuple([attribute.name for attribute in self.attributes])
 
     def position(self, name: str) -> int | None:
         """Index of the attribute called ``name`` (case-sensitive), or None."""
