@@ -25,10 +25,10 @@ from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.quiet_routes import QuietRoute, quiet_route
 from eiha.engine.routes import Route, route, subscribers
 from eiha.events.batch import CHUNK_STRIDE, EventBatch, concatenate_batches
-from eiha.events.schema import Schema
-from eiha.plan.nodes import FAULT_MARK, Plan, Query
 from eiha.events.column import Indices
 from eiha.events.repeated import multiples
+from eiha.events.schema import Schema
+from eiha.plan.nodes import FAULT_MARK, Plan, Query
 
 _DEPTH_MAX: Final = 128
 """How deep queries may feed one another within one chunk: a plan that feeds itself for ever ends in a fault."""
@@ -228,6 +228,8 @@ class Delivery:
                 if not self.guarded(runtime, _receiving(runtime, stream, run, clock), clock, depth):
                     failed.append(rows[place : place + len(run)])
                     break
+            place += len(run)
+        return np.unique(np.concatenate(failed)) if failed else None
 
     def _aggregate(self, stream: str, batch: EventBatch, clock: ChunkClock, *, is_chunk: bool = True) -> bool:
         """Hand rows to the aggregations over ``stream``, its first readers; False if one failed, as in ``_guarded``."""
@@ -237,8 +239,6 @@ class Delivery:
             name = aggregation.definition.name
             try:
                 aggregation.receive(batch, clock, is_chunk=is_chunk)
-            place += len(run)
-        return np.unique(np.concatenate(failed)) if failed else None
             except EngineFault as fault:
                 self.note_fault(f"aggregation {name!r}: {fault}; the events are dropped")
                 return False

@@ -33,8 +33,8 @@ from eiha.engine.plan_parts import Listener, TableAction
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.rate_limits.factory import has_window, make_limiter
-from eiha.engine.sliding_queries import slides, slides_by_rounds
 from eiha.engine.rate_limits.ties import limits_first
+from eiha.engine.sliding_queries import slides, slides_by_rounds
 from eiha.engine.tables.actions import make_table_action
 from eiha.engine.tables.in_table import in_tables
 from eiha.engine.tables.table import Table
@@ -108,7 +108,7 @@ def lower(
     queries, gates, purging = make_queries(
         plan,
         scope,
-        lambda query: _limited(_query(query, plan, scope, around, windows, patterns), scope, wall),
+        lambda query: _limited(_query(query, plan, scope, around, windows, patterns), plan, scope, wall),
         lambda query, instances: _keyed_query(query, plan, scope, instances),
     )
     if keep is None:
@@ -193,8 +193,8 @@ def _limited(runtime: QueryRuntime, plan: Plan, scope: Scope, wall: WallClock) -
         runtime.limiter = make_limiter(
             query.rate, query.selector, scope.strings, windowed=has_window(query), start_ms=wall.now_ms
         )
-    return runtime
         runtime.limits_first = not plan.playback and limits_first(query)
+    return runtime
 
 
 def _fused_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) -> QueryRuntime:
