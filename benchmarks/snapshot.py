@@ -127,9 +127,9 @@ class Probe:
         ]
 
 
-async def fill(client: Client, first: int, last: int) -> None:
-    """Rows ``first`` to ``last``, without the last, with values that no other call gives."""
-    rng = np.random.default_rng(last)
+async def fill(client: Client, first: int, last: int, seed: int = 0) -> None:
+    """Rows ``first`` to ``last``, without the last, with values that no other ``seed`` gives."""
+    rng = np.random.default_rng(seed)
     for start in range(first, last, FILL_ROWS):
         ids = np.arange(start, min(start + FILL_ROWS, last), dtype=np.int64)
         values = rng.random((DOUBLES, len(ids)))
@@ -203,8 +203,8 @@ async def measure(pair: LocalPair, size: int, seconds: float, rounds: int) -> di
             everything = [await probe.measure(lambda: snapshot(active))]
             quiet.append(await probe.measure(lambda: asyncio.sleep(seconds)))
             changed = []
-            for _ in range(rounds):
-                await fill(client, 0, rows // 100)
+            for number in range(rounds):
+                await fill(client, 0, rows // 100, seed=1 + number)
                 await until(lambda: has_applied_all(pair), "the changes")
                 await asyncio.sleep(SETTLE_S)
                 changed.append(await probe.measure(lambda: snapshot(active)))

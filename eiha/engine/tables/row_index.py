@@ -40,12 +40,12 @@ class RowIndex:
     """
 
     __slots__ = (
+        "_beside",
         "_chains",
         "_firsts",
         "_is_unique",
         "_moved",
         "_strings",
-        "_wider",
         "_width",
         "columns",
     )
@@ -65,7 +65,7 @@ class RowIndex:
     def clear(self) -> None:
         """Know no row."""
         self._chains = _Chains(_ROOM_MIN, self._width)
-        self._wider: _Chains | None = None
+        self._beside: _Chains | None = None
         self._moved = 0
         if self._firsts is not None:
             self._firsts.clear()
@@ -77,24 +77,28 @@ class RowIndex:
             return
         while room < capacity:
             room *= 2
-        self._wider, self._moved = None, 0
+        self._beside, self._moved = None, 0
         before, self._chains = self._chains, _Chains(room, self._width)
         self._chains.take_over(before, rows)
 
     def move(self, capacity: int, rows: Indices, stop: int) -> None:
-        """Make wider chains for places below ``capacity`` go on to the places below ``stop``: link those at ``rows``.
+        """Make chains beside, for ``capacity`` places, go on to the places below ``stop``: link those at ``rows``.
 
-        ``rows`` are those that are there between where the wider chains ended before and ``stop``.
+        ``rows`` are those that are there between where the chains beside ended before and ``stop``.
         """
-        if self._wider is None:
-            self._wider = _Chains(capacity, self._width)
-        self._wider.take_over(self._chains, rows)
+        if self._beside is None:
+            self._beside = _Chains(capacity, self._width)
+        self._beside.take_over(self._chains, rows)
         self._moved = stop
 
-    def widen(self) -> None:
-        """The wider chains have all rows: they take the place of the others."""
-        assert self._wider is not None
-        self._chains, self._wider, self._moved = self._wider, None, 0
+    def take_beside(self) -> None:
+        """The chains beside have all rows: they take the place of the others."""
+        assert self._beside is not None
+        self._chains, self._beside, self._moved = self._beside, None, 0
+
+    def drop(self) -> None:
+        """The chains beside are not needed."""
+        self._beside, self._moved = None, 0
 
     def words(self, keys: Sequence[Column]) -> Words:
         """Keys as this index compares them."""
@@ -105,17 +109,17 @@ class RowIndex:
         if len(rows):
             words = self.words(keys).reshape(-1, self._width)
             self._chains.link(rows, words)
-            if self._wider is not None:
+            if self._beside is not None:
                 is_moved = rows < self._moved
-                self._wider.link(rows[is_moved], words[is_moved])
+                self._beside.link(rows[is_moved], words[is_moved])
 
     def unlink(self, rows: Indices) -> None:
         """Forget the rows at ``rows``."""
         if self._firsts is not None:
             self._firsts.forget(self._chains.stored[rows * self._width])
         self._chains.unlink(rows)
-        if self._wider is not None:
-            self._wider.unlink(rows[rows < self._moved])
+        if self._beside is not None:
+            self._beside.unlink(rows[rows < self._moved])
 
     def first(self, words: Words) -> Indices:
         """For each key the place of the first row that has it, nulls included, or -1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,20 +25,35 @@ MOVED_A_ROW: Final = 6
 MOVED_MIN: Final = 256
 """So many are copied at least, so that rows that come one by one do not cost a copy of six values each time."""
 
+PACKED_A_ROW: Final = 8
+"""Places looked at for each row that is deleted while rows are moved together: done when an eighth more is deleted."""
+
 
 class StoredRows:
-    """Rows by *place*: a number that rises in order of insertion and stays a row's own until ``compact``.
+    """Rows by *place*: a number that rises in order of insertion and stays a row's own until rows are moved together.
 
-    A deleted row leaves its place empty. Buffers double when they are full, and are moved together when more than half
-    of the places are empty, so a row costs a constant however many there are. Where there are many, wider buffers are
-    filled beside the others before these are full, a few places for each row that comes, so that no row costs much
-    more than another; until then what changes is written to both.
+    A deleted row leaves its place empty. Buffers double when they are full, and rows are moved together when more than
+    half of the places are empty, so a row costs a constant however many there are. Where there are many, this is done a
+    few places at a time for each row that comes or goes, so that no row costs much more than another: rows are moved
+    down within the buffers (``next_moves``), and wider buffers, or narrower ones, are filled beside the others; until
+    these take their place what changes is written to both.
 
     ``used``: places given so far, empty ones included; ``count``: rows that are there; ``moved``: places below are in
-    the wider buffers, too, if there are any.
+    the buffers beside, too, if there are any.
     """
 
-    __slots__ = ("_columns", "_is_there", "_places", "_schema", "_valid", "_wider", "count", "moved", "used")
+    __slots__ = (
+        "_beside",
+        "_columns",
+        "_is_there",
+        "_packing",
+        "_places",
+        "_schema",
+        "_valid",
+        "count",
+        "moved",
+        "used",
+    )
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -51,7 +67,8 @@ class StoredRows:
         self._valid: list[Mask | None] = [None] * len(self._schema)
         self._is_there: Mask = np.zeros(_CAPACITY_MIN, dtype=np.bool_)
         self._places: Indices | None = None
-        self._wider: _Wider | None = None
+        self._beside: _Beside | None = None
+        self._packing: _Packing | None = None
         self.moved = 0
         self.used = 0
         self.count = 0
@@ -63,8 +80,8 @@ class StoredRows:
 
     @property
     def next_capacity(self) -> int:
-        """Places of the wider buffers that are being filled; 0: none are."""
-        return 0 if self._wider is None else self._wider.capacity
+        """Places of the buffers that are being filled beside; 0: none are."""
+        return 0 if self._beside is None else self._beside.capacity
 
     def places(self) -> Indices:
         """Where there are rows, in order of insertion."""
@@ -102,19 +119,22 @@ class StoredRows:
     def reserve(self, rows: int) -> None:
         """Have room for ``rows`` more."""
         capacity, needed = self.capacity, self.used + rows
-        if self._wider is None and capacity >= SPREAD_MIN and 4 * needed > 3 * capacity and needed <= 2 * capacity:
-            self._wider = _Wider(self._columns, self._valid, 2 * capacity)
-        if self._wider is not None:
+        if self._beside is not None and self._beside.capacity < capacity:
+            if needed <= self._beside.capacity:
+                self.narrow(rows)
+                return
+            self._drop_beside()
+        if self._beside is None and capacity >= SPREAD_MIN and 4 * needed > 3 * capacity and needed <= 2 * capacity:
+            self._beside = _Beside(self._columns, self._valid, 2 * capacity)
+        if self._beside is not None:
             if needed <= capacity:
                 self._move(max(MOVED_MIN, MOVED_A_ROW * rows))
                 return
-            if needed <= self._wider.capacity:
+            if needed <= self._beside.capacity:
                 self._move(self.used)
-                self._columns, self._valid = self._wider.columns, self._wider.valid
-                self._is_there = _resized(self._is_there, self._wider.capacity)
-                self._wider, self.moved = None, 0
+                self._take_beside()
                 return
-            self._wider, self.moved = None, 0
+            self._drop_beside()
         elif needed <= capacity:
             return
         while capacity < needed:
@@ -123,19 +143,39 @@ class StoredRows:
         self._columns = [_resized(values, capacity) for values in self._columns]
         self._valid = [None if valid is None else _resized(valid, capacity, fill=True) for valid in self._valid]
 
+    def narrow(self, rows: int) -> None:
+        """Go on filling narrower buffers, if there are any, since ``rows`` come or go; they take over when all is in
+        them."""
+        if self._beside is None or self._beside.capacity >= self.capacity:
+            return
+        self._move(max(MOVED_MIN, MOVED_A_ROW * rows))
+        if self.moved == self.used:
+            self._take_beside()
+
+    def _take_beside(self) -> None:
+        """The buffers beside have all rows: they take the place of the others."""
+        assert self._beside is not None
+        self._columns, self._valid = self._beside.columns, self._beside.valid
+        held, self._is_there = self._is_there, np.zeros(self._beside.capacity, dtype=np.bool_)
+        self._is_there[: self.used] = held[: self.used]
+        self._drop_beside()
+
+    def _drop_beside(self) -> None:
+        self._beside, self.moved = None, 0
+
     def _move(self, places: int) -> None:
-        """Copy so many further places into the wider buffers, or as many as there are."""
-        assert self._wider is not None
+        """Copy so many further places into the buffers beside, or as many as there are."""
+        assert self._beside is not None
         stop = min(self.used, self.moved + places)
-        self._wider.copy(self._columns, self._valid, self.moved, stop)
+        self._beside.copy(self._columns, self._valid, self.moved, stop)
         self.moved = stop
 
     def write(self, position: int, places: Indices, column: Column) -> None:
         """Put the values of ``column`` at ``places``, in order; none for negative places."""
         self._valid[position] = _written(self._columns[position], self._valid[position], places, column)
-        if self._wider is not None and len(places) and places.min() < self.moved:
-            wider, moved = self._wider, np.where(places < self.moved, places, -1)
-            wider.valid[position] = _written(wider.columns[position], wider.valid[position], moved, column)
+        if self._beside is not None and len(places) and places.min() < self.moved:
+            beside, moved = self._beside, np.where(places < self.moved, places, -1)
+            beside.valid[position] = _written(beside.columns[position], beside.valid[position], moved, column)
 
     def write_all(self, places: Indices, columns: Sequence[Column]) -> None:
         """Put whole rows at ``places``."""
@@ -148,15 +188,58 @@ class StoredRows:
         self.count -= len(places)
         self._places = None
         _erase(self._columns, self._valid, places)
-        if self._wider is not None:
-            _erase(self._wider.columns, self._wider.valid, places[places < self.moved])
+        if self._beside is not None:
+            _erase(self._beside.columns, self._beside.valid, places[places < self.moved])
 
     def compact(self) -> bool:
-        """Move rows together if more than half of the places are empty; whether they moved."""
-        if self.used <= _CAPACITY_MIN or 2 * self.count >= self.used:
+        """Move the rows of a small table together if more than half of the places are empty; whether they moved."""
+        if self.used <= _CAPACITY_MIN or self.used >= SPREAD_MIN or 2 * self.count >= self.used:
             return False
         self._hold(self.take(self.places()))
         return True
+
+    def next_moves(self, rows: int) -> tuple[Indices, Indices] | None:
+        """Of a large table: which rows are moved down next, since ``rows`` were deleted, and to which places.
+
+        None: they lie close enough. The caller calls ``move_down`` with these.
+        """
+        if self._packing is None:
+            if self.used < SPREAD_MIN or 2 * self.count >= self.used:
+                return None
+            first = int(np.argmin(self._is_there[: self.used]))
+            self._packing = _Packing(first, first)
+        packing = self._packing
+        stop = min(self.used, packing.source + max(MOVED_MIN, PACKED_A_ROW * rows))
+        sources = self.places_between(packing.source, stop)
+        targets = np.arange(packing.target, packing.target + len(sources))
+        self._packing = _Packing(packing.target + len(sources), stop)
+        return sources, targets
+
+    def move_down(self, sources: Indices, targets: Indices) -> None:
+        """Move whole rows to ``targets``, which rise without a gap and hold nothing but rows that are moved, too.
+
+        After the last row the places above are free, and buffers that are far too wide give way to narrower ones.
+        """
+        assert self._packing is not None
+        if len(sources):
+            rows = self.take(sources)
+            self._is_there[sources] = False
+            self._is_there[targets] = True
+            left = sources[sources > targets[-1]]
+            _erase(self._columns, self._valid, left)
+            if self._beside is not None:
+                _erase(self._beside.columns, self._beside.valid, left[left < self.moved])
+            self.write_all(targets, rows)
+            self._places = None
+        if self._packing.source < self.used:
+            return
+        self.used, self._packing, self._places = self._packing.target, None, None
+        self._drop_beside()
+        capacity = self.capacity
+        while capacity > SPREAD_MIN and 4 * self.used <= capacity:
+            capacity //= 2
+        if capacity < self.capacity:
+            self._beside = _Beside(self._columns, self._valid, capacity)
 
     def take(self, places: Indices) -> tuple[Column, ...]:
         """The rows at ``places``, copied."""
@@ -211,7 +294,15 @@ class StoredRows:
             valid[: self.used] = column.valid
 
 
-class _Wider:
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """Rows are being moved together: places below ``target`` are settled, those from there up to ``source`` empty."""
+
+    target: int
+    source: int
+
+
+class _Beside:
     """Buffers that are going to take the place of others."""
 
     __slots__ = ("capacity", "columns", "valid")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -123,6 +123,8 @@ class Table:
         if self._rows.compact():
             for index in self._indexes:
                 self._build(index)
+        else:
+            self._move_together(len(places))
 
     def overwrite(self, places: Indices, changes: Mapping[int, Column]) -> bool:
         """Write columns of the rows at ``places``, each named once; all of it or, if primary keys collide, nothing.
@@ -226,23 +228,46 @@ class Table:
             index.link(places, [columns[position] for position in index.columns])
 
     def _reserve(self, rows: int) -> None:
+        self._change_buffers(lambda: self._rows.reserve(rows))
+
+    def _move_together(self, rows: int) -> None:
+        """Of a large table move some rows into places that are empty, and some into narrower buffers."""
         held = self._rows
-        capacity, wider, moved = held.capacity, held.next_capacity, held.moved
-        held.reserve(rows)
+        moves = held.next_moves(rows)
+        if moves is None:
+            self._change_buffers(lambda: held.narrow(rows))
+            return
+        sources, targets = moves
+        for index in self._indexes:
+            index.unlink(sources)
+        self._change_buffers(lambda: held.move_down(sources, targets))
+        for index in self._indexes:
+            index.link(targets, [held.column(position).take(targets) for position in index.columns])
+
+    def _change_buffers(self, change: Callable[[], None]) -> None:
+        """Indexes follow what becomes of the rows' buffers."""
+        held = self._rows
+        capacity, beside, moved = held.capacity, held.next_capacity, held.moved
+        change()
+        is_dropped = held.next_capacity != beside or held.moved < moved
+        if beside and is_dropped and held.capacity != beside:
+            for index in self._indexes:
+                index.drop()
+            beside = moved = 0
         if held.next_capacity:
             self._move(held.next_capacity, moved, held.moved)
-        elif held.capacity > capacity:
-            if wider == held.capacity:
-                self._move(wider, moved, held.used)
+        elif held.capacity != capacity:
+            if beside == held.capacity:
+                self._move(beside, moved, held.used)
             for index in self._indexes:
-                if wider == held.capacity:
-                    index.widen()
+                if beside == held.capacity:
+                    index.take_beside()
                 else:
                     index.reserve(held.capacity, held.places())
 
     def _move(self, capacity: int, first: int, stop: int) -> None:
-        """Indexes follow where rows were copied into wider buffers."""
-        if stop > first or not first:  # the first time also for none, so that every index has wider chains
+        """Indexes follow where rows were copied into the buffers beside."""
+        if stop > first or not first:  # the first time also for none, so that every index has chains beside
             places = self._rows.places_between(first, stop)
             for index in self._indexes:
                 index.move(capacity, places, stop)

@@ -1,6 +1,9 @@
-"""Tables with many rows grow a few rows at a time, and nobody can tell."""
+"""Tables with many rows grow and shrink a few rows at a time, and nobody can tell."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -9,9 +12,9 @@ from hypothesis import strategies as st
 
 from eiha.engine.snapshot import state_digest
 from eiha.engine.tables import stored_rows
-from eiha.engine.tables.stored_rows import MOVED_A_ROW, MOVED_MIN, SPREAD_MIN
+from eiha.engine.tables.stored_rows import MOVED_A_ROW, MOVED_MIN, PACKED_A_ROW, SPREAD_MIN
 from eiha.engine.tables.table import Table
-from eiha.events.column import Column, make_column
+from eiha.events.column import Column, Indices, make_column
 from eiha.events.schema import Attribute, AttributeType, Schema
 from eiha.events.strings import StringTable
 from eiha.plan.nodes import TableDefinition
@@ -59,16 +62,38 @@ STEPS = st.lists(
     min_size=1,
     max_size=40,
 )
+SHRINKING = st.lists(
+    st.tuples(
+        st.sampled_from(["insert", "delete", "delete", "delete", "overwrite"]), st.integers(1, 40), st.integers(0, 9)
+    ),
+    min_size=5,
+    max_size=25,
+)
 
 
 @settings(max_examples=40, deadline=None)
 @given(steps=STEPS)
 def test_a_table_that_grows_step_by_step_is_the_one_that_grew_at_once(steps: list[tuple[str, int, int]]) -> None:
+    with in_small_steps():
+        grow(steps)
+
+
+@settings(max_examples=40, deadline=None)
+@given(first=st.integers(200, 500), steps=SHRINKING)
+def test_a_table_that_shrinks_step_by_step_is_the_one_that_never_had_more(
+    first: int, steps: list[tuple[str, int, int]]
+) -> None:
+    with in_small_steps():
+        grow([("insert", first, 1), *steps])
+
+
+@contextmanager
+def in_small_steps() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored_rows, "SPREAD_MIN", 64)
         patch.setattr(stored_rows, "MOVED_MIN", 1)
         patch.setattr(stored_rows, "MOVED_A_ROW", 3)
-        grow(steps)
+        yield
 
 
 def grow(steps: list[tuple[str, int, int]]) -> None:
@@ -108,6 +133,38 @@ def test_no_entry_moves_more_than_a_few_rows_for_each_that_it_brings(batch: int)
         elif rows.next_capacity:
             assert rows.moved - moved <= bound
     assert widened == 3
+
+
+@pytest.mark.parametrize("is_from_the_front", [True, False])
+def test_no_deletion_moves_more_than_a_few_rows_for_each_that_goes_and_room_is_given_back(
+    monkeypatch: pytest.MonkeyPatch, *, is_from_the_front: bool
+) -> None:
+    table = Table(DEFINITION, StringTable())
+    table.insert(columns_of(list(range(4 * SPREAD_MIN)), 0))
+    rows, batch, most = table._rows, 1_000, 0
+    capacity = rows.capacity
+
+    def taken(places: Indices) -> tuple[Column, ...]:
+        nonlocal most
+        if rows.used >= SPREAD_MIN:  # fewer are moved together at once
+            most = max(most, len(places))
+        return take(places)
+
+    take = rows.take
+    with monkeypatch.context() as patch:
+        patch.setattr(stored_rows.StoredRows, "take", lambda self, places: taken(places))
+        while len(table) > 2 * batch:
+            places = table.places()
+            moved = rows.moved
+            table.delete(places[:batch].copy() if is_from_the_front else places[:: len(places) // batch][:batch].copy())
+            assert rows.moved - moved <= max(MOVED_MIN, MOVED_A_ROW * batch)
+    assert 0 < most <= max(MOVED_MIN, PACKED_A_ROW * batch)
+    assert rows.used < SPREAD_MIN
+    assert rows.capacity < capacity // 2
+    whole = Table(DEFINITION, StringTable())
+    whole.restore(table.snapshot())
+    asked = list(range(0, 4 * SPREAD_MIN, 97))
+    assert found(table, asked)[0] == found(whole, asked)[0]
 
 
 def test_a_table_that_was_restored_has_time_to_grow() -> None:
