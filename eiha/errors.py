@@ -91,10 +91,12 @@ class UnsupportedConstruct(PlanSemanticError):
 
     Args:
         construct: the construct as the matrix in docs/siddhiql.md names it, e.g. ``window.session``.
+        remedy: what to write instead, if there is something.
     """
 
-    def __init__(self, construct: str, *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
-        super().__init__(f"{construct} is not supported", line=line, column=column, excerpt=excerpt)
+    def __init__(self, construct: str, remedy: str = "", *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
+        message = f"{construct} is not supported" + (f"; {remedy}" if remedy else "")
+        super().__init__(message, line=line, column=column, excerpt=excerpt)
         self.construct = construct
 
 

@@ -177,7 +177,8 @@ class _PlanBinder:
             message = f"there is no script language {language!r}; there are {known}"
             self.refusals.refuse(span, message + did_you_mean(language, SCRIPT_LANGUAGES))
         if language.lower() != "python":
-            self.refusals.unsupported(span, f"function.{language.lower()}")
+            remedy = "write it in Python, as define function name[python] (docs/functions.md)"
+            self.refusals.unsupported(span, f"function.{language.lower()}", remedy)
         try:
             source = checked_source(definition.name, definition.body)
         except ScriptProblem as problem:

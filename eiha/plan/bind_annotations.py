@@ -19,6 +19,9 @@ from eiha.siddhiql.tokens import TokenKind
 DEDUPLICATION_KEYS_DEFAULT: Final = 100_000
 """Keys remembered for a stream with ``dedup.key`` and no ``dedup.size``."""
 
+_SCOPE_OF_3X: Final = "plan"
+"""Of ``@Plan:async``, which plans of 3.x may carry; 5.x refuses ``@app:async``."""
+
 _DOCUMENTING: Final = frozenset({"name", "description", "version"})
 _SOURCE_KEYS: Final = ("type", "events.duplicated.in.cluster", "dedup.key", "dedup.size")
 _PLAYBACK_KEYS: Final = ("idle.time", "increment")
@@ -68,7 +71,7 @@ def bind_header(annotations: Sequence[Annotation], refusals: Refusals) -> Header
                     for element in note.elements
                     if (element.key or "").lower() not in _PLAYBACK_KEYS
                 ]
-            case "async":
+            case "async" if (note.scope or "").lower() != _SCOPE_OF_3X:
                 refusals.refuse(note.span, "a whole plan cannot be @async; write it before a stream")
             case known if known in _DOCUMENTING:
                 pass

@@ -31,7 +31,7 @@ from eiha.plan.scopes import Scope, TableRowScope
 from eiha.plan.signatures import Signature
 from eiha.plan.types import arithmetic_type, comparison_problem
 from eiha.siddhiql import expression_tree as tree
-from eiha.siddhiql.diagnostics import did_you_mean
+from eiha.siddhiql.diagnostics import did_you_mean, did_you_mean_of_namespace
 from eiha.siddhiql.span import Span
 
 _ARITHMETIC: Final = {op.value: op for op in ArithmeticOp}
@@ -165,7 +165,8 @@ class ExpressionBinder:
         signature = scalar_signature(full_name)
         if signature is None:
             message = f"there is no function {full_name!r}"
-            self.refusals.refuse(node.span, message + did_you_mean(full_name, [*scalar_names(), *aggregate_names()]))
+            known = [*scalar_names(), *aggregate_names()]
+            self.refusals.refuse(node.span, message + did_you_mean_of_namespace(full_name, known, "function"))
         self._refuse_star(node)
         arguments = self._arguments(full_name, node)
         try:

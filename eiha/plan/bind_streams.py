@@ -17,7 +17,7 @@ from eiha.plan.registry import REGISTRY, WindowExtension
 from eiha.plan.scopes import StreamScope
 from eiha.plan.window_expressions import EXPRESSION_WINDOWS, with_condition
 from eiha.siddhiql import query_tree
-from eiha.siddhiql.diagnostics import did_you_mean
+from eiha.siddhiql.diagnostics import did_you_mean_of_namespace
 from eiha.siddhiql.expression_tree import FunctionCall
 
 
@@ -60,7 +60,8 @@ def _stream_function(
         message = f"there is no stream function {full_name!r}"
         if full_name in windows.OVERLOADS or full_name in windows.NOT_RUN:
             message += f"; a window is written #window.{full_name}(...)"
-        refusals.refuse(call.span, message + did_you_mean(full_name, stream_functions.stream_function_names()))
+        known = stream_functions.stream_function_names()
+        refusals.refuse(call.span, message + did_you_mean_of_namespace(full_name, known, "stream function"))
     _refuse_star(call, refusals)
     arguments = tuple(binder.bind(argument) for argument in call.arguments)
     try:
@@ -84,7 +85,8 @@ def bind_window(call: FunctionCall, binder: ExpressionBinder, refusals: Refusals
         refusals.unsupported(call.span, f"window.{full_name}")
     if full_name not in windows.OVERLOADS:
         known = [*windows.OVERLOADS, *sorted(windows.NOT_RUN), *REGISTRY.windows]
-        refusals.refuse(call.span, f"there is no window {full_name!r}" + did_you_mean(full_name, known))
+        message = f"there is no window {full_name!r}"
+        refusals.refuse(call.span, message + did_you_mean_of_namespace(full_name, known, "window"))
     return _window(full_name, call, binder, refusals)
 
 

@@ -39,10 +39,10 @@ class Refusals:
         """
         raise semantic_error(self.text, span, message)
 
-    def unsupported(self, span: Span, construct: str) -> NoReturn:
-        """The plan asks for ``construct``, which is valid but not run yet.
+    def unsupported(self, span: Span, construct: str, remedy: str = "") -> NoReturn:
+        """The plan asks for ``construct``, which is valid but not run yet; ``remedy``: what to write instead.
 
         Raises:
             UnsupportedConstruct: always.
         """
-        raise unsupported(self.text, span, construct)
+        raise unsupported(self.text, span, construct, remedy)

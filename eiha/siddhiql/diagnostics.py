@@ -41,6 +41,18 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     return f"; did you mean {match!r}?" if match is not None and match != name else ""
 
 
+def did_you_mean_of_namespace(name: str, valid: Iterable[str], kind: str) -> str:
+    """``did_you_mean`` for a function or window: where nothing of its namespace is there, no name is near.
+
+    ``kind``: what was asked for, e.g. ``function``.
+    """
+    valid = list(valid)
+    namespace, colon, _ = name.partition(":")
+    if colon and not any(each.startswith(f"{namespace}:") for each in valid):
+        return f"; no {kind} of the namespace {namespace!r} is here, a Python package can bring one (docs/functions.md)"
+    return did_you_mean(name, valid)
+
+
 def syntax_error(text: str, span: Span, message: str) -> PlanSyntaxError:
     """The error that ``text`` is not SiddhiQL at ``span``."""
     return PlanSyntaxError(message, line=span.line, column=span.column, excerpt=excerpt(text, span))
@@ -51,6 +63,7 @@ def semantic_error(text: str, span: Span, message: str) -> PlanSemanticError:
     return PlanSemanticError(message, line=span.line, column=span.column, excerpt=excerpt(text, span))
 
 
-def unsupported(text: str, span: Span, construct: str) -> UnsupportedConstruct:
-    """The error that ``construct`` is not run yet, at ``span``."""
-    return UnsupportedConstruct(construct, line=span.line, column=span.column, excerpt=excerpt(text, span))
+def unsupported(text: str, span: Span, construct: str, remedy: str = "") -> UnsupportedConstruct:
+    """The error that ``construct`` is not run yet, at ``span``; ``remedy``: what to write instead."""
+    place = excerpt(text, span)
+    return UnsupportedConstruct(construct, remedy, line=span.line, column=span.column, excerpt=place)

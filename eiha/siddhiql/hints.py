@@ -34,6 +34,10 @@ def _advice(before: Token | None, token: Token, after: Token) -> str:
     if token.kind is TokenKind.SYMBOL:
         return _about_symbol(token, after)
     match token.value.lower():
+        case "partition" if before is not None and before.value.lower() == "define":
+            return "write partition with (attribute of Stream) begin ... end around the queries"
+        case "from" if before is not None and before.text == ")" and after.text == "(":
+            return "a table takes no from (...): it is kept in memory (docs/migration.md)"
         case "where":
             return "a filter is written behind the stream: from S[condition]"
         case "is" if before is not None and before.text == ")":
@@ -52,6 +56,8 @@ def _about_character(character: str) -> str:
             return _ABOUT_STRINGS
         case "`":
             return "a name in backticks ends with a backtick"
+        case "$":
+            return "a plan has no ${...}; write the value"
         case "{":
             return "a script ends with the brace that closes it"
         case _:

@@ -1,7 +1,8 @@
 import pytest
 
-from eiha.errors import PlanSemanticError
+from eiha.errors import PlanSemanticError, UnsupportedConstruct
 from eiha.plan.bind import bind
+from eiha.plan.compilation import compile_plan
 from eiha.plan.digest import digest
 from eiha.plan.nodes import Deduplication, Plan
 from eiha.siddhiql.parser import parse
@@ -39,6 +40,29 @@ def test_what_has_no_effect_is_a_warning_and_what_only_documents_is_not() -> Non
 def test_a_plan_cannot_be_async_as_a_whole() -> None:
     with pytest.raises(PlanSemanticError, match="before a stream"):
         bound("@app:async(buffer.size='64')")
+
+
+def test_the_buffer_that_a_plan_of_3x_asks_for_has_no_effect() -> None:
+    plan = compile_plan("@Plan:async(bufferSize='64') define stream S (a int); from S select a insert into O;")
+    assert plan.warnings == ("@Plan:async has no effect",)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("from S select geo:within(a, a) as b insert into O;", "function of the namespace 'geo'"),
+        ("from S#rdbms:query('D', 'q', 'b int') select a insert into O;", "stream function of the namespace 'rdbms'"),
+        ("from S#window.kf:filter(a) select a insert into O;", "window of the namespace 'kf'"),
+    ],
+)
+def test_a_namespace_that_is_not_here_is_told_with_what_brings_it(text: str, kind: str) -> None:
+    with pytest.raises(PlanSemanticError, match=rf"no {kind} is here, a Python package can bring one"):
+        compile_plan(f"define stream S (a int); {text}")
+
+
+def test_a_function_in_another_language_is_refused_with_the_one_to_write_it_in() -> None:
+    with pytest.raises(UnsupportedConstruct, match=r"function.javascript is not supported; write it in Python"):
+        compile_plan("define function f[javascript] return int { return 1; }; define stream S (a int);")
 
 
 def test_streams_are_marked_for_the_stores() -> None:

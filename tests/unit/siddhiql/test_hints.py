@@ -18,6 +18,9 @@ from eiha.siddhiql.parser import parse
         ("from S select 'it\\'s' as x insert into O", "no escapes"),
         ("from S select 'a \"b\"' as x insert into O", "no double quote"),
         ("from S // all\nselect a insert into O", "comments are written --"),
+        ("from S[a > ${LIMIT}] select a insert into O", "write the value"),
+        ("define partition p by S.a;", "partition with (attribute of Stream)"),
+        ("define table T (a int) from ('datasource.name'='D', 'table.name'='T');", "kept in memory"),
         ("from `S select a insert into O", "ends with a backtick"),
     ],
 )
