@@ -24,11 +24,13 @@ from eiha.engine.partitions.instances import Instances
 from eiha.engine.partitions.keyed_consecutive import KeyedConsecutive
 from eiha.engine.partitions.keyed_pattern import KeyedPattern
 from eiha.engine.partitions.keyed_query import KeyedQuery
+from eiha.engine.partitions.keyed_rates import make_keyed_rate
 from eiha.engine.partitions.keyed_select import KeyedSelect, SlidingSelect
 from eiha.engine.partitions.keyed_shapes import is_keyed, keyed_pattern, keyed_window, may_be_in_a_row
 from eiha.engine.partitions.keyed_tumbling import KeyedTumbling, TumbledEnd
 from eiha.engine.partitions.keyed_windows import KEYED_BATCHES, KEYED_SUMS, make_keyed_batches, make_keyed_window
 from eiha.engine.patterns.factory import PatternMaker, pattern_maker
+from eiha.engine.patterns.matches_alone import each_match_alone
 from eiha.engine.plan_parts import Listener, TableAction
 from eiha.engine.plan_runtime import PlanRuntime
 from eiha.engine.query_runtime import QueryRuntime
@@ -109,7 +111,7 @@ def lower(
         plan,
         scope,
         lambda query: _limited(_query(query, plan, scope, around, windows, patterns), plan, scope, wall),
-        lambda query, instances: _keyed_query(query, plan, scope, instances),
+        lambda query, instances: _keyed_query(query, plan, scope, instances, wall),
     )
     if keep is None:
         keep = frozenset((*plan.stored_streams, *plan.published_streams))
@@ -222,7 +224,9 @@ def _fused_query(query: Query, source: StreamInput, plan: Plan, scope: Scope) ->
     return QueryRuntime(query, None, (*before, stage), select)
 
 
-def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -> KeyedQuery | KeyedPattern | None:
+def _keyed_query(
+    query: Query, plan: Plan, scope: Scope, instances: Instances, wall: WallClock
+) -> KeyedQuery | KeyedPattern | None:
     """A query within a partition for all instances at once; None if it must be run one by one."""
     if isinstance(query.input, PatternInput):
         whole = keyed_pattern(query, plan)
@@ -247,7 +251,10 @@ def _keyed_query(query: Query, plan: Plan, scope: Scope, instances: Instances) -
         return KeyedQuery(query, (*before, batches), TumbledEnd(query.selector, names, len(schema)))
     stages, expires, names = _stages(query, query.input, plan, scope, _keyed_window)
     select = KeyedSelect(query.selector, query.output.events, names, expires=expires, instances=instances)
-    return KeyedQuery(query, stages, select)
+    limit = None
+    if query.rate is not None:
+        limit = make_keyed_rate(query.rate, query.selector, names, instances, wall)
+    return KeyedQuery(query, stages, select, limit)
 
 
 def _in_a_row(
@@ -259,7 +266,7 @@ def _in_a_row(
     maker = pattern_maker(source, query.selector, scope)
     if maker.in_a_row is None:
         return None
-    select = Select(query.selector, query.output.events, maker.scope, expires=False)
+    select = Select(each_match_alone(query.selector), query.output.events, maker.scope, expires=False)
     stage = KeyedConsecutive(maker.in_a_row)
     return KeyedPattern(query, QueryRuntime(query, stage, (), select), instances, by_slot=stage)
 
@@ -361,5 +368,6 @@ def _pattern_query(
     if maker is None:
         maker = pattern_maker(source, query.selector, scope, over_all_keys=over_all_keys)
         patterns[query.position] = maker
-    select = Select(query.selector, query.output.events, maker.scope, expires=False, rate=query.rate)
+    selector = each_match_alone(query.selector)
+    select = Select(selector, query.output.events, maker.scope, expires=False, rate=query.rate)
     return QueryRuntime(query, maker.make(), (), select)

@@ -179,11 +179,17 @@ def subscribers(plan: Plan) -> dict[str, tuple[int, ...]]:
 
 
 def route(
-    plan: Plan, source: str, *, without: frozenset[int] = frozenset(), tried: frozenset[int] = frozenset()
+    plan: Plan,
+    source: str,
+    *,
+    without: frozenset[int] = frozenset(),
+    tried: frozenset[int] = frozenset(),
+    apart: frozenset[str] = frozenset(),
 ) -> Route:
     """The way of the rows that enter at ``source``.
 
     ``without``: positions of queries that are taken to be not there. ``tried``: of those that are known not to fail.
+    ``apart``: tables of which those who feed rows see to it that nobody finds there what later rows did.
     """
     found = subscribers(plan)
     readers = {stream: tuple(index for index in found[stream] if index not in without) for stream in found}
@@ -196,6 +202,8 @@ def route(
         not recursive
         and not any(fails_by_a_row(plan.queries[index]) for index in reached - tried)
         and all(rule(plan, source, arrivals, readers) for rule in _RULES)
+        and _no_joins_behind_the_times(plan, source, arrivals, readers, apart)
+        and _no_table_met_too_late(plan, arrivals, apart)
     )
     if not batched:
         return Route(False, (), feeders, timed, fires_inside=False, fires_inside_live=False, delays=False)
@@ -208,7 +216,7 @@ def route(
     splits = any(_splits_chunks(plan, source, index, arrivals, readers) for index in order)
     splits = splits or any(copies(plan, stream, readers) for stream in streams)
     fires_inside = not within and not splits and _timers_keep_order(plan, order, feeders, timed)
-    direct = all(index in readers.get(source, ()) and _fires_at_its_times(plan.queries[index]) for index in timed)
+    direct = all(index in readers.get(source, ()) and _fires_at_its_times(plan, plan.queries[index]) for index in timed)
     steps = tuple(
         (index, next(each for each in input_streams(plan.queries[index]) if each in streams)) for index in order
     )
@@ -307,7 +315,11 @@ def _no_chunks_that_would_merge(
 
 
 def _no_joins_behind_the_times(
-    plan: Plan, source: str, arrivals: Mapping[str, list[int]], readers: Mapping[str, tuple[int, ...]]
+    plan: Plan,
+    source: str,
+    arrivals: Mapping[str, list[int]],
+    readers: Mapping[str, tuple[int, ...]],
+    apart: frozenset[str],
 ) -> bool:
     """Joins look into nothing that the same batch changes, and what they put out is merged with nothing else.
 
@@ -318,17 +330,18 @@ def _no_joins_behind_the_times(
     written = {plan.queries[index].output.target for index, _ in reached}
     written |= {each.name for each in plan.aggregations if each.input.stream in (source, *arrivals)}
     return all(
-        _looks_into(plan.queries[index]).isdisjoint(written)
+        (_looks_into(plan.queries[index]) - apart).isdisjoint(written)
         and len(set(arrivals.get(plan.queries[index].output.target, ()))) <= 1
         for index in joins
     )
 
 
-def _no_table_met_too_late(plan: Plan, _source: str, arrivals: Mapping[str, list[int]], _readers: object) -> bool:
+def _no_table_met_too_late(plan: Plan, arrivals: Mapping[str, list[int]], apart: frozenset[str]) -> bool:
     """One query alone changes a table, and none asks it whether rows are ``in`` it: between two rows it would be told
     of what later ones did.
     """
-    written = {target: set(queries) for target, queries in arrivals.items() if plan.table(target) is not None}
+    tables = {each.name for each in plan.tables} - apart
+    written = {target: set(queries) for target, queries in arrivals.items() if target in tables}
     if not written:
         return True
     reached = {query for queries in arrivals.values() for query in queries}
@@ -354,8 +367,10 @@ def _rounds_within_a_row(plan: Plan, source: str, arrivals: Mapping[str, list[in
 
 def _lets_pass_row_by_row(plan: Plan, source: str, query: Query, arrivals: Mapping[str, list[int]]) -> bool:
     assert query.rate is not None
-    if isinstance(query.input, JoinInput) or (query.partition is not None and query.rate.every_ms is not None):
+    if isinstance(query.input, JoinInput):
         return False
+    if query.partition is not None and query.rate.every_ms is not None:
+        return _is_keyed(plan, query)
     if query.rate.every_ms is not None or query.rate.kind is RateKind.FIRST:
         return True
     return (
@@ -373,8 +388,6 @@ _RULES: Final[tuple[Rule, ...]] = (
     _no_failing_aggregations,
     _no_two_streams_into_one_pattern,
     _no_chunks_that_would_merge,
-    _no_joins_behind_the_times,
-    _no_table_met_too_late,
 )
 
 
@@ -385,11 +398,11 @@ def _tells_chunks(query: Query) -> bool:
     return bool(selector.order_by) or selector.limit is not None or selector.offset is not None
 
 
-def _fires_at_its_times(query: Query) -> bool:
+def _fires_at_its_times(plan: Plan, query: Query) -> bool:
     """Whether the timers of a query may fire inside it while a live plan's clock moves past several of them."""
     if isinstance(query.input, PatternInput) or _tells_chunks(query):
         return False
-    return query.rate is None or not sets_timers_by_rate(query.rate)
+    return query.rate is None or not sets_timers_by_rate(query.rate) or _is_keyed(plan, query)
 
 
 def _timers_keep_order(

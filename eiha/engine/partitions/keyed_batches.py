@@ -5,7 +5,7 @@ Of equal moments, that of the instance with the lowest number is the first one.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,14 @@ class KeyedBatches(Protocol):
 
     def restore(self, state: OperatorState) -> None:
         """Take over what ``snapshot`` gave."""
+
+
+@runtime_checkable
+class BeginsWithInstance(Protocol):
+    """What must know when an instance begins, be it by a row for another query."""
+
+    def begin(self, instances: Longs) -> None:
+        """New ``instances`` have come, before their rows."""
 
 
 class KeyedLengthBatch:

@@ -20,6 +20,8 @@ from eiha.plan.nodes import (
     Plan,
     Purge,
     Query,
+    RateKind,
+    RateLimit,
     StreamFunction,
     StreamInput,
     Window,
@@ -41,7 +43,7 @@ def is_keyed(query: Query, plan: Plan) -> bool:
     return (
         isinstance(query.input, StreamInput)
         and query.input.stream not in {window.name for window in plan.windows}
-        and query.rate is None
+        and (query.rate is None or _is_plain_rate(query, query.rate))
         and not selector.order_by
         and selector.limit is None
         and selector.offset is None
@@ -60,9 +62,22 @@ def _is_over_in_time(query: Query, purge: Purge | None) -> bool:
     """Whether the timers of an instance go off before it is forgotten, however long it waits for rows by then."""
     if purge is None or not keyed_timers(query):
         return True
+    if query.rate is not None:
+        assert query.rate.every_ms is not None
+        return query.rate.every_ms < purge.span_ms
     window = keyed_window(query)
     assert window is not None and isinstance(window.arguments[0], Literal)
     return int(window.arguments[0].value) < purge.span_ms
+
+
+def _is_plain_rate(query: Query, rate: RateLimit) -> bool:
+    """Whether current rows are counted, of no groups but the instances."""
+    return (
+        rate.kind is not RateKind.SNAPSHOT
+        and rate.every_events != 0
+        and not query.selector.group_by
+        and query.output.events is OutputEvents.CURRENT
+    )
 
 
 def _is_keyed_handler(handler: Filter | Window | StreamFunction, query: Query) -> bool:
@@ -92,7 +107,7 @@ def _leaves_unseen(query: Query) -> bool:
 
 def _ends_with_batches(query: Query, source: StreamInput) -> bool:
     """Whether a batch window stands last, of which whole batches of current rows are put out, or their sums."""
-    if not source.handlers or query.output.events is not OutputEvents.CURRENT:
+    if not source.handlers or query.output.events is not OutputEvents.CURRENT or query.rate is not None:
         return False
     *before, last = source.handlers
     selector = query.selector
@@ -153,6 +168,8 @@ def keyed_window(query: Query) -> Window | None:
 
 def keyed_timers(query: Query) -> bool:
     """Whether a keyed query sets timers."""
+    if query.rate is not None:
+        return query.rate.every_ms is not None and query.rate.kind is not RateKind.FIRST
     window = keyed_window(query)
     return window is not None and window.name == "timeBatch"
 

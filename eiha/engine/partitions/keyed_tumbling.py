@@ -16,7 +16,7 @@ from eiha.engine.kernels.tumbling import last_of_batches
 from eiha.engine.operator import OperatorState, RowClock
 from eiha.engine.operators.stateless import Stateless
 from eiha.engine.operators.tumbling_aggregates import BatchAggregate
-from eiha.engine.partitions.keyed_batches import KeyedBatches, KeyedTurns
+from eiha.engine.partitions.keyed_batches import BeginsWithInstance, KeyedBatches, KeyedTurns
 from eiha.engine.partitions.keyed_select import Projected
 from eiha.events.batch import EventBatch, no_rows
 from eiha.events.schema import Attribute, Schema
@@ -38,6 +38,7 @@ class KeyedTumbling:
         schema: of the rows.
         selector: its aggregates are all in ``tumbling_queries.AGGREGATORS``.
         scope: strings and names.
+        last_alone: of each batch the last row alone, whatever ``selector`` says.
     """
 
     __slots__ = (
@@ -45,14 +46,16 @@ class KeyedTumbling:
         "_stamps", "_strings", "_window",
     )  # fmt: skip
 
-    def __init__(self, window: KeyedBatches, schema: Schema, selector: Selector, scope: Scope) -> None:
+    def __init__(
+        self, window: KeyedBatches, schema: Schema, selector: Selector, scope: Scope, *, last_alone: bool = False
+    ) -> None:
         self._window = window
         self._group_keys = [compile_column(each, scope) for each in selector.group_by]
         self._key_types = tuple(each.type for each in selector.group_by)
         self._strings = scope.strings
         self._group_index = GroupIndex(self._key_types, self._strings) if self._key_types else None
         self._aggregates = [BatchAggregate(each, scope) for each in selector.aggregates]
-        self._collapses = bool(selector.aggregates or selector.group_by)
+        self._collapses = last_alone or bool(selector.aggregates or selector.group_by)
         added = (Attribute(f"aggregate{number}", each.type) for number, each in enumerate(selector.aggregates))
         self._schema = Schema((*schema.attributes, *added))
         # scratch: what is in it does not outlive a call
@@ -71,6 +74,11 @@ class KeyedTumbling:
     def next_timer_ms(self) -> int | None:
         """The window's."""
         return self._window.next_timer_ms()
+
+    def begin(self, instances: Longs) -> None:
+        """New ``instances`` have come, before their rows."""
+        if isinstance(self._window, BeginsWithInstance):
+            self._window.begin(instances)
 
     def forget(self, instances: Longs) -> None:
         """See ``Forgetful``."""

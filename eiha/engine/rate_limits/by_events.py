@@ -135,6 +135,10 @@ class FirstOfGroupByEvents(_ByEvents):
         chosen = np.flatnonzero(passes)
         return selected.rows.take(chosen) if len(chosen) else None
 
+    def forget(self, groups: Numbers) -> None:
+        """Let the rounds of ``groups`` begin anew."""
+        self._counts[groups[groups < len(self._counts)]] = 0
+
     def snapshot(self) -> OperatorState:
         """The groups that are within a round, and how far."""
         groups = np.flatnonzero(self._counts)

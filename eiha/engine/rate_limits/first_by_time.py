@@ -41,6 +41,10 @@ class FirstByTime(Untimed):
         chosen = np.flatnonzero(passes)
         return rows.take(chosen) if len(chosen) else None
 
+    def forget(self, groups: Numbers) -> None:
+        """As if no row of ``groups`` had passed."""
+        self._passed_ms[groups[groups < len(self._passed_ms)]] = _NO_TIME
+
     def snapshot(self) -> OperatorState:
         """When a row of each group passed last."""
         groups = np.flatnonzero(self._passed_ms != _NO_TIME)

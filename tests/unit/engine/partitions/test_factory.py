@@ -63,6 +63,10 @@ UNTIMED = (
     ),
     "from S#window.length(2) as a join S#window.length(2) as b on a.n < b.n select a.n as a, b.n as b insert into Out;",
     "from S select k, n output last every 2 events insert into Out;",
+    "from S[n > 1] select k, n, count() as c having c > 1L output first every 2 events insert into Out;",
+    "from S#window.length(3) select k, n, sum(x) as s output every 3 events insert into Out;",
+    "from S select k, n group by n output first every 2 events insert into Out;",
+    "from S select n, sum(n) as s output every 2 events insert into #M; from #M select n, sum(s) as s insert into Out;",
     (
         "from S[n > 1] select k, n, count() as c insert into #M; from #M#window.length(2) select k, sum(n) as s, c "
         "insert into Out; from #M select k, sum(c) as s, c insert into Out;"
@@ -89,6 +93,12 @@ TIMED = (
     ),
     "from S#window.delay(3) select k, n insert into Out;",
     "from S select k, n output last every 5 milliseconds insert into Out;",
+    "from S[n > 1]#window.length(2) select k, n, sum(x) as s output every 4 milliseconds insert into Out;",
+    "from S select k, n, count() as c output first every 3 milliseconds insert into Out;",
+    (
+        "from S#window.time(4) select k, n, max(n) as m output last every 3 milliseconds insert into #M;"
+        "from #M select k, sum(m) as s insert into Out;"
+    ),
     "from not S[n > 3] for 3 milliseconds -> e2=R select e2.k as k, e2.n as n insert into Out;",
     "from every e1=S -> not S[n > 3] for 3 milliseconds select e1.k as k, e1.n as n insert into Out;",
     "from every e1=S -> not R[n > e1.n] for 3 sec within 4 sec select e1.k as k, e1.n as n insert into Out;".replace(
@@ -278,6 +288,9 @@ FORGOTTEN = (
     "from S#window.lengthBatch(2) select k, n, x insert into Out;",
     "from S#window.timeBatch(5) select k, sum(n) as s insert into Out;",
     "from S#window.timeBatch(4, 1) select k, n, sum(n) as s group by n insert into Out;",
+    "from S select k, n output last every 3 events insert into Out;",
+    "from S select k, n output first every 3 events insert into Out;",
+    "from S select k, count() as c output first every 9 milliseconds insert into Out;",
     "from every e1=S, e2=S[x > e1.x] select e1.k as k, e1.n as a, e2.n as b insert into Out;",
     "from every e1=S -> e2=S[x > e1.x] within 9 milliseconds select e1.k as k, e1.n as a, e2.n as b insert into Out;",
     "from every e1=S -> not S[n > e1.n] for 5 milliseconds select e1.k as k, e1.n as n insert into Out;",

@@ -29,6 +29,9 @@ def plan_of(query: str, keys: str = "k of S, k of R", note: str = "") -> Plan:
         "from S[n > 1]#window.lengthBatch(2) select k insert into Out;",
         "from S#window.timeBatch(2 sec, 0) select k, sum(n) as s group by k insert into Out;",
         "from S#window.externalTimeBatch(t, 2 sec, t) select max(x) as m insert into Out;",
+        "from S select k output every 2 events insert into Out;",
+        "from S#window.time(2 sec) select k, sum(n) as s having s > 2L output last every 2 sec insert into Out;",
+        "from S#window.length(2) select k, n output first every 2 sec insert into Out;",
     ],
 )
 def test_rows_of_all_instances_may_pass_together(query: str) -> None:
@@ -49,7 +52,10 @@ def test_rows_of_all_instances_may_pass_together(query: str) -> None:
         "from S#window.length(0) select k insert into Out;",
         "from S select k order by k insert into Out;",
         "from S select k limit 1 insert into Out;",
-        "from S select k output every 2 events insert into Out;",
+        "from S select k, count() as c output snapshot every 2 sec insert into Out;",
+        "from S select k, n group by n output last every 2 events insert into Out;",
+        "from S#window.length(2) select k output every 2 events insert expired events into Out;",
+        "from S#window.lengthBatch(2) select k output every 2 events insert into Out;",
         "from S select k, and(n > 2) as b insert into Out;",
         "from every e1=S -> e2=S select e1.k as k insert into Out;",
     ],
@@ -76,6 +82,13 @@ def test_periods_must_be_over_before_an_instance_is_forgotten(length: str, toget
 def test_sums_of_current_rows_over_time_need_no_timer() -> None:
     plan = plan_of("from S#window.time(2 sec) select sum(n) as s insert into Out;")
     assert is_keyed(plan.queries[0], plan)
+    assert not keyed_timers(plan.queries[0])
+
+
+def test_ends_of_periods_of_a_rate_are_timers() -> None:
+    plan = plan_of("from S select k output every 2 sec insert into Out;")
+    assert keyed_timers(plan.queries[0])
+    plan = plan_of("from S#window.time(2 sec) select k, max(n) as m output first every 2 sec insert into Out;")
     assert not keyed_timers(plan.queries[0])
 
 
