@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from eiha.engine.kernels.code_places import ids_of_codes
 from eiha.errors import WrongSchema, WrongValue
 from eiha.events.column import Column, Mask, make_column
 from eiha.events.repeated import repeated
@@ -170,7 +171,11 @@ class Incoming:
             self._dictionary = dictionary
             self._codes_are_ids = np.array_equal(self._ids, np.arange(len(dictionary)))
         if valid is None:
-            ids = np.ascontiguousarray(codes) if self._codes_are_ids else self._ids.take(codes)
+            codes = np.ascontiguousarray(codes, dtype=np.int32)
+            if self._codes_are_ids:
+                return Column(AttributeType.STRING, codes)
+            ids = np.empty(len(codes), dtype=np.int32)
+            ids_of_codes(codes, self._ids, ids)
             return Column(AttributeType.STRING, ids)
         if not len(dictionary):
             return make_column(AttributeType.STRING, np.zeros(len(codes), dtype=np.int32), valid)

@@ -57,21 +57,21 @@ class KeptColumns:
 
 
 class KeepColumns(Stateless):
-    """Lets some columns pass; their values are not copied."""
+    """Lets some columns pass, those at ``positions``, as rows of ``schema``; their values are not copied."""
 
-    __slots__ = ("_kept", "_schema")
+    __slots__ = ("positions", "schema")
 
     def __init__(self, kept: KeptColumns) -> None:
-        self._kept = kept.positions
-        self._schema = kept.narrowed()
+        self.positions = kept.positions
+        self.schema = kept.narrowed()
 
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:  # noqa: ARG002 - time does not matter
         """The same rows."""
         columns = batch.columns
         return EventBatch(
-            self._schema,
+            self.schema,
             batch.timestamps,
-            tuple([columns[position] for position in self._kept]),
+            tuple([columns[position] for position in self.positions]),
             batch.kinds,
             batch.chunks,
             batch.collapses,

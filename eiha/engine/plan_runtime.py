@@ -95,6 +95,7 @@ class PlanRuntime:
         self._alarms = Alarms()
         self._triggers = Triggers(plan)
         self._heartbeat = None if plan.idle is None else Heartbeat(plan.idle.time_ms, plan.idle.increment_ms)
+        self._wakes = plan.playback and (self._heartbeat is not None or bool(plan.triggers))
         self._is_stopped = False
         self._entries = {each.name: each.entry for each in plan.windows}
         # nothing but rows makes a plan do something, and rows enter as they are
@@ -168,12 +169,12 @@ class PlanRuntime:
 
     def pass_wall_time(self, wall_ms: int) -> None:
         """Move the clock on the wall, never back. In playback it drives what event time does not, before the rows."""
-        if self.plan.playback and not self._is_stopped:
+        if self._wakes and not self._is_stopped:
             while (due := self.next_wall_timer_ms()) is not None and due <= wall_ms:
                 self._wall.reach(due)
                 self._wake(due)
         self._wall.reach(wall_ms)
-        if self.plan.playback and not self._is_stopped:
+        if self._wall_driven and self.plan.playback and not self._is_stopped:
             for index in self._wall_driven:
                 self._drive(index)
 

@@ -48,6 +48,35 @@ def taken(array: Longs, indices: Longs | npt.NDArray[np.int32]) -> Longs:
     return array.take(indices)
 
 
+class _Numbers:
+    """The row numbers made last."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made: Longs = np.zeros(0, dtype=np.int64)
+
+
+_numbers: Final = _Numbers()
+
+
+def row_numbers(rows: int) -> Longs:
+    """0, 1, 2, ..., int64[rows]; not to be written to, and shared with others who asked."""
+    array = _numbers.made  # one read: threads take turns
+    if len(array) < rows:
+        array = np.arange(max(rows, _ROWS_MIN), dtype=np.int64)
+        array.flags.writeable = False
+        if len(array) <= _ROWS_KEPT:
+            _numbers.made = array
+    return array[:rows]
+
+
+def is_row_numbers(array: Longs, rows: int) -> bool:
+    """Whether ``array`` is ``row_numbers(rows)``, made not long ago: each of so many rows once, in order."""
+    is_part = array.base is _numbers.made and len(array) == rows
+    return is_part and (not rows or bool(array[0] == 0 and array[-1] == rows - 1))
+
+
 class _Rising:
     """The multiples made last, and of what."""
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from eiha.engine.aggregations.merging import (
     add_counts,
     add_double_sums,
+    add_events,
     add_long_sums,
     add_ones,
     choose_latest,
@@ -94,11 +95,16 @@ class Cells:
     def add(self, slots: Indices, rows: Fields, *, are_events: bool = False) -> None:
         """Add each row to the cell that ``slots`` names. ``are_events``: each counts one, whatever its first field."""
         layout, fields = self._layout, self.fields
-        if are_events:
+        with_first = are_events and bool(layout.sums) and not layout.sums[0]
+        if with_first:
+            add_events(slots, rows[1], rows[2], fields[0], fields[1], fields[2])
+        elif are_events:
             add_ones(slots, fields[0])
         else:
             add_counts(slots, rows[0], fields[0])
         for index, is_long in enumerate(layout.sums):
+            if with_first and not index:
+                continue
             at = layout.sum_field(index)
             add_sums = add_long_sums if is_long else add_double_sums
             add_sums(slots, rows[at], rows[at + 1], fields[at], fields[at + 1])

@@ -13,6 +13,7 @@ on how rows are cut into batches, not on who reads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ from eiha.plan.granularities import Granularity
 Longs = npt.NDArray[np.int64]
 
 _BOUNDS = ("starts", "ends", "since")
+
+_SCRATCH_ROWS: Final = 16_384
+"""Room for so many rows is kept from call to call: batches are rarely longer, and it takes 768 kB a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,17 @@ class Level:
         by_arrival: the time of every row is when it came.
     """
 
-    __slots__ = ("_bounds", "_by_arrival", "_coarser", "_group_count", "_open", "_slots", "_stored", "granularity")
+    __slots__ = (
+        "_bounds",
+        "_by_arrival",
+        "_coarser",
+        "_group_count",
+        "_open",
+        "_scratch",
+        "_slots",
+        "_stored",
+        "granularity",
+    )
 
     def __init__(
         self, granularity: Granularity, layout: CellLayout, coarser: Level | None, *, by_arrival: bool = False
@@ -63,14 +77,14 @@ class Level:
         self._group_count = 0
         self._bounds: dict[str, Longs] = {name: np.zeros(0, np.int64) for name in _BOUNDS}
         self._slots: Longs = np.zeros(0, np.int64)
+        self._scratch = _scratch(0)  # what is in it does not outlive a call of ``add``
 
     def add(self, rows: LevelRows, group_count: int) -> None:
         """Add rows, in order, each to the bucket of its time. All groups are below ``group_count``."""
         count = len(rows.groups)
         self._reserve(group_count)
-        out, closed_slots, closed_groups, closed_starts, closed_since, moved = (
-            np.empty(count, np.int64) for _ in range(6)
-        )
+        out, closed_slots, closed_groups, closed_starts, closed_since, moved = self._scratch_for(count)
+        out = out[:count]
         counts = np.zeros(2, np.int64)
         follow(
             rows.groups,
@@ -102,6 +116,14 @@ class Level:
             self._open.copy(self._slots.take(moved), moved)
             self._slots[moved] = moved
             self._open.clear(group_count, group_count + closed)
+
+    def _scratch_for(self, rows: int) -> tuple[Longs, ...]:
+        """Six arrays for at least so many rows; new pages cost more than the loop that fills them."""
+        if rows > _SCRATCH_ROWS:
+            return _scratch(rows)
+        if rows > len(self._scratch[0]):
+            self._scratch = _scratch(min(2 * rows, _SCRATCH_ROWS))
+        return self._scratch
 
     def close(self, before_ms: int, granularity: Granularity, group_count: int) -> None:
         """Let groups leave buckets that lie in a bucket of ``granularity`` that begins before ``before_ms``."""
@@ -189,6 +211,10 @@ class Level:
             array[groups] = bounds[name]
         for field, values in zip(self._open.fields, fields, strict=True):
             field[groups] = values
+
+
+def _scratch(rows: int) -> tuple[Longs, ...]:
+    return tuple(np.empty(rows, np.int64) for _ in range(6))
 
 
 def starts_at(times: Longs, granularity: Granularity) -> Longs:

@@ -19,6 +19,24 @@ from eiha.engine.jit import (
 
 
 @kernel
+def add_events(
+    slots: ReadInt64,
+    values: ReadFloat64,
+    known: ReadBool,
+    counts: WriteInt64,
+    cells: WriteFloat64,
+    cells_known: WriteBool,
+) -> None:
+    """``add_ones`` and ``add_double_sums`` in one pass: what most aggregations keep."""
+    for row in range(len(slots)):
+        slot = slots[row]
+        counts[slot] += 1
+        if known[row]:
+            cells[slot] += values[row]
+            cells_known[slot] = True
+
+
+@kernel
 def add_counts(slots: ReadInt64, counts: ReadInt64, cells: WriteInt64) -> None:
     """How many events."""
     for row in range(len(slots)):

@@ -87,8 +87,9 @@ def compile_expression(expression: Expression, scope: Scope) -> Evaluate:
 def compile_column(expression: Expression, scope: Scope) -> Callable[[Rows], Column]:
     """As ``compile_expression``, constants spread over the rows."""
     evaluate = compile_expression(expression, scope)
-    if isinstance(expression, AttributeRef | AggregateRef | OutputRef):
-        return cast("Callable[[Rows], Column]", evaluate)
+    of_column = isinstance(expression, Arithmetic | Compare) and isinstance(expression.left, AttributeRef)
+    if of_column or isinstance(expression, AttributeRef | AggregateRef | OutputRef):
+        return cast("Callable[[Rows], Column]", evaluate)  # never a constant
     return lambda rows: column_of(evaluate(rows), rows.count)
 
 
@@ -152,6 +153,9 @@ def _binary(
 
 
 def _unary(operation: Callable[[Column], Column], operand: Expression, scope: Scope) -> Evaluate:
+    if isinstance(operand, AttributeRef):
+        column = scope.attribute(operand)
+        return lambda rows: operation(column(rows))
     evaluate = compile_expression(operand, scope)
     return lambda rows: lifted_one(operation, evaluate(rows))
 

@@ -37,8 +37,13 @@ def arithmetic_by(op: ArithmeticOp, type_: AttributeType, constant: Constant) ->
     elif type_ in _WHOLE and op is ArithmeticOp.MODULO and b[0] > 0:
         apply = _remainder
 
+    dtype = type_.dtype
+
     def run(column: Column) -> Column:
-        return result(type_, apply(as_number(column, type_, column.valid), b), column.valid)
+        values = apply(column.values if column.type is type_ else as_number(column, type_, column.valid), b)
+        if column.valid is None and values.dtype is dtype:
+            return Column(type_, values)
+        return result(type_, values, column.valid)
 
     return run
 
@@ -54,7 +59,10 @@ def comparison_by(op: CompareOp, left: AttributeType, constant: Constant) -> Cal
         b = constant.single.values if type_ is None else as_number(constant.single, type_, None)
 
     def run(column: Column) -> Column:
-        values = compare(column.values if type_ is None else as_number(column, type_, None), b)
+        if type_ is None or column.type is type_:
+            values = compare(column.values, b)
+        else:
+            values = compare(as_number(column, type_, None), b)
         if column.valid is not None:
             values = (values | ~column.valid) if null_gives else (values & column.valid)
         return Column(AttributeType.BOOL, values)

@@ -22,6 +22,8 @@ from eiha.engine.joins.sliding_side import SlidingSide
 from eiha.engine.operator import NO_TICKS, OperatorState, RowClock
 from eiha.events.batch import CHUNK_STRIDE, EventBatch, Kind, Kinds
 from eiha.events.column import Column, Indices, concatenate, make_column
+from eiha.events.light import light_dataclass
+from eiha.events.repeated import is_row_numbers, repeated
 from eiha.events.schema import AttributeType
 
 _CURRENT: Final = int(Kind.CURRENT)
@@ -50,7 +52,7 @@ class JoinRules:
     tells_resets: bool
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class _Joined:
     """Rows put out because of rows of one side. ``causes``: which of those, by number; ``chunks``: that they had."""
 
@@ -214,13 +216,17 @@ class Join:
         rows, partners = self._pairs(side, emitted, now_of, held)
         if not len(rows):
             return None
+        if causes is None and is_row_numbers(rows, len(emitted)):  # nothing to gather: each has one partner
+            columns = self._columns(side, emitted, emitted.all_columns(), partners)
+            stamps = emitted.timestamps
+            return _Joined(side, rows, emitted.chunks, emitted.kinds, stamps, columns, emitted.is_chunk_each)
         return _Joined(
             side,
             rows if causes is None else causes.take(rows),
             emitted.chunks.take(rows),
             None if emitted.kinds is None else emitted.kinds.take(rows),
             emitted.timestamps.take(rows),
-            self._columns(side, emitted.at(rows), partners),
+            self._columns(side, emitted, emitted.at(rows), partners),
             emitted.is_chunk_each,
         )
 
@@ -269,8 +275,7 @@ class Join:
             return NO_PAIRS
 
         def rows() -> Rows:
-            own = emitted.at(np.arange(len(emitted), dtype=np.int64))
-            return Rows(len(emitted), _by_side(side, own, ()), emitted.timestamps, now_of(emitted))
+            return Rows(len(emitted), _by_side(side, emitted.all_columns(), ()), emitted.timestamps, now_of(emitted))
 
         found = list(self._sides[1 - side].find(Asked(len(emitted), rows, emitted.words, emitted.linkable, held)))
         rest = self._rules.rest
@@ -294,10 +299,15 @@ class Join:
 
     # --- what is put out
 
-    def _columns(self, side: int, own: Columns, partners: Indices) -> tuple[Column, ...]:
+    def _columns(self, side: int, emitted: Emitted, own: Columns, partners: Indices) -> tuple[Column, ...]:
+        """``own``: of rows of ``emitted``, ``partners``: theirs, -1 for none."""
+        if emitted.kinds is None and not (self._rules.keeps[side] or self._layout.tells_missing):
+            others = self._sides[1 - side].partners(partners)
+            by_side = _by_side(side, own, others)
+            return tuple([by_side[source][place] for source, place in self._layout.put_out])
         lacks = partners < 0
         some_lack = bool(lacks.any())
-        others: Columns = () if some_lack and lacks.all() else self._sides[1 - side].partners(partners)
+        others = () if some_lack and lacks.all() else self._sides[1 - side].partners(partners)
         columns: list[Column] = []
         for (source, place), attribute in zip(self._layout.put_out, self._layout.schema.attributes, strict=False):
             if source == side:
@@ -409,8 +419,7 @@ def _clock_of(batch: EventBatch, clock: RowClock) -> Callable[[Emitted], Longs]:
 
     def of(rows: Emitted) -> Longs:
         if not len(now_ms) or now_ms[0] == now_ms[-1]:
-            last = int(now_ms[0]) if len(now_ms) else 0
-            return np.full(len(rows), last, dtype=np.int64)
+            return repeated(int(now_ms[0]) if len(now_ms) else 0, len(rows))
         places = np.searchsorted(batch.chunk_numbers(), rows.chunks, side="left")
         return now_ms.take(places, mode="clip")
 

@@ -297,4 +297,5 @@ def emitted_rows(out: EventBatch, columns: tuple[Column, ...], keys: Keys) -> Em
         return TakenColumns(columns, indices)
 
     words, linkable = keys.of(columns) if len(out) else (None, None)
-    return Emitted(out.kinds, out.timestamps, out.chunk_numbers(), at, words, linkable, out.chunks is None)
+    is_chunk_each = out.chunks is None
+    return Emitted(out.kinds, out.timestamps, out.chunk_numbers(), at, words, linkable, is_chunk_each, whole=columns)

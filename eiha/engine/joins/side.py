@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -13,6 +12,8 @@ from eiha.engine.expressions.rows import Columns, Rows
 from eiha.engine.operator import OperatorState, RowClock
 from eiha.events.batch import Chunks, EventBatch, Kinds, Timestamps
 from eiha.events.column import Indices, Mask
+from eiha.events.light import light_dataclass
+from eiha.events.repeated import row_numbers
 
 Longs = npt.NDArray[np.int64]
 
@@ -22,7 +23,7 @@ PAIRS_AT_ONCE: Final = 65_536
 """Candidates that are looked at together where nothing narrows a search."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Held:
     """Which rows a trail holds after each row that came out: those from ``lows`` to ``stops``."""
 
@@ -30,13 +31,14 @@ class Held:
     stops: Longs
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Emitted:
     """Rows that come out of a side, in order: current, expired and resets; ``kinds`` None: all are current.
 
     ``at`` gives the columns that the join reads, of the rows at some indices. ``words``, ``linkable``: their keys, and
     which of them can have partners (None: all). ``is_chunk_each``: no two have the same chunk. ``held``: of a side
     with a trail, asked before the side settles; ``low``: the first row that its trail holds after all of them.
+    ``whole``: those columns of all rows, where they are there as they are; see ``all_columns``.
     """
 
     kinds: Kinds | None
@@ -48,9 +50,14 @@ class Emitted:
     is_chunk_each: bool = False
     held: Callable[[], Held] | None = None
     low: int = 0
+    whole: Columns | None = None
 
     def __len__(self) -> int:
         return len(self.timestamps)
+
+    def all_columns(self) -> Columns:
+        """The columns that the join reads, of all rows."""
+        return self.at(row_numbers(len(self.timestamps))) if self.whole is None else self.whole
 
     def take(self, indices: Indices) -> Emitted:
         """The rows at ``indices``."""
@@ -66,7 +73,7 @@ class Emitted:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Asked:
     """``count`` rows of one side that look for partners on the other; ``rows`` makes them with their columns.
 

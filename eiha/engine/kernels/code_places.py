@@ -1,8 +1,8 @@
-"""The places of rows by the string id of their key: a table in place of a search."""
+"""What belongs to each row's string, by its id or code: a table in place of a search."""
 
 from __future__ import annotations
 
-from eiha.engine.jit import ReadInt32, ReadInt64, WriteInt64, kernel
+from eiha.engine.jit import ReadInt32, ReadInt64, WriteInt32, WriteInt64, kernel
 
 
 @kernel
@@ -14,3 +14,13 @@ def places_of_codes(codes: ReadInt32, firsts: ReadInt64, found: WriteInt64) -> i
         found[row] = place
         unknown += place < 0
     return unknown
+
+
+@kernel
+def ids_of_codes(codes: ReadInt32, ids: ReadInt32, found: WriteInt32) -> None:
+    """Write the id that ``ids`` has for each code, all of which are places in it.
+
+    NumPy's ``take`` would make wide numbers of the codes first, and look at each whether it is a place.
+    """
+    for row in range(len(found)):
+        found[row] = ids[codes[row]]

@@ -36,19 +36,20 @@ class FilterRows(Stateless):
     def process(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """The rows that pass, with their chunk numbers."""
         passes = self._condition(rows_of(batch, clock))
-        if self._narrow is not None:
-            batch = self._narrow.process(batch, clock)
-        if passes is True:
-            return batch
         if isinstance(passes, bool):
-            return self._none_of(batch)
+            return self._narrowed(batch, clock) if passes else self._none_of(batch, clock)
         count = int(np.count_nonzero(passes))
+        if not count:
+            return self._none_of(batch, clock)
         if count == len(passes):
-            return batch
-        return kept_rows(batch, passes, count) if count else self._none_of(batch)
+            return self._narrowed(batch, clock)
+        return kept_rows(batch, passes, count, self._narrow)
 
-    def _none_of(self, batch: EventBatch) -> EventBatch:
+    def _narrowed(self, batch: EventBatch, clock: RowClock) -> EventBatch:
+        return batch if self._narrow is None else self._narrow.process(batch, clock)
+
+    def _none_of(self, batch: EventBatch, clock: RowClock) -> EventBatch:
         """A batch without rows, made once: most filters drop most single events."""
         if self._nothing is None:
-            self._nothing = batch.take(np.empty(0, dtype=np.int64))
+            self._nothing = self._narrowed(batch, clock).take(np.empty(0, dtype=np.int64))
         return self._nothing

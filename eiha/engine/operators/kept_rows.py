@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from eiha.engine.column_pruning import KeepColumns
 from eiha.engine.kernels.compress import compress, kept_multiples
 from eiha.events.batch import CHUNK_STRIDE, Chunks, EventBatch
 from eiha.events.column import Column, Mask, Values
@@ -16,13 +17,15 @@ from eiha.events.schema import AttributeType, Schema
 _NOT_NUMBERS = frozenset({AttributeType.BOOL, AttributeType.OBJECT})
 
 
-def kept_rows(batch: EventBatch, passes: Mask, count: int) -> EventBatch:
-    """The rows of ``batch`` at which ``passes`` is true, ``count`` of them."""
-    stamps = batch.timestamps
+def kept_rows(batch: EventBatch, passes: Mask, count: int, narrow: KeepColumns | None = None) -> EventBatch:
+    """The rows of ``batch`` at which ``passes`` is true, ``count`` of them; ``narrow``: only these columns."""
+    stamps, columns = batch.timestamps, batch.columns
     kept = KeptRows(
-        batch.schema,
+        batch.schema if narrow is None else narrow.schema,
         stamps[:count] if is_repeated(stamps) else _compressed(stamps, passes, count),
-        tuple([_column(column, passes, count) for column in batch.columns]),
+        tuple([_column(column, passes, count) for column in columns])
+        if narrow is None
+        else tuple([_column(columns[position], passes, count) for position in narrow.positions]),
         None if batch.kinds is None else batch.kinds.compress(passes),
         None,
         batch.collapses,

@@ -19,6 +19,7 @@ from eiha.engine.kernels.row_chains import (
 from eiha.engine.tables.first_places import FirstPlaces
 from eiha.engine.tables.key_words import Words, comparable, words_of
 from eiha.events.column import Column, Indices, Mask
+from eiha.events.repeated import row_numbers
 from eiha.events.schema import AttributeType, Schema
 from eiha.events.strings import StringTable
 
@@ -165,7 +166,7 @@ class RowIndex:
         if self._is_unique and self._firsts is not None and wanted is None:
             known = self._firsts.of(keys[0])
             if known is not None:
-                return np.arange(len(known)), known
+                return row_numbers(len(known)), known
         asked = comparable(keys) if wanted is None else comparable(keys) & wanted
         words = self.words(keys)
         chains = self._chains
