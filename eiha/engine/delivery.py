@@ -24,6 +24,8 @@ from eiha.engine.plan_parts import Listener, PartitionGate, QueryProcess, TableA
 from eiha.engine.query_runtime import QueryRuntime
 from eiha.engine.quiet_routes import QuietRoute, quiet_route
 from eiha.engine.routes import Route, route, subscribers
+from eiha.engine.shared_table_routes import SharedTableRoute, shared_table_route
+from eiha.engine.shared_table_rows import Visit, take_turns
 from eiha.events.batch import CHUNK_STRIDE, EventBatch, concatenate_batches
 from eiha.events.column import Indices
 from eiha.events.repeated import multiples
@@ -75,6 +77,7 @@ class Delivery:
         "_quiet_routes",
         "_readers",
         "_routes",
+        "_shared_tables",
         "_ways",
         "failed",
     )
@@ -100,6 +103,7 @@ class Delivery:
         self._readers = subscribers(plan)
         self._groups: dict[str, tuple[tuple[int | None, tuple[int, ...]], ...]] = {}
         self._routes: dict[str, Route] = {}
+        self._shared_tables: dict[str, SharedTableRoute] = {}
         self._ways: dict[str, list[tuple[Route, _Way]]] = {}
         self._quiet_routes: dict[str, QuietRoute | None] = {}
         self._own_key_routes: dict[str, OwnKeyRoute | None] = {}
@@ -114,7 +118,12 @@ class Delivery:
         """How rows that enter at ``stream`` may be fed."""
         known = self._routes.get(stream)
         if known is None:
-            known = self._routes[stream] = route(self._plan, stream)
+            known = route(self._plan, stream)
+            if not known.batched and self.quiet_route(stream) is None and self.own_key_route(stream) is None:
+                shared = shared_table_route(self._plan, stream)
+                if shared is not None:
+                    self._shared_tables[stream], known = shared, shared.way
+            self._routes[stream] = known
         return known
 
     def quiet_route(self, stream: str) -> QuietRoute | None:
@@ -324,6 +333,8 @@ class Delivery:
         merged: dict[str, EventBatch | None] = {source: batch}
         entered: dict[tuple[int, str], EventBatch] = {}
         for step in way.steps:
+            if step.index == way.first_visitor:
+                tried = {**tried, **self._let_visit(self._shared_tables[source], merged, pieces, feeders, clock)}
             stream, runtime, partition = step.stream, step.runtime, step.partition
             rows = merged[stream] if stream in merged else merged_rows(stream, merged, pieces, feeders)
             if rows is None:
@@ -351,6 +362,22 @@ class Delivery:
             if rows is not None:
                 self._outputs.setdefault(stream, []).append(rows)
 
+    def _let_visit(
+        self,
+        shared: SharedTableRoute,
+        merged: dict[str, EventBatch | None],
+        pieces: Mapping[int, EventBatch],
+        feeders: Mapping[str, tuple[int, ...]],
+        clock: ChunkClock,
+    ) -> dict[int, EventBatch | None]:
+        """Let queries meet tables in turns; what those put out that look into one."""
+        visits = [
+            Visit(visitor, self._queries[visitor.index], self._actions.get(visitor.index), rows)
+            for visitor in shared.visitors
+            if (rows := merged_rows(visitor.stream, merged, pieces, feeders)) is not None and len(rows)
+        ]
+        return {**dict.fromkeys(each.index for each in shared.visitors), **take_turns(visits, shared.by_key, clock)}
+
     def _way(self, source: str, route: Route) -> _Way:
         """What ``deliver_whole`` does for a route, found once; a stream has few routes."""
         known = self._ways.setdefault(source, [])
@@ -375,6 +402,7 @@ class Delivery:
             route.feeders,
             tuple(stream for stream in aggregated if stream == source or stream in route.feeders),
             tuple(stream for stream in self._keep if stream == source or stream in route.feeders),
+            shared.visitors[0].index if (shared := self._shared_tables.get(source)) and shared.way is route else -1,
         )
         known.append((route, way))
         return way
@@ -403,12 +431,16 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """All that whole batches do that enter at one stream: queries, then aggregations, then streams that are kept."""
+    """All that whole batches do that enter at one stream: queries, then aggregations, then streams that are kept.
+
+    ``first_visitor``: of those queries that meet tables in turns, -1 for none.
+    """
 
     steps: tuple[_Step, ...]
     feeders: Mapping[str, tuple[int, ...]]
     aggregated: tuple[str, ...]
     kept: tuple[str, ...]
+    first_visitor: int
 
 
 def _receiving(

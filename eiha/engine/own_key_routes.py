@@ -32,7 +32,7 @@ class OwnKeyRoute:
 
 
 @dataclass(frozen=True, slots=True)
-class _Meeting:
+class Meeting:
     """Where a query meets a table: ``column`` of ``table`` equals ``attribute`` of the row."""
 
     table: str
@@ -43,9 +43,9 @@ class _Meeting:
 def own_key_route(plan: Plan, source: str) -> OwnKeyRoute | None:
     """The way of rows of ``source`` that meet a table by a key of their own; None: they do not, or not all of them."""
     readers = subscribers(plan).get(source, ())
-    queries = tuple(index for index in readers if _tables_met(plan, plan.queries[index]))
+    queries = tuple(index for index in readers if tables_met(plan, plan.queries[index]))
     writers = frozenset(index for index in queries if plan.table(plan.queries[index].output.target) is not None)
-    meetings = {_meeting(plan, plan.queries[index]) for index in queries}
+    meetings = {meeting_of(plan, plan.queries[index]) for index in queries}
     if not writers or len(meetings) != 1:
         return None
     (meeting,) = meetings
@@ -53,22 +53,26 @@ def own_key_route(plan: Plan, source: str) -> OwnKeyRoute | None:
     if meeting is None or not way.batched:
         return None
     behind = (plan.queries[index] for index, _ in way.queries if index not in queries)
-    if any(meeting.table in _tables_met(plan, query) for query in behind) or plan.aggregations:
+    if any(meeting.table in tables_met(plan, query) for query in behind) or plan.aggregations:
         return None
     return OwnKeyRoute(meeting.attribute, queries, way)
 
 
-def _tables_met(plan: Plan, query: Query) -> frozenset[str]:
+def tables_met(plan: Plan, query: Query) -> frozenset[str]:
     """The tables that a query looks into or changes."""
+    target = query.output.target
+    return tables_looked_into(query) | ({target} if plan.table(target) is not None else set())
+
+
+def tables_looked_into(query: Query) -> frozenset[str]:
+    """The tables that a query asks whether something is ``in`` them, and those that it joins."""
     found = {name for each in expressions(query) for name in tables_read(each)}
     if isinstance(query.input, JoinInput):
         found |= {side.source for side in query.input.sides if side.kind is SideKind.TABLE}
-    if plan.table(query.output.target) is not None:
-        found.add(query.output.target)
     return frozenset(found)
 
 
-def _meeting(plan: Plan, query: Query) -> _Meeting | None:
+def meeting_of(plan: Plan, query: Query) -> Meeting | None:
     """Where the rows of a query meet a table; None: in several places, by something else, or what it keeps tells."""
     if not selects_row_by_row(query) or fails_by_a_row(query):
         return None
@@ -82,12 +86,12 @@ def _meeting(plan: Plan, query: Query) -> _Meeting | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def _met_in_expressions(found: list[Expression]) -> list[_Meeting | None]:
+def _met_in_expressions(found: list[Expression]) -> list[Meeting | None]:
     asked = [part for each in found for part in parts(each) if isinstance(part, InTable)]
     return [_by_equality(each.condition, each.table, 0) for each in asked]
 
 
-def _met_by_joining(query: Query) -> list[_Meeting | None]:
+def _met_by_joining(query: Query) -> list[Meeting | None]:
     join = query.input
     if not isinstance(join, JoinInput):
         # whatever keeps rows would meet the table with those of other keys
@@ -99,7 +103,7 @@ def _met_by_joining(query: Query) -> list[_Meeting | None]:
     return [_by_equality(join.on, join.sides[tables[0]].source, 1 - tables[0])]
 
 
-def _met_by_changing(plan: Plan, query: Query) -> list[_Meeting | None]:
+def _met_by_changing(plan: Plan, query: Query) -> list[Meeting | None]:
     output = query.output
     table = plan.table(output.target)
     if table is None:
@@ -116,10 +120,10 @@ def _met_by_changing(plan: Plan, query: Query) -> list[_Meeting | None]:
     ):
         return [None]
     key = query.selector.projections[found.attribute].expression
-    return [_Meeting(found.table, found.column, key.attribute) if isinstance(key, AttributeRef) else None]
+    return [Meeting(found.table, found.column, key.attribute) if isinstance(key, AttributeRef) else None]
 
 
-def _by_equality(condition: Expression, table: str, row_source: int) -> _Meeting | None:
+def _by_equality(condition: Expression, table: str, row_source: int) -> Meeting | None:
     """``T.column == attribute`` within ``condition``, the row being source ``row_source``."""
     pairs = [
         (first, second) if first.source == row_source else (second, first)
@@ -128,4 +132,4 @@ def _by_equality(condition: Expression, table: str, row_source: int) -> _Meeting
     if not pairs:
         return None
     row, of_table = pairs[0]
-    return _Meeting(table, of_table.attribute, row.attribute)
+    return Meeting(table, of_table.attribute, row.attribute)

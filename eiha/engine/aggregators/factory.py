@@ -15,7 +15,7 @@ from eiha.engine.expressions.rows import Scope
 from eiha.engine.functions import json_functions, list_functions, map_functions, math_functions, str_functions
 from eiha.errors import UnsupportedConstruct
 from eiha.events.schema import AttributeType
-from eiha.plan.expressions import ARGUMENTS, Call
+from eiha.plan.expressions import ARGUMENTS, Call, Compare, IsNull, Logic, Not
 from eiha.plan.nodes import Aggregate
 from eiha.plan.registry import REGISTRY
 
@@ -33,6 +33,8 @@ _ROW_WISE: Final[dict[str, Callable[[], RowState]]] = {
 }
 
 _NULL_AVERSE: Final = frozenset({"and", "or"})
+_NEVER_NULL: Final = (Compare, Logic, Not, IsNull)
+"""What is true or false of any row."""
 
 
 def aggregator_may_fail(aggregate: Aggregate) -> bool:
@@ -40,7 +42,9 @@ def aggregator_may_fail(aggregate: Aggregate) -> bool:
     argument = aggregate.argument
     if aggregate.name == "unionSet":
         return not (isinstance(argument, Call) and argument.function == "createSet")
-    return aggregate.name in _NULL_AVERSE or aggregate.name in REGISTRY.aggregators
+    if aggregate.name in _NULL_AVERSE:
+        return not isinstance(argument, _NEVER_NULL)
+    return aggregate.name in REGISTRY.aggregators
 
 
 def _has_several(aggregate: Aggregate) -> bool:

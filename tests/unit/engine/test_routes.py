@@ -44,6 +44,11 @@ def test_a_query_that_may_fail_is_fed_one_by_one() -> None:
     assert not way("from S select a + o as x insert into T;").batched
 
 
+def test_whether_all_are_true_fails_on_nulls_alone() -> None:
+    assert way("from S#window.length(3) select and(a > 1) as x, or(not (b is null)) as y insert into T;").batched
+    assert not way("from S#window.length(3) select and(instanceOfLong(o)) as x insert into T;").batched
+
+
 def test_a_pattern_over_two_streams_of_one_source_is_fed_one_by_one() -> None:
     text = "from S[a > 1] select a insert into T; from every e1=S -> e2=T select e1.a as x, e2.a as y insert into U;"
     assert not way(text).batched
