@@ -100,7 +100,8 @@ async def _run(config: NodeConfig, context: LogContext) -> int:
         entries=len(disk.entries),
         snapshot=disk.snapshot.position.sequence if disk.snapshot is not None else 0,
     )
-    kernels, loaded = prepare_kernels(record_directory(Path(config.persistence.location)))
+    is_blank = disk.snapshot is None and not disk.entries
+    kernels, loaded = prepare_kernels(record_directory(Path(config.persistence.location)), is_blank=is_blank)
     lines.info("engine_ready", f"engine ready: {kernels} kernels, {loaded} of them loaded, {len(plans)} plans")
     deployments = tuple(plan.deployment for plan in plans)
     node = Node(config, disk, EngineRuntime(), deployments, lines, context)

@@ -42,10 +42,13 @@ def record_directory(own: Path) -> Path:
     return beside if os.access(beside, os.W_OK) else own
 
 
-def prepare_kernels(location: Path) -> tuple[int, int]:
+def prepare_kernels(location: Path, *, is_blank: bool = False) -> tuple[int, int]:
     """Import every kernel, load what must be loaded now; how many there are, and how many of them are loaded.
 
-    ``location``: the directory that keeps the record.
+    ``location``: the directory that keeps the record. ``is_blank``: the node's disk holds nothing, so that nobody waits
+    for it to come back: it loads one kernel, and with that all that Numba imports for the first one, which takes half a
+    second. Left to the engine's thread, this meets the first plan's deployment in a pair that was founded just now, and
+    takes the interpreter from the event loop of a node that may have to take over.
     """
     import_kernels()
     kernels = jit.kernels()
@@ -54,7 +57,7 @@ def prepare_kernels(location: Path) -> tuple[int, int]:
     record = location / RECORD
     fingerprint = _fingerprint(kernels)
     if _is_whole(_read(record), fingerprint):
-        return len(kernels), 0
+        return len(kernels), int(is_blank and jit.load_next())
     loaded = jit.warm()
     _write(record, fingerprint)
     return len(kernels), loaded

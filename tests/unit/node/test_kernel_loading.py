@@ -18,6 +18,14 @@ def test_the_first_start_loads_everything_and_later_ones_nothing(tmp_path: Path)
     assert prepare_kernels(tmp_path) == (count, 0)
 
 
+def test_a_blank_node_has_numba_s_own_modules_before_it_joins(tmp_path: Path) -> None:
+    count, _ = prepare_kernels(tmp_path)
+    with jit.interpreted():
+        pass  # none is bound after it
+    assert prepare_kernels(tmp_path, is_blank=True) == (count, 1)
+    assert sum(each.is_bound for each in jit.kernels()) == 1
+
+
 def test_what_the_cache_lost_is_made_again_before_the_node_joins(tmp_path: Path) -> None:
     count, _ = prepare_kernels(tmp_path)
     record = json.loads((tmp_path / RECORD).read_bytes())
