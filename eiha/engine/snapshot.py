@@ -20,7 +20,7 @@ import numpy as np
 from eiha.errors import CorruptFile
 
 MAGIC: Final = b"EENG"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 DIGEST_BYTES: Final = 16
 
 _HEADER: Final = struct.Struct(f"<4sH{DIGEST_BYTES}s")

@@ -27,7 +27,7 @@ from eiha.errors import CorruptFile
 from eiha.protocol.snapshot_format import StateReader, StateWriter
 
 MAGIC: Final = b"ESTR"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 END: Final = b"END."
 
 APART_BYTES: Final = 4 << 10
