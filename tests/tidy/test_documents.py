@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from eiha.cli.main import SUBCOMMANDS
+from eiha.node.config_reader import read_config
+from eiha.plan.compilation import compile_plan
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_MARKED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _MODULE = re.compile(r"python -m ([\w.]+)")
 _TARGET = re.compile(r"(?:^|[;&] *)make ([a-z][\w-]*)")
@@ -34,6 +37,18 @@ def _shown(path: Path) -> list[str]:
 @functools.cache
 def _source() -> str:
     return "\n".join(each.read_text(encoding="utf-8") for each in (ROOT / "eiha").rglob("*.py"))
+
+
+@functools.cache
+def _is_run(module: str) -> bool:
+    """Whether ``python -m`` does something with it: it is a package with ``__main__``, or a file that looks for it."""
+    found = importlib.util.find_spec(module)
+    if found is None:
+        return False
+    if found.submodule_search_locations is not None:
+        return importlib.util.find_spec(f"{module}.__main__") is not None
+    assert found.origin is not None
+    return '__name__ == "__main__"' in Path(found.origin).read_text(encoding="utf-8")
 
 
 @functools.cache
@@ -62,7 +77,7 @@ def test_commands_options_and_modules_that_are_shown_exist(path: Path) -> None:
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for code in _shown(path):
         for module in _MODULE.findall(code):
-            assert importlib.util.find_spec(module) is not None, code
+            assert _is_run(module), code
         for target in _TARGET.findall(code):
             assert target in targets, code
         for name, rest in _COMMAND.findall(code):
@@ -76,3 +91,22 @@ def test_names_of_metrics_and_tables_stand_in_the_code(path: Path) -> None:
     code = _source()
     names = {name for shown in _shown(path) for name in _NAME.findall(shown)}
     assert not [name for name in names if name not in code]
+
+
+def test_what_the_image_runs_exists() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert all(_is_run(module) for module in _MODULE.findall(text))
+    assert {name for name, _ in _COMMAND.findall(text.replace("useradd --create-home eiha", ""))} <= set(_subcommands())
+
+
+def test_plans_and_the_configuration_of_the_page_for_those_who_migrate_are_valid(tmp_path: Path) -> None:
+    blocks = _MARKED.findall((ROOT / "docs" / "migration.md").read_text(encoding="utf-8"))
+    before = [text for kind, text in blocks if kind == "text" and text.startswith("@Plan:name")]
+    after = [text for kind, text in blocks if kind == "sql"]
+    (toml,) = [text for kind, text in blocks if kind == "toml"]
+    assert [compile_plan(text).warnings for text in after] == [()]
+    assert [len(compile_plan(text).warnings) for text in before] == [4]
+    path = tmp_path / "node1.toml"
+    path.write_text(toml, encoding="utf-8")
+    secrets = {"EIHA_CLUSTER_SECRET": "a secret of the test", "EIHA_DB_PASSWORD": "a password of the test"}
+    assert read_config(path, secrets).cluster.node == "node1"
