@@ -8,6 +8,7 @@ import time
 from typing import ClassVar, Final
 
 from benchmarks.local_pair import NodeProcess
+from tests.chaos.database import OwnMariaDb
 from tests.chaos.fault import Injected, Kind
 from tests.chaos.scene import Scene, log_uniform
 
@@ -17,9 +18,13 @@ ACK_WITHIN_S: Final = 5.0
 
 
 class _Outage:
+    """Draws how long, takes the database away, says so."""
+
     kind: ClassVar[Kind] = Kind.OUTAGE
     stages: ClassVar[frozenset[str]] = frozenset()
     name = ""
+    told: ClassVar[str]
+    """What was done, with ``{:.2f}`` for how long it lasts."""
 
     def unavailable(self) -> str | None:
         """A scene on SQLite has no database to take away."""
@@ -29,57 +34,57 @@ class _Outage:
         """The campaign leaves these out where there is none, and says so."""
         return True
 
+    def inject(self, scene: Scene, rng: random.Random) -> Injected:
+        """Take it away."""
+        hold_s = log_uniform(rng, *OUTAGE_S)
+        moment_s = time.monotonic()
+        self.take_away(_database(scene))
+        return Injected("database", self.told.format(hold_s), hold_s, moment_s, ACK_WITHIN_S)
+
+    def heal(self, scene: Scene) -> None:
+        """Start it at the same port."""
+        _database(scene).start()
+
+    def take_away(self, database: OwnMariaDb) -> None:
+        """What this fault does to it."""
+        raise NotImplementedError
+
 
 class StopDatabase(_Outage):
     """An orderly stop and a start."""
 
     name = "stop-database"
+    told = "database stopped for {:.2f} s"
 
-    def inject(self, scene: Scene, rng: random.Random) -> Injected:
+    def take_away(self, database: OwnMariaDb) -> None:
         """SIGTERM."""
-        assert scene.database is not None
-        hold_s = log_uniform(rng, *OUTAGE_S)
-        moment_s = time.monotonic()
-        scene.database.stop()
-        return Injected("database", f"database stopped for {hold_s:.2f} s", hold_s, moment_s, ACK_WITHIN_S)
-
-    def heal(self, scene: Scene) -> None:
-        """Start it at the same port."""
-        assert scene.database is not None
-        scene.database.start()
+        database.stop()
 
 
-class KillDatabase(StopDatabase):
+class KillDatabase(_Outage):
     """``kill -9`` in the middle of transactions; the next start recovers them."""
 
     name = "kill-database"
+    told = "database killed, back after {:.2f} s"
 
-    def inject(self, scene: Scene, rng: random.Random) -> Injected:
+    def take_away(self, database: OwnMariaDb) -> None:
         """SIGKILL."""
-        assert scene.database is not None
-        hold_s = log_uniform(rng, *OUTAGE_S)
-        moment_s = time.monotonic()
-        scene.database.kill()
-        return Injected("database", f"database killed, back after {hold_s:.2f} s", hold_s, moment_s, ACK_WITHIN_S)
+        database.kill()
 
 
 class FreezeDatabase(_Outage):
     """SIGSTOP: connections stay open and nothing answers."""
 
     name = "freeze-database"
+    told = "database frozen for {:.2f} s"
 
-    def inject(self, scene: Scene, rng: random.Random) -> Injected:
+    def take_away(self, database: OwnMariaDb) -> None:
         """SIGSTOP."""
-        assert scene.database is not None
-        hold_s = log_uniform(rng, *OUTAGE_S)
-        moment_s = time.monotonic()
-        scene.database.signal(signal.SIGSTOP)
-        return Injected("database", f"database frozen for {hold_s:.2f} s", hold_s, moment_s, ACK_WITHIN_S)
+        database.signal(signal.SIGSTOP)
 
     def heal(self, scene: Scene) -> None:
         """SIGCONT."""
-        assert scene.database is not None
-        scene.database.signal(signal.SIGCONT)
+        _database(scene).signal(signal.SIGCONT)
 
 
 class FreezeDatabaseKillActive(FreezeDatabase):
@@ -125,3 +130,8 @@ class KillDatabaseAndActive(KillDatabase):
         super().heal(scene)
         assert self._killed is not None
         scene.start(self._killed)
+
+
+def _database(scene: Scene) -> OwnMariaDb:
+    assert scene.database is not None
+    return scene.database

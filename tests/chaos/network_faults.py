@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from benchmarks.local_pair import NodeProcess
 from tests.chaos.fault import Injected, Kind
 from tests.chaos.faulty_stages import DATABASE, Namespaces, Proxied
 from tests.chaos.network_namespaces import Network
@@ -78,32 +79,44 @@ class CutPeerOneWay(_Partition):
         return Injected(deaf.name, what, hold_s, time.monotonic(), ACK_WITHIN_S)
 
 
-class IsolateActive(_Partition):
+class _CutOffActive(_Partition):
+    """Something of the active's network goes, long enough for the other to take over; the campaign sees its status."""
+
+    told: ClassVar[str]
+
+    def inject(self, scene: Scene, rng: random.Random) -> Injected:
+        """Cut it off."""
+        active = scene.active()
+        hold_s = max(2.0, log_uniform(rng, *PARTITION_S))
+        self.cut(_network(scene), active)
+        what = f"the active {self.told} for {hold_s:.2f} s"
+        return Injected(active.name, what, hold_s, time.monotonic(), ACK_WITHIN_S, takes_over=True)
+
+    def cut(self, network: Network, active: NodeProcess) -> None:
+        """What goes."""
+        raise NotImplementedError
+
+
+class IsolateActive(_CutOffActive):
     """The active reaches nobody and is reached by nobody; no connection is closed by it."""
 
     name = "isolate-active"
+    told = "isolated"
 
-    def inject(self, scene: Scene, rng: random.Random) -> Injected:
-        """Cut it off, but for the campaign's view of its status."""
-        active = scene.active()
-        hold_s = max(2.0, log_uniform(rng, *PARTITION_S))
-        _network(scene).isolate(active.name, (active.ports.http,))
-        what = f"the active isolated for {hold_s:.2f} s"
-        return Injected(active.name, what, hold_s, time.monotonic(), ACK_WITHIN_S, takes_over=True)
+    def cut(self, network: Network, active: NodeProcess) -> None:
+        """Both ways."""
+        network.isolate(active.name, (active.ports.http,))
 
 
-class DeafenActive(_Partition):
+class DeafenActive(_CutOffActive):
     """What the active sends gets out, nothing reaches it."""
 
     name = "deafen-active"
+    told = "deaf"
 
-    def inject(self, scene: Scene, rng: random.Random) -> Injected:
-        """Cut its hearing, but for the campaign's view of its status."""
-        active = scene.active()
-        hold_s = max(2.0, log_uniform(rng, *PARTITION_S))
-        _network(scene).deafen(active.name, (active.ports.http,))
-        what = f"the active deaf for {hold_s:.2f} s"
-        return Injected(active.name, what, hold_s, time.monotonic(), ACK_WITHIN_S, takes_over=True)
+    def cut(self, network: Network, active: NodeProcess) -> None:
+        """Its hearing."""
+        network.deafen(active.name, (active.ports.http,))
 
 
 class IsolatePassive(_Partition):
