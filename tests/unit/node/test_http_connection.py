@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eiha.node.http_connection import HEADER_BYTES_MAX, HttpBounds
+from eiha.node.http_connection import HEADER_BYTES_MAX, BoundedHttpConnection, HttpBounds
 from eiha.node.http_server import HttpServer
 from eiha.receivers.client_budgets import ClientRates
 from eiha.receivers.http import HttpLimits, HttpReceiver, build_app
@@ -88,14 +88,23 @@ async def test_a_request_that_does_not_become_whole_is_ended(piece: bytes, answe
         assert server.gate.book.connections == 0
 
 
-async def test_a_connection_that_waits_for_its_next_request_is_not_too_slow() -> None:
-    async with serving(timeout_s=0.2) as (receiver, server):
+async def test_a_connection_that_waits_for_its_next_request_is_not_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[BoundedHttpConnection] = []
+    connection_made = BoundedHttpConnection.connection_made
+
+    def noted(self: BoundedHttpConnection, transport: asyncio.Transport) -> None:
+        connection_made(self, transport)
+        assert self._alarm is not None, "the first request is awaited"
+        made.append(self)
+
+    monkeypatch.setattr(BoundedHttpConnection, "connection_made", noted)
+    async with serving(timeout_s=60) as (receiver, server):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         kept = request(ROW).replace(b"Connection: close\r\n", b"")
         for _ in range(2):
             writer.write(kept)
             assert b"200" in await reader.readuntil(b"}")
-            await asyncio.sleep(0.4)
+            assert made[0]._alarm is None, "no alarm that would end it"
         assert receiver.rejected_by_code == {}
         writer.close()
 
