@@ -118,15 +118,9 @@ class Node:
         )
         feed = self._member_loop.feed
         self._membership = Membership(config, disk.incarnation, log)
+        members = self._membership
         self._channels = PeerChannels(
-            config,
-            disk.incarnation,
-            self._membership.allowed,
-            self._membership.peer,
-            feed,
-            self.metrics,
-            log,
-            self._tls,
+            config, disk.incarnation, members.allowed, members.peer, feed, self.metrics, log, self._tls
         )
         self.shells = self._make_shells(engine, sinks, policy)
         self.facts = FactsOfNode(config, self.member.status, self.shells, self._membership, self.metrics, context)
