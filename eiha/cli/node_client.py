@@ -53,7 +53,8 @@ def add_target_arguments(parser: ArgumentParser, *, below: bool = False) -> None
 
     ``below``: of an action whose command takes them too, so that they may stand before the action or behind it.
     """
-    one, several = ("", []) if not below else (SUPPRESS, SUPPRESS)
+    one: str = SUPPRESS if below else ""
+    several: list[str] | str = SUPPRESS if below else []
     parser.add_argument(
         "--config",
         type=Path,
