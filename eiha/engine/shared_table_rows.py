@@ -41,28 +41,39 @@ def take_turns(visits: Sequence[Visit], by_key: bool, clock: ChunkClock) -> dict
 
     By query what it put out for streams; what goes to tables went there.
     """
-    if not visits:
-        return {}
     batches = [_numbered(each.rows) for each in visits]
-    steps = _in_order(visits, batches, timers_inside=clock.timers_inside)
-    keys = _keys(visits, steps) if by_key else None
-    turns = _strict_turns(visits, steps) if keys is None else _turns_by_key(steps, keys)
     pieces: list[list[EventBatch]] = [[] for _ in visits]
-    order = np.argsort(turns, kind="stable")
-    for part in np.split(order, np.flatnonzero(np.diff(turns.take(order))) + 1):
-        visiting = steps.visit.take(part)
-        for place in np.unique(visiting).tolist():
-            rows = steps.row.take(part[visiting == place])
-            batch = batches[place] if len(rows) == len(batches[place]) else batches[place].take(rows)
-            out = visits[place].runtime.receive(visits[place].visitor.stream, batch, clock)
-            if out is None or not len(out):
-                continue
-            action = visits[place].action
-            if action is not None:
-                action.apply(out, clock.of(out))
-            else:
-                pieces[place].append(out)
+    if len(visits) < 2 or _are_one_step(batches):
+        for place, batch in enumerate(batches):
+            _meet(visits[place], batch, clock, pieces[place])
+    else:
+        steps = _in_order(visits, batches, timers_inside=clock.timers_inside)
+        keys = _keys(visits, steps) if by_key else None
+        turns = _strict_turns(visits, steps) if keys is None else _turns_by_key(steps, keys)
+        order = np.argsort(turns, kind="stable")
+        for part in np.split(order, np.flatnonzero(np.diff(turns.take(order))) + 1):
+            visiting = steps.visit.take(part)
+            for place in np.unique(visiting).tolist():
+                rows = steps.row.take(part[visiting == place])
+                batch = batches[place] if len(rows) == len(batches[place]) else batches[place].take(rows)
+                _meet(visits[place], batch, clock, pieces[place])
     return {each.visitor.index: _whole(outs) for each, outs in zip(visits, pieces, strict=True)}
+
+
+def _meet(visit: Visit, batch: EventBatch, clock: ChunkClock, outs: list[EventBatch]) -> None:
+    """Give rows to the query of ``visit``: what it puts out goes to its table, or behind ``outs``."""
+    out = visit.runtime.receive(visit.visitor.stream, batch, clock)
+    if out is None or not len(out):
+        return
+    if visit.action is not None:
+        visit.action.apply(out, clock.of(out))
+    else:
+        outs.append(out)
+
+
+def _are_one_step(batches: list[EventBatch]) -> bool:
+    """Whether all there is are rows of the same chunk, one for each visitor, as when an event comes alone."""
+    return all(len(each) == 1 for each in batches) and len({int(each.chunk_numbers()[0]) for each in batches}) == 1
 
 
 def _numbered(rows: EventBatch) -> EventBatch:
