@@ -15,12 +15,19 @@ from eiha.events.schema import AttributeType, Schema
 
 _CAPACITY_MIN: Final = 64
 
+_MANY: Final = range(4_096, 1 << 18)
+"""With so many rows held, buffers are larger, so that rows are moved less often than once while they are held. With
+more of them, memory counts for more than that."""
+
+_ROOM: Final = 4
+"""How much larger than what is held."""
+
 
 class RowStore:
     """A queue of rows of one schema. A row keeps its *position* (an index into the buffers) until the next append.
 
-    Appending and dropping cost a constant per row however many rows are held: buffers double when they are full
-    of held rows and are moved to the front when half of them or more was dropped.
+    Appending and dropping cost a constant per row however many rows are held: full buffers grow, or their rows are
+    moved to the front when half of them or more was dropped.
 
     ``start`` and ``stop`` bound the positions that hold rows.
     """
@@ -168,9 +175,10 @@ class RowStore:
         if self.stop + rows <= self.capacity:
             return
         held, capacity = len(self), self.capacity
-        while capacity > _CAPACITY_MIN and 8 * (held + rows) < capacity:
+        room = _ROOM if held in _MANY else 2
+        while capacity > _CAPACITY_MIN and 4 * room * (held + rows) < capacity:
             capacity //= 2
-        while held + rows > capacity or 2 * held > capacity:
+        while held + rows > capacity or room * held > capacity:
             capacity *= 2
         if capacity == self.capacity and held <= self.start:
             for buffer in (self.timestamps, *self._columns, *(valid for valid in self._valid if valid is not None)):
@@ -183,6 +191,6 @@ class RowStore:
         self.start, self.stop = 0, held
 
     def _moved(self, buffer: npt.NDArray[Any], capacity: int) -> npt.NDArray[Any]:
-        replacement = np.zeros(capacity, dtype=buffer.dtype)
+        replacement = np.empty(capacity, dtype=buffer.dtype)
         replacement[: len(self)] = buffer[self.start : self.stop]
         return replacement

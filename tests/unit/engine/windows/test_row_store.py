@@ -26,3 +26,16 @@ def test_a_null_that_left_does_not_show_in_the_state() -> None:
     after.restore(before.snapshot())
     assert encode_state(before.snapshot()) == encode_state(after.snapshot())
     assert before.snapshot()["columns"][0]["valid"] is None
+
+
+def test_rows_stay_the_same_ones_however_often_buffers_are_moved() -> None:
+    store, held = RowStore(SCHEMA), 0
+    for first in range(0, 60_000, 1_000):
+        store.append(rows(*(None if number % 7 == 0 else number for number in range(first, first + 1_000))))
+        held = min(held + 1_000, 5_000)
+        store.drop(len(store) - held)
+        (column,) = store.rows(store.start, store.stop).columns
+        expected = range(first + 1_000 - held, first + 1_000)
+        assert column.values.tolist() == [0 if number % 7 == 0 else number for number in expected]
+        assert column.mask().tolist() == [number % 7 != 0 for number in expected]
+    assert store.capacity <= 8 * 6_000
