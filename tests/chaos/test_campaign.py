@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.campaign import ActReport, Strike, availability, run_act
+from tests.chaos.campaign import ActReport, Strike, availability, run_act, went_solo_last
 from tests.chaos.catalogue import FAULTS, STAGES
 from tests.chaos.fault import Fault, Kind
+from tests.chaos.history import LogLine
 from tests.chaos.report_html import html_of
 from tests.chaos.schedule import FAULTS_AN_ACT, Act, make_schedule
 from tests.chaos.summary import document_of, merge
@@ -72,6 +73,17 @@ def test_a_pair_that_should_have_gone_on_and_did_not_is_told() -> None:
     sound = [strike("kill-active", 90.0, ack_within_s=10.0), strike("pause-active", 55_000.0, ack_within_s=None)]
     assert availability(sound).holds
     assert not availability([strike("kill-active", 10_500.0, ack_within_s=10.0)]).holds
+
+
+def test_a_kill_of_an_active_that_had_just_gone_solo_asks_nothing_of_the_other() -> None:
+    assert availability([strike("kill-active", 10_500.0, ack_within_s=10.0, alone=True)]).holds
+    said = [
+        LogLine("node1", 1, "INFO", event, 3, "", 0.0)
+        for event in ("became_active", "synced_in", "went_solo", "link_closed")
+    ]
+    assert went_solo_last(said)
+    assert not went_solo_last([*said, LogLine("node1", 1, "INFO", "synced_in", 3, "", 1.0)])
+    assert not went_solo_last([])
 
 
 def act_report(number: int, *, broken: int) -> ActReport:
