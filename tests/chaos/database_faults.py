@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from benchmarks.local_pair import NodeProcess
@@ -17,7 +18,7 @@ ACK_WITHIN_S: Final = 5.0
 """A whole pair needs no database to acknowledge: publications go on while it is away."""
 
 
-class _Outage:
+class _Outage(ABC):
     """Draws how long, takes the database away, says so."""
 
     kind: ClassVar[Kind] = Kind.OUTAGE
@@ -45,9 +46,9 @@ class _Outage:
         """Start it at the same port."""
         _database(scene).start()
 
+    @abstractmethod
     def take_away(self, database: OwnMariaDb) -> None:
         """What this fault does to it."""
-        raise NotImplementedError
 
 
 class StopDatabase(_Outage):

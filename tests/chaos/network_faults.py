@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Final
 
@@ -79,7 +80,7 @@ class CutPeerOneWay(_Partition):
         return Injected(deaf.name, what, hold_s, time.monotonic(), ACK_WITHIN_S)
 
 
-class _CutOffActive(_Partition):
+class _CutOffActive(_Partition, ABC):
     """Something of the active's network goes, long enough for the other to take over; the campaign sees its status."""
 
     told: ClassVar[str]
@@ -92,9 +93,9 @@ class _CutOffActive(_Partition):
         what = f"the active {self.told} for {hold_s:.2f} s"
         return Injected(active.name, what, hold_s, time.monotonic(), ACK_WITHIN_S, takes_over=True)
 
+    @abstractmethod
     def cut(self, network: Network, active: NodeProcess) -> None:
         """What goes."""
-        raise NotImplementedError
 
 
 class IsolateActive(_CutOffActive):

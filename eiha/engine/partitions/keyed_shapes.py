@@ -36,7 +36,7 @@ def is_keyed(query: Query, plan: Plan) -> bool:
 
     That holds where stages are filters, functions, ``length(n)``, windows of which nobody sees rows leave, or batch
     windows that put out current rows only; where nothing looks at chunks and nothing can fail. Rows of a named window
-    come with kinds and in batches. What a timer puts out of an instance comes before it is forgotten.
+    come with kinds and in batches.
     """
     assert query.partition is not None
     selector = query.selector
@@ -54,20 +54,16 @@ def is_keyed(query: Query, plan: Plan) -> bool:
         )
         and not any(may_fail(each) for each in expressions(query))
         and not any(aggregator_may_fail(each) for each in selector.aggregates)
-        and _is_over_in_time(query, plan.partitions[query.partition].purge)
+        and _is_in_order(query, plan.partitions[query.partition].purge)
     )
 
 
-def _is_over_in_time(query: Query, purge: Purge | None) -> bool:
-    """Whether the timers of an instance go off before it is forgotten, however long it waits for rows by then."""
-    if purge is None or not keyed_timers(query):
-        return True
-    if query.rate is not None:
-        assert query.rate.every_ms is not None
-        return query.rate.every_ms < purge.span_ms
-    window = keyed_window(query)
-    assert window is not None and isinstance(window.arguments[0], Literal)
-    return int(window.arguments[0].value) < purge.span_ms
+def _is_in_order(query: Query, purge: Purge | None) -> bool:
+    """Whether instances whose timers go off at the same moment keep their order.
+
+    It is that of their slots, which are used again where instances are forgotten, depending on how rows are cut.
+    """
+    return purge is None or not keyed_timers(query)
 
 
 def _is_plain_rate(query: Query, rate: RateLimit) -> bool:

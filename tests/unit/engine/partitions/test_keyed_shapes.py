@@ -56,7 +56,6 @@ def test_rows_of_all_instances_may_pass_together(query: str) -> None:
         "from S select k, n group by n output last every 2 events insert into Out;",
         "from S#window.length(2) select k output every 2 events insert expired events into Out;",
         "from S#window.lengthBatch(2) select k output every 2 events insert into Out;",
-        "from S select k, and(n > 2) as b insert into Out;",
         "from every e1=S -> e2=S select e1.k as k insert into Out;",
     ],
 )
@@ -73,10 +72,10 @@ def test_instances_that_may_be_forgotten_run_together() -> None:
     assert is_keyed(plan.queries[0], plan)
 
 
-@pytest.mark.parametrize(("length", "together"), [("3 sec", True), ("4 sec", False)])
-def test_periods_must_be_over_before_an_instance_is_forgotten(length: str, together: bool) -> None:
-    plan = plan_of(f"from S#window.timeBatch({length}) select count() as c insert into Out;", note=IDLE)
-    assert is_keyed(plan.queries[0], plan) == together
+@pytest.mark.parametrize("rate", ["#window.timeBatch(2 sec) select k insert", "select k output every 2 sec insert"])
+def test_instances_that_may_be_forgotten_and_wait_for_moments_run_one_by_one(rate: str) -> None:
+    plan = plan_of(f"from S{'' if rate.startswith('#') else ' '}{rate} into Out;", note=IDLE)
+    assert not is_keyed(plan.queries[0], plan)
 
 
 def test_sums_of_current_rows_over_time_need_no_timer() -> None:

@@ -35,7 +35,7 @@ def test_matches_do_not_pile_up(query: str, held: int) -> None:
 
 
 def test_an_event_keeps_only_what_is_read_later() -> None:
-    query = "every e1=A[n > 0]<1:2> -> e2=B[k == e1[0].k] -> e3=C[n > e1[0].k + e2.k] select e2.n as a"
+    query = "every e1=A[n > 0]<1:2> -> e2=B[k == e1[0].k] -> e3=C[n > maximum(e1[0].k, e2.k)] select e2.n as a"
     runtime = start(query, StringTable())
     runtime.publish("A", batch_of([Event(1000, "A", 7, 3)], runtime), 0)
     machine = runtime.snapshot()["queries"][0]["pattern"]["machine"]
