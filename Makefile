@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: help setup demo demo-mysql lint types layers unit coverage fuzz fuzz-decoders bounds simulation integration test chaos soak kills bench docs clean
+.PHONY: help setup demo demo-mysql lint types layers unit coverage fuzz fuzz-decoders bounds simulation integration test chaos soak kills bench clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
