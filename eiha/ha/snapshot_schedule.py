@@ -10,6 +10,11 @@ from eiha.kernel.ids import LogPosition, Sequence
 EARLY_SHARE: Final = 20
 """A snapshot before its time waits so many times as long as the last one took."""
 
+FIRST_RESTORE_MS: Final = 1000
+"""Of a restore, what a process does once, however small the state is: half a second of imports, and kernels to load.
+Counted as the state's size it would put the next snapshot off for so long that a node that is killed often replays more
+each time."""
+
 FIRST_TOLD_INTERVALS: Final = 4
 """So many times the log that makes a snapshot due without one is said, and again each time that it has doubled."""
 
@@ -112,7 +117,7 @@ class SnapshotSchedule:
         self.saved = position
         self._cut_ms = self._ctx.monotonic_ms
         # what it took to read says how large the state is, until one is written
-        self._took_ms = self._ctx.monotonic_ms - self._restore_ms
+        self._took_ms = max(0, self._ctx.monotonic_ms - self._restore_ms - FIRST_RESTORE_MS)
         self._cut_bytes = self._logged_bytes
         self._saved_bytes = self._logged_bytes - behind_bytes
 

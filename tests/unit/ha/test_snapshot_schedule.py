@@ -3,7 +3,7 @@ from __future__ import annotations
 from eiha.ha.context import Context, MemberConfig
 from eiha.ha.effects import Effect, Fact
 from eiha.ha.policy import Policy
-from eiha.ha.snapshot_schedule import FIRST_TOLD_INTERVALS, SnapshotSchedule
+from eiha.ha.snapshot_schedule import FIRST_RESTORE_MS, FIRST_TOLD_INTERVALS, SnapshotSchedule
 from eiha.ha.symptoms import log_symptoms
 from eiha.kernel.ids import Epoch, LogPosition, MonotonicMs, NodeId, Now, Sequence, WallMs
 
@@ -55,6 +55,22 @@ def test_one_is_due_early_when_a_start_would_replay_much_but_not_so_that_it_take
     node.now(1_000)
     assert node.is_due(15)
     assert not node.is_due(14)
+
+
+def test_what_a_process_does_once_with_its_first_restore_is_not_taken_for_the_size_of_the_state() -> None:
+    node = scheduled(snapshot_interval_ms=60_000, snapshot_interval_entries=10, snapshot_early_ms=100)
+    node.schedule.restoring()
+    node.now(FIRST_RESTORE_MS)
+    node.schedule.restored(at(5), 0)
+    node.now(FIRST_RESTORE_MS + 100)
+    assert node.is_due(15)
+    node.schedule.restoring()
+    node.now(2 * FIRST_RESTORE_MS + 150)
+    node.schedule.restored(at(5), 0)
+    node.now(2 * FIRST_RESTORE_MS + 1_149)
+    assert not node.is_due(15), "50 ms beyond it, twenty times"
+    node.now(2 * FIRST_RESTORE_MS + 1_150)
+    assert node.is_due(15)
 
 
 def test_one_that_failed_is_due_after_the_pause_only() -> None:
