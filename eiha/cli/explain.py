@@ -6,9 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from eiha.errors import ConfigurationError, PlanError
+from eiha.errors import PlanError
 from eiha.node.exit_status import CONFIGURATION, OK
-from eiha.node.unreadable_file import why_unreadable
 
 STAGES = ("text", "ast", "bound", "rewritten")
 """In order of compilation; ``all`` shows each."""
@@ -22,12 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the stage; 78 if the plan is refused before it."""
+    from eiha.node.plan_directory import read_plan_text
     from eiha.plan.explain import explain
 
-    try:
-        text = options.plan.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{options.plan}: cannot be read: {why_unreadable(error)}") from error
+    text = read_plan_text(options.plan)
     for stage in STAGES if options.stage == "all" else (options.stage,):
         if options.stage == "all":
             print(f"-- {stage}")

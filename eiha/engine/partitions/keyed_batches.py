@@ -187,7 +187,7 @@ class KeyedTimeBatch:
         return int(self._alarm_dues[0]) if self._alarms else None
 
     def forget(self, instances: Longs) -> None:
-        """See ``Forgetful``. Their periods were over, so no alarm is left of them (``keyed_shapes``)."""
+        """See ``Forgetful``. None of them has an alarm: what waits for moments is not run together with a purge."""
         self.held.chains.forget(instances)
         self._ends_ms[instances[instances < len(self._ends_ms)]] = NO_TIME
 

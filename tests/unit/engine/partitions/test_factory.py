@@ -304,7 +304,7 @@ FORGOTTEN = (
     "from every e1=S -> e2=S[x > e1.x] within 9 milliseconds select e1.k as k, e1.n as a, e2.n as b insert into Out;",
     "from every e1=S -> not S[n > e1.n] for 5 milliseconds select e1.k as k, e1.n as n insert into Out;",
 )
-"""What runs for all instances at once, each of which is forgotten when rows come."""
+"""Those without timers run for all instances at once, each of which is forgotten when rows come."""
 
 
 def is_forgotten(idle_ms: int) -> bool:
